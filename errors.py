@@ -1,0 +1,39 @@
+"""What can go wrong for a user: one line of text, and the program's exit code."""
+
+
+class UserError(Exception):
+    """A fault the user can mend; main prints the message alone and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(UserError):
+    """A flag, a value or a folder that cannot be used as asked."""
+
+    exit_code = 2
+
+
+class DataError(UserError):
+    """Data, a saved graph or a checkpoint that is absent, damaged or of the wrong kind."""
+
+    exit_code = 3
+
+
+class Diverged(UserError):
+    """A loss that is no longer a finite number."""
+
+    exit_code = 4
+
+
+class RunInUse(UserError):
+    """A run folder that another process is writing."""
+
+    exit_code = 5
+
+
+class Interrupted(UserError):
+    """SIGINT (exit code 130) or SIGTERM (143), after the run was saved."""
+
+    def __init__(self, message: str, signal_number: int):
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,191 @@
+"""Saved graphs: `prefix.meta` with its checkpoint, read and cut to what is needed, or written.
+
+Reading takes from the file only the sub-graph that computes the wanted tensors, and the values of its
+variables; the file's own saver, initialisers and optimizer are never used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from google.protobuf.message import DecodeError
+
+from errors import DataError
+
+_VARIABLE_OPS = ('VarHandleOp', 'VariableV2', 'Variable')
+_OFFERED = re.compile(r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs')
+
+
+class SavedGraph(NamedTuple):
+    """A saved graph, cut to the sub-graph from `X:0` to the tensors it offers."""
+
+    prefix: str
+    graph_def: tf.GraphDef  # without X, training and the variables themselves
+    variables: dict[str, np.ndarray]
+    handles: frozenset[str]  # names of those variables that are resources
+    tensors: tuple[str, ...]  # promised names, without ':0'
+    shape: tuple[int | None, ...] | None  # of X without the batch; None where the file does not say
+    trains: bool  # it reads a `training:0`
+
+    def tower(self, inputs: tf.Tensor, training: bool | tf.Tensor = False) -> dict[str, tf.Tensor]:
+        """Imports the graph over `inputs`, and returns its tensors by name.
+
+        The first tower in a graph makes the variables (zeros, see `load`), later ones share them.
+        """
+        sources = {'X:0': inputs}
+        for name, value in self.variables.items():
+            zeros = tf.zeros_initializer()
+            with tf.variable_scope(tf.get_variable_scope(), reuse=_exists(name)):
+                variable = tf.get_variable(
+                    name, value.shape, value.dtype, initializer=zeros, use_resource=True
+                )
+            is_handle = name in self.handles
+            sources[f'{name}:0'] = variable.handle if is_handle else variable.value()
+        if self.trains:
+            sources['training:0'] = tf.convert_to_tensor(training)
+        wanted = [f'{name}:0' for name in self.tensors]
+        found = tf.import_graph_def(self.graph_def, sources, wanted, name='restored')
+        return dict(zip(self.tensors, found, strict=True))
+
+
+def _exists(name: str) -> bool:
+    made = tf.get_default_graph().get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+    return any(variable.op.name == name for variable in made)
+
+
+def prefix_of(path: str) -> str:
+    """Returns the saved graph's prefix for a run folder, a prefix, or a `.meta` file."""
+    return str(Path(path) / 'model') if Path(path).is_dir() else path.removesuffix('.meta')
+
+
+def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
+    """Reads a saved graph, cut to its `codings` and what else it offers, or to `wanted` alone.
+
+    `path` is a run folder, a prefix or a `.meta` file. Raises DataError where a file is missing or
+    damaged, or a tensor is not in it.
+    """
+    prefix = prefix_of(path)
+    for file in (f'{prefix}.meta', f'{prefix}.index'):
+        if not Path(file).is_file():
+            raise DataError(f'{path}: no saved graph there ({file} is missing)')
+    meta = tf.MetaGraphDef()
+    try:
+        meta.ParseFromString(Path(f'{prefix}.meta').read_bytes())
+    except DecodeError:
+        raise DataError(f'{prefix}.meta: not a binary saved graph, or damaged') from None
+    nodes = {node.name: node for node in meta.graph_def.node}
+    for name in ('X', *(wanted or ('codings',))):
+        if name not in nodes:
+            raise DataError(f'{prefix}.meta: holds no tensor {name}:0, which is needed')
+
+    needed, tensors = {}, []
+    for name in wanted or [n for n in nodes if _OFFERED.fullmatch(n)]:
+        closure = _closure(nodes, name)
+        stray = [n for n in closure if nodes[n].op == 'Placeholder' and n not in ('X', 'training')]
+        if stray and name in (*wanted, 'codings'):
+            raise DataError(f'{prefix}.meta: {name}:0 needs placeholder {stray[0]}:0 besides X:0')
+        if not stray:
+            needed |= dict.fromkeys(closure)
+            tensors.append(name)
+    cut = tf.GraphDef(versions=meta.graph_def.versions, library=meta.graph_def.library)
+    kept = [nodes[name] for name in nodes if name in needed]
+    variables = [node for node in kept if node.op in _VARIABLE_OPS]
+    boundary = {'X', 'training', *(node.name for node in variables)}
+    cut.node.extend(node for node in kept if node.name not in boundary)
+    shape = nodes['X'].attr['shape'].shape
+    return SavedGraph(
+        prefix=prefix,
+        graph_def=cut,
+        variables=_values(prefix, [node.name for node in variables]),
+        handles=frozenset(node.name for node in variables if node.op == 'VarHandleOp'),
+        tensors=tuple(tensors),
+        shape=None
+        if shape.unknown_rank or not shape.dim
+        else tuple(None if dim.size < 0 else dim.size for dim in shape.dim[1:]),
+        trains='training' in needed,
+    )
+
+
+def _closure(nodes: Mapping[str, tf.NodeDef], name: str) -> list[str]:
+    """Returns the names of all nodes that `name` is computed from, stopping at X and variables."""
+    seen, todo = {}, [name]
+    while todo:
+        current = todo.pop()
+        if current in seen:
+            continue
+        seen[current] = None
+        node = nodes[current]
+        if current not in ('X', 'training') and node.op not in _VARIABLE_OPS:
+            todo += [source.removeprefix('^').split(':')[0] for source in node.input]
+    return list(seen)
+
+
+def _values(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
+    try:
+        checkpoint = tf.train.load_checkpoint(prefix)
+        missing = [name for name in names if not checkpoint.has_tensor(name)]
+        if missing:
+            raise DataError(f'{prefix}: the checkpoint lacks {", ".join(missing)}')
+        return {name: checkpoint.get_tensor(name) for name in names}
+    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        raise DataError(f'{prefix}: the checkpoint cannot be read ({_first_line(error)})') from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]
+
+
+def checksum(variables: Mapping[str, np.ndarray]) -> str:
+    """Returns the sha256 (16 hex digits) of the variables' names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(variables):
+        value = np.ascontiguousarray(variables[name])
+        digest.update(f'{name} {value.dtype} {value.shape}\n'.encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def write(
+    folder: Path,
+    build: Callable[[], Mapping[str, tf.Tensor]],
+    values: Mapping[str, np.ndarray],
+) -> None:
+    """Writes `model.meta/.index/.data-*` and `saved_model/` into `folder`.
+
+    `build` makes the inference graph and returns its tensors by promised name; `values` are its
+    variables'. The files appear whole: each is written aside and then renamed.
+    """
+    with tf.Graph().as_default(), tf.Session() as session:
+        tensors = build()
+        variables = tf.global_variables()
+        load(session, values)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix='.export-', dir=folder) as aside:
+            tf.train.Saver(variables, save_relative_paths=True).save(
+                session, f'{aside}/model', write_state=False
+            )
+            results = {n: t for n, t in tensors.items() if n not in ('X', 'y', 'accuracy')}
+            tf.saved_model.simple_save(
+                session, f'{aside}/saved_model', {'X': tensors['X']}, results
+            )
+            for file in sorted(Path(aside).glob('model.*')):
+                os.replace(file, folder / file.name)
+            shutil.rmtree(folder / 'saved_model', ignore_errors=True)
+            os.replace(f'{aside}/saved_model', folder / 'saved_model')
+
+
+def load(session: tf.Session, values: Mapping[str, np.ndarray]) -> None:
+    """Sets the named variables of the session's graph, adding no operation to it."""
+    made = {v.op.name: v for v in session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)}
+    for name, value in values.items():
+        initializer = made[name].initializer
+        session.run(initializer, {initializer.inputs[1]: value})

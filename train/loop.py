@@ -1,0 +1,249 @@
+"""The one training loop: whatever the phase, it runs updates until the phase's steps are done.
+
+Several updates run in one session call, inside a `while_loop`. A step's batch and its random numbers
+depend on (seed, phase, step) alone, so how the steps are divided into calls changes nothing, and to
+resume is to start at another step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tqdm import tqdm
+
+import model
+from dataset import Rows
+from errors import Diverged
+from layers import Mode
+from parameters import Experiment, Phase
+from train.checkpoints import Checkpoints, State
+from train.interrupts import Interrupts
+
+_CALL_SECONDS = 0.2  # of updates in one session call: long enough to be cheap, short enough to stop
+
+Tower = Callable[[model.Batch, Mode], model.Endpoints]
+
+
+class Updates(NamedTuple):
+    """A phase's updates on the current graph, and how many of them there are."""
+
+    terms: tuple[str, ...]  # names of the losses in `sums`
+    examples: int  # an epoch
+    steps_per_epoch: int
+    steps: int  # in the whole phase
+    first: tf.Tensor  # feeds: run the steps first..last - 1,
+    last: tf.Tensor
+    sums_before: tf.Tensor  # adding to these
+    sums: tf.Tensor  # the losses, summed over examples, float64
+    last_step: tf.Variable  # the last one applied
+    order: tf.Variable  # of the examples in this epoch
+    shuffle: Callable[[int], np.ndarray]  # epoch -> that order
+    data: dict[tf.Variable, np.ndarray]  # what must be set before the first step
+    slots: list[tf.Variable]
+    trained: tuple[str, ...]  # names of the variables it moves
+
+    def initialize(self, session: tf.Session) -> None:
+        """Puts the data into the graph and zeroes the optimizer's slots."""
+        for variable, value in self.data.items():
+            session.run(variable.initializer, {variable.initializer.inputs[1]: value})
+        session.run([variable.initializer for variable in self.slots])
+
+    def release(self, session: tf.Session) -> None:
+        """Frees the data's memory."""
+        session.run([tf.raw_ops.DestroyResourceOp(resource=v.handle) for v in self.data])
+
+
+def length_of(experiment: Experiment, phase: Phase, examples: int) -> tuple[int, int, int]:
+    """Returns a phase's batch size, its steps an epoch (the last may be short), and its steps."""
+    batch_size = min(experiment.batch_size or examples, examples)
+    steps_per_epoch = math.ceil(examples / batch_size)
+    return batch_size, steps_per_epoch, steps_per_epoch * (phase.epochs or experiment.epochs)
+
+
+def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Updates:
+    """Builds the updates of one phase over `rows`, which hold what the phase reads.
+
+    Raises ValueError where the phase's pattern matches no variable that its losses move.
+    """
+    examples = len(rows)
+    batch_size, steps_per_epoch, steps = length_of(experiment, phase, examples)
+    rate = phase.learning_rate or experiment.learning_rate
+    key = zlib.crc32(f'{experiment.seed}:{phase.name}'.encode())
+    variables = model.variables(tf.get_default_graph(), phase.trainable, trainable=True)
+    data: dict[tf.Variable, np.ndarray] = {}
+    made: dict[str, Any] = {}  # what only the loop's body can make: the optimizer and its variables
+
+    def update(step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        start = tf.cast(step % steps_per_epoch, tf.int32) * batch_size
+        index = order.read_value()[start : start + batch_size]
+        x, y = fetch(index)
+        seed = tf.stack([tf.constant(key, tf.int64), step])
+        endpoints = tower(model.Batch(x, x, y), Mode(True, seed))
+        means = [tf.reduce_mean(endpoints.losses[name]()) for name, _ in phase.losses]
+        loss = tf.add_n([w * m for (_, w), m in zip(phase.losses, means, strict=True)])
+        gradients = tf.gradients(loss, variables)
+        moved = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        if not moved:
+            raise ValueError(f'{phase.name}: its losses move no variable of {phase.trainable!r}')
+        optimizer = _optimizer(experiment, phase, _scheduled(experiment.schedule, rate, step, steps))
+        with tf.control_dependencies([tf.debugging.check_numerics(loss, 'loss')]):
+            applied = optimizer.apply_gradients(moved)
+        made.update(optimizer=optimizer, trained=tuple(v.op.name for _, v in moved))
+        with tf.control_dependencies([applied, last_step.assign(step)]):
+            count = tf.cast(tf.shape(index)[0], tf.float64)
+            return step + 1, sums + count * tf.cast(tf.stack(means), tf.float64)
+
+    with tf.name_scope(phase.name):
+        order = _held(f'{phase.name}/order', np.arange(examples, dtype=np.int32), data)
+        last_step = _held(f'{phase.name}/last_step', np.int64(-1), data)
+        fetch = _fetcher(rows, f'{phase.name}/rows', data)
+        first = tf.placeholder(tf.int64, [], 'first')
+        last = tf.placeholder(tf.int64, [], 'last')
+        sums_before = tf.placeholder(tf.float64, [len(phase.losses)], 'sums_before')
+        _, sums = tf.while_loop(
+            lambda step, _: step < last,
+            update,
+            [first, sums_before],
+            parallel_iterations=1,  # a step begins when the one before it is applied
+            back_prop=False,
+        )
+    return Updates(
+        terms=tuple(name for name, _ in phase.losses),
+        examples=examples,
+        steps_per_epoch=steps_per_epoch,
+        steps=steps,
+        first=first,
+        last=last,
+        sums_before=sums_before,
+        sums=sums,
+        last_step=last_step,
+        order=order,
+        shuffle=lambda epoch: (
+            np.random.default_rng((key, epoch)).permutation(examples).astype(np.int32)
+        ),
+        data=data,
+        slots=made['optimizer'].variables(),
+        trained=made['trained'],
+    )
+
+
+def _held(name: str, value: np.ndarray, data: dict[tf.Variable, np.ndarray]) -> tf.Variable:
+    """Makes a variable for data: set by a feed, so that the graph itself stays small."""
+    variable = tf.get_variable(
+        name,
+        initializer=tf.placeholder(value.dtype, np.shape(value)),
+        trainable=False,
+        use_resource=True,
+        collections=[tf.GraphKeys.LOCAL_VARIABLES],
+    )
+    data[variable] = value
+    return variable
+
+
+def _fetcher(rows: Rows, name: str, data: dict[tf.Variable, np.ndarray]) -> Callable:
+    """Returns index -> (x, y) on the graph: float32 rows, bytes scaled to [0, 1], and labels."""
+    labels = None if rows.y is None else _held(f'{name}/y', rows.y, data)
+    mapped = isinstance(rows.x, np.memmap)
+    held = None if mapped else _held(f'{name}/x', rows.x, data)
+
+    def fetch(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+        if mapped:
+            x = tf.numpy_function(lambda i: rows.x[i], [index], rows.x.dtype)
+            x.set_shape([None, *rows.x.shape[1:]])
+        else:
+            x = tf.gather(held, index)
+        if x.dtype == tf.uint8:
+            x = tf.cast(x, tf.float32) / 255.0
+        return x, None if labels is None else tf.gather(labels, index)
+
+    return fetch
+
+
+def _scheduled(schedule: str, rate: float, step: tf.Tensor, steps: int) -> tf.Tensor:
+    if schedule == 'constant':
+        return tf.constant(rate, tf.float32)
+    progress = tf.cast(step, tf.float32) / steps
+    return rate * 0.5 * (1.0 + tf.cos(math.pi * progress))
+
+
+def _optimizer(experiment: Experiment, phase: Phase, rate: tf.Tensor) -> tf.train.Optimizer:
+    name = f'{phase.name}_{experiment.optimizer}'
+    if experiment.optimizer == 'adam':
+        return tf.train.AdamOptimizer(rate, name=name)
+    if experiment.optimizer == 'momentum':
+        return tf.train.MomentumOptimizer(rate, 0.9, name=name)
+    return tf.train.GradientDescentOptimizer(rate, name=name)
+
+
+def train(
+    session: tf.Session,
+    updates: Updates,
+    state: State,
+    *,
+    name: str,
+    save: Callable[[], None],
+    checkpoints: Checkpoints,
+    interrupts: Interrupts,
+    after_epoch: Callable[[int, float, dict[str, float]], dict[str, float]],
+) -> None:
+    """Runs the phase from `state` to its end, moving `state` along.
+
+    `after_epoch(epoch, examples a second, mean losses)` is called at each epoch's end and returns what
+    to show. Raises Diverged at a loss that is not finite, Interrupted after a signal, once saved.
+    """
+    shuffled, per_call = None, 1
+    epochs = updates.steps // updates.steps_per_epoch
+    total = updates.examples * epochs
+    with tqdm(total=total, unit='ex', unit_scale=True, disable=None, leave=False) as bar:
+        bar.update(state.step * total // updates.steps)
+        while state.step < updates.steps:
+            epoch, inside = divmod(state.step, updates.steps_per_epoch)
+            if epoch != shuffled:
+                initializer = updates.order.initializer
+                session.run(initializer, {initializer.inputs[1]: updates.shuffle(epoch)})
+                shuffled = epoch
+                bar.set_description(f'{name} epoch {epoch + 1}/{epochs}', refresh=False)
+            if not inside and not state.sums:
+                state.sums, state.seconds = [0.0] * len(updates.terms), 0.0
+            steps = min(per_call, updates.steps_per_epoch - inside)
+            began = time.perf_counter()
+            state.sums = _run(session, updates, name, state, steps)
+            seconds = time.perf_counter() - began
+            state.step += steps
+            state.seconds += seconds
+            per_call = max(1, min(2 * per_call, int(steps * _CALL_SECONDS / seconds)))
+            bar.update(state.step * total // updates.steps - bar.n)
+            if inside + steps == updates.steps_per_epoch:
+                sums, state.sums = state.sums, []
+                means = {t: s / updates.examples for t, s in zip(updates.terms, sums, strict=True)}
+                shown = after_epoch(epoch + 1, updates.examples / state.seconds, means)
+                bar.set_postfix({k: f'{v:.4g}' for k, v in shown.items()}, refresh=False)
+            if interrupts.pending or checkpoints.due():
+                save()
+                interrupts.check()
+
+
+def _run(
+    session: tf.Session, updates: Updates, name: str, state: State, steps: int
+) -> list[float]:
+    feeds = {
+        updates.first: state.step,
+        updates.last: state.step + steps,
+        updates.sums_before: state.sums,
+    }
+    try:
+        return session.run(updates.sums, feeds).tolist()
+    except tf.errors.InvalidArgumentError as error:
+        if 'Tensor had' not in str(error):
+            raise
+        failed = int(session.run(updates.last_step)) + 1
+        raise Diverged(
+            f'{name}: the loss is not a finite number at step {failed}; the weights before it are kept '
+            'in the last checkpoint. Try a smaller --set learning_rate=...'
+        ) from None
