@@ -1,7 +1,7 @@
 """TFRecords: every source is written once, with a manifest, and read back verified.
 
-A data set's records live in `<data_dir>/records/<key>/`: `manifest.json` and, for each split, shards of
-tf.train.Example with `x` (raw bytes) and, where there are labels, `y`.
+A data set's records live in `<data_dir>/records/<key>/`: `manifest.json` and, for each split,
+shards of tf.train.Example with `x` (raw bytes) and, where there are labels, `y`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FRAME = 16  # bytes around a record: length 8, its CRC 4, the record, its CRC 4
 
 
 class Rows(NamedTuple):
-    """A split, or its activations: x [N, ...] in memory or mapped from disk, y [N] int32 or None."""
+    """A split or its activations: x [N, ...] in memory or mapped from disk, y [N] int32 or None."""
 
     x: np.ndarray
     y: np.ndarray | None
@@ -57,7 +57,7 @@ class Dataset(NamedTuple):
 
 
 def key_of(experiment: Experiment) -> str:
-    """Returns the name of the experiment's data: a user's own by its file and a hash of its content."""
+    """Returns the name of the experiment's data: a user's own by its file and a hash of it."""
     if experiment.dataset != 'array':
         return experiment.dataset
     path = experiment.data_path
@@ -82,6 +82,7 @@ def load(experiment: Experiment, data_dir: Path, *, verify: bool = False) -> Dat
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f'{folder}.lock'):
             if not (folder / 'manifest.json').is_file():
+                print(f'writing the records of {key} to {folder}, once')
                 source = sources.read(experiment.dataset, experiment.data_path, data_dir)
                 write(source, folder)
                 verify = True
@@ -145,7 +146,7 @@ def _sha256(file: Path) -> str:
 
 
 def read(folder: Path, *, verify: bool = False) -> Dataset:
-    """Reads a folder of records whole; `iris`-like sets without a test split are tested on train."""
+    """Reads a folder of records whole; a set without a test split, as iris, is tested on train."""
     manifest = read_manifest(folder)
     remedy = f'remove {folder} to have it written again'
     digest = hashlib.sha256()
@@ -205,9 +206,7 @@ def _check_shard(folder: Path, shard: dict[str, Any], *, verify: bool, remedy: s
         raise DataError(f'{file}: {count} records, the manifest says {expected}; {remedy}')
 
 
-def _read_split(
-    folder: Path, manifest: dict[str, Any], entry: dict[str, Any], remedy: str
-) -> Rows:
+def _read_split(folder: Path, manifest: dict[str, Any], entry: dict[str, Any], remedy: str) -> Rows:
     dtype, shape = np.dtype(manifest['dtype']), manifest['shape']
     x = np.empty((entry['examples'], math.prod(shape)), dtype)
     y = np.empty(entry['examples'], np.int32) if manifest['classes'] else None
@@ -239,9 +238,7 @@ def _parsed(
         features['y'] = tf.io.FixedLenFeature([], tf.int64)
     with tf.Graph().as_default(), tf.Session() as session:
         records = tf.data.TFRecordDataset(str(file)).batch(_READ_BATCH)
-        batch = tf.io.parse_example(
-            tf.data.make_one_shot_iterator(records).get_next(), features
-        )
+        batch = tf.io.parse_example(tf.data.make_one_shot_iterator(records).get_next(), features)
         batch['x'] = tf.io.decode_raw(batch['x'], tf.as_dtype(dtype))
         while True:
             try:

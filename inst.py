@@ -19,7 +19,7 @@ iris_linear = Experiment(
     activation='linear',
     initializer='glorot',
     tied=False,
-    epochs=1000,
+    epochs=4000,
     learning_rate=0.01,
     batch_size=None,
     schedule='cosine',
@@ -66,9 +66,10 @@ phasewise_classifier = Experiment(
     "a classifier on the frozen codings of phasewise's saved graph",
     GERON,
     parent=phasewise,
-    epochs=60,
+    epochs=100,
+    learning_rate=0.003,
     schedule='cosine',
-    head_dropout=0.2,
+    head_dropout=0.1,
     standardize_codings=True,
 )
 phasewise_classifier_fullbatch = phasewise_classifier.vary(
@@ -85,7 +86,8 @@ phasewise_classifier_fullbatch = phasewise_classifier.vary(
 phasewise_finetune = phasewise_classifier.vary(
     'phasewise_finetune',
     description='the classifier, then all layers trained at a smaller rate',
-    finetune_epochs=20,
+    finetune_epochs=60,
+    finetune_corruption=0.25,
 )
 
 EXPERIMENTS = {

@@ -92,8 +92,8 @@ def dense(
 class Mode(NamedTuple):
     """Whether a tower trains, and what keys its random numbers.
 
-    `training` is False, True or a bool tensor; `seed` is an int tensor of shape [2] that differs for
-    every step, or None for masks drawn afresh at every run (the exported graph).
+    `training` is False, True or a bool tensor; `seed` is an int tensor of shape [2] that differs
+    for every step, or None for masks drawn afresh at every run (the exported graph).
     """
 
     training: bool | tf.Tensor = False
@@ -101,9 +101,17 @@ class Mode(NamedTuple):
 
 
 def dropout(inputs: tf.Tensor, rate: float, mode: Mode, salt: int) -> tf.Tensor:
-    """Zeroes a share `rate` of the inputs in training and scales up the rest; `salt` tells layers apart."""
+    """Zeroes a share `rate` of the inputs in training, scaling up the rest; `salt` is its own."""
     if not rate or mode.training is False:
         return inputs
     if mode.seed is not None:
         return tf.nn.experimental.stateless_dropout(inputs, rate, seed=mode.seed + [salt, 0])
     return tf.nn.dropout(inputs, rate=rate * tf.cast(mode.training, tf.float32))
+
+
+def mask(inputs: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
+    """Sets a share of the inputs to zero (masking noise, Vincent et al. 2010), keyed on `seed`."""
+    if not share:
+        return inputs
+    drawn = tf.random.stateless_uniform(tf.shape(inputs), seed)
+    return inputs * tf.cast(drawn >= share, inputs.dtype)

@@ -37,5 +37,5 @@ def correct(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def l2(kernels: Sequence[tf.Tensor], scale: float) -> tf.Tensor:
-    """Returns scale * sum(kernel ** 2) / 2 over all kernels, a scalar (contrib's l2_regularizer)."""
+    """Returns scale * sum(kernel ** 2) / 2 over all kernels, a scalar, as contrib's l2 did."""
     return scale * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])

@@ -1,7 +1,7 @@
 """Trains, evaluates, saves and uses the named experiments of inst.py.
 
-    python main.py --experiment=phasewise --dataset=mnist5k
-    python main.py --list
+python main.py --experiment=phasewise --dataset=mnist5k
+python main.py --list
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ flags.DEFINE_bool('list', False, 'Print every experiment, with its source, and s
 flags.DEFINE_bool('describe', False, "Print the experiment's resolved values as JSON, and stop.")
 flags.DEFINE_string('mode', 'train', f'What to do: {", ".join(MODES)}.')
 flags.DEFINE_string('dataset', None, f"Instead of the experiment's: {', '.join(DATASETS)}.")
-flags.DEFINE_string('array', None, 'A file .npz with x [N, ...] and y [N]: data to train on or label.')
+flags.DEFINE_string(
+    'array', None, 'A file .npz with x [N, ...] and y [N]: data to train on or label.'
+)
 flags.DEFINE_string('images', None, 'A folder of pictures to label (--mode=predict).')
 flags.DEFINE_integer('seed', None, 'Keys initial weights, shuffling and dropout.')
 flags.DEFINE_integer('seeds', 1, 'Run this many seeds, and print mean and spread.', lower_bound=1)
@@ -38,6 +40,9 @@ flags.DEFINE_string('parent', None, "A run folder or a saved graph's prefix to t
 flags.DEFINE_string('runs', 'runs', 'Where run folders are made.')
 flags.DEFINE_string('run_dir', None, "This run's folder, instead of one under --runs.")
 flags.DEFINE_string('data_dir', 'data', 'Where data sets are found and records are kept.')
+flags.DEFINE_float(
+    'checkpoint_seconds', 0.0, 'Between checkpoints; 0: so that they cost under 1 %.'
+)
 flags.DEFINE_bool('restart', False, 'Discard what the run folder holds and begin again.')
 flags.DEFINE_bool('verify', False, 'Hash the records before reading them.')
 flags.DEFINE_bool('help', False, 'Print this help, and stop.')
@@ -62,7 +67,9 @@ def parse_flags(arguments: list[str]) -> None:
     try:
         stray = FLAGS(arguments)[1:]
     except flags.UnrecognizedFlagError as error:
-        raise UsageError(f'--{error.flagname}: no such flag{nearest(error.flagname, FLAGS)}') from None
+        raise UsageError(
+            f'--{error.flagname}: no such flag{nearest(error.flagname, FLAGS)}'
+        ) from None
     except flags.Error as error:
         raise UsageError(' '.join(str(error).split())) from None
     if stray:
@@ -96,6 +103,7 @@ def act() -> None:
         run_dir=Path(FLAGS.run_dir) if FLAGS.run_dir else None,
         restart=FLAGS.restart,
         verify=FLAGS.verify,
+        checkpoint_seconds=FLAGS.checkpoint_seconds,
     )
     if FLAGS.mode == 'predict':
         if bool(FLAGS.images) == bool(FLAGS.array):

@@ -1,8 +1,8 @@
 """The graphs: what can be minimised, and the names that a saved graph promises.
 
 `build` makes the inference graph on the placeholder `X:0`, with every variable and promised name.
-`tower` makes the same network again on the same variables over other inputs: a batch in training, or
-the cached activations of a lower layer.
+`tower` makes the same network again on the same variables over other inputs: a batch in training,
+or the cached activations of a lower layer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INFERENCE = Mode()
 
 
 class Batch(NamedTuple):
-    """What a tower is fed: the tensor it reads, what to reconstruct, and labels where there are any."""
+    """What a tower is fed: the tensor it reads, what to reconstruct, labels if there are any."""
 
     inputs: tf.Tensor  # [N, features], or the activations of a lower layer
     target: tf.Tensor  # as inputs
@@ -46,8 +46,8 @@ class Endpoints(NamedTuple):
 def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None) -> Endpoints:
     """Builds the inference graph, with its variables and the names promised to users.
 
-    `restored` is the saved graph of the experiment's parent, imported as it stands; without a parent
-    the network is built from the experiment's fields.
+    `restored` is the saved graph of the experiment's parent, imported as it stands; without a
+    parent the network is built from the experiment's fields.
     """
     X = tf.placeholder(tf.float32, [None, *spec.shape], name='X')
     y, mode = None, INFERENCE
@@ -156,9 +156,7 @@ def _classifier(
                 f'hidden{k}', hidden, units, activation=experiment.head_activation, **settings
             )
         hidden = layers.dropout(hidden, experiment.head_dropout, mode, salt=0)
-        logits = layers.dense(
-            'logits', hidden, len(spec.classes), activation='linear', **settings
-        )
+        logits = layers.dense('logits', hidden, len(spec.classes), activation='linear', **settings)
     terms = {'cross_entropy': lambda: losses.cross_entropy(logits, batch.y)}
     metrics = {**terms, 'accuracy': lambda: losses.correct(logits, batch.y)}
     if 'outputs' in tensors:
@@ -175,8 +173,10 @@ def standardizer(units: int) -> tuple[tf.Variable, tf.Variable]:
     )
 
 
-def variables(graph: tf.Graph, pattern: str = '.*', *, trainable: bool = False) -> list[tf.Variable]:
-    """Returns the model's variables whose whole name matches `pattern`, in the order they were made."""
+def variables(
+    graph: tf.Graph, pattern: str = '.*', *, trainable: bool = False
+) -> list[tf.Variable]:
+    """Returns the model's variables whose whole name matches `pattern`, in order of creation."""
     key = tf.GraphKeys.TRAINABLE_VARIABLES if trainable else tf.GraphKeys.GLOBAL_VARIABLES
     return [v for v in graph.get_collection(key) if re.fullmatch(pattern, v.op.name)]
 

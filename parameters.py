@@ -44,9 +44,9 @@ class Spec(NamedTuple):
 class Phase:
     """One stretch of training: which losses fall, by moving which variables, fed with what.
 
-    `losses` are (name in Endpoints.losses, weight) pairs, each logged under its name. `trainable` is
-    a pattern that must match a variable's whole name. `reads` is 'X', or the tensor whose activations
-    are computed once and fed in its place. None means the experiment's own value.
+    `losses` are (name in Endpoints.losses, weight) pairs, each logged under its name. `trainable`
+    is a pattern that must match a variable's whole name. `reads` is 'X', or the tensor whose
+    activations are computed once and fed in its place. None means the experiment's own value.
     """
 
     name: str
@@ -55,6 +55,9 @@ class Phase:
     reads: str = 'X'
     epochs: int | None = None
     learning_rate: float | None = None
+    corruption: float = (
+        0.0  # share of its inputs set to zero; what is to be reconstructed stays clean
+    )
 
 
 def _setting(default: Any, group: str, meaning: str) -> Any:
@@ -65,9 +68,9 @@ def _setting(default: Any, group: str, meaning: str) -> Any:
 class Experiment:
     """A network, its data and its training: all that decides a run's result.
 
-    Fields of the group 'network' describe a graph built here; those of 'transfer' describe a head on
-    a parent's saved graph. An experiment has one or the other, and setting a field that has no effect
-    is an error. Raises UsageError for an impossible value.
+    Fields of the group 'network' describe a graph built here; those of 'transfer' describe a head
+    on a parent's saved graph. An experiment has one or the other, and setting a field that has no
+    effect is an error. Raises UsageError for an impossible value.
     """
 
     name: str
@@ -100,7 +103,8 @@ class Experiment:
     head_dropout: float = _setting(0.0, 'transfer', "share of the head's inputs dropped")
     standardize_codings: bool = _setting(False, 'transfer', 'codings to mean 0, variance 1')
     finetune_epochs: int = _setting(0, 'transfer', 'epochs of training all layers afterwards')
-    finetune_learning_rate: float = _setting(1e-4, 'transfer', 'rate of those epochs')
+    finetune_learning_rate: float = _setting(1e-3, 'transfer', 'rate of those epochs')
+    finetune_corruption: float = _setting(0.0, 'transfer', 'share of their inputs set to zero')
 
     def __post_init__(self):
         choices = {
@@ -121,6 +125,7 @@ class Experiment:
         self._check('finetune_learning_rate', 0.0, 1e3, above=True)
         self._check('l2', 0.0, 1e3)
         self._check('head_dropout', 0.0, 0.99)
+        self._check('finetune_corruption', 0.0, 0.99)
         if self.batch_size is not None:
             self._check('batch_size', 1, 10**9)
         for name in ('hidden', 'head'):
@@ -188,6 +193,7 @@ def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
             '.*',
             epochs=experiment.finetune_epochs,
             learning_rate=experiment.finetune_learning_rate,
+            corruption=experiment.finetune_corruption,
         )
         return (head, finetune) if experiment.finetune_epochs else (head,)
     terms = ('mse', 'l2') if experiment.l2 else ('mse',)

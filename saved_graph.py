@@ -1,7 +1,7 @@
 """Saved graphs: `prefix.meta` with its checkpoint, read and cut to what is needed, or written.
 
-Reading takes from the file only the sub-graph that computes the wanted tensors, and the values of its
-variables; the file's own saver, initialisers and optimizer are never used.
+Reading takes from the file only the sub-graph that computes the wanted tensors, and the values of
+its variables; the file's own saver, initialisers and optimizer are never used.
 """
 
 from __future__ import annotations
@@ -101,6 +101,9 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
     variables = [node for node in kept if node.op in _VARIABLE_OPS]
     boundary = {'X', 'training', *(node.name for node in variables)}
     cut.node.extend(node for node in kept if node.name not in boundary)
+    for node in cut.node:
+        node.attr.pop('_class', None)  # colocation with variables that are no longer in it
+        node.device = ''
     shape = nodes['X'].attr['shape'].shape
     return SavedGraph(
         prefix=prefix,
@@ -136,7 +139,7 @@ def _values(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
         if missing:
             raise DataError(f'{prefix}: the checkpoint lacks {", ".join(missing)}')
         return {name: checkpoint.get_tensor(name) for name in names}
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
         raise DataError(f'{prefix}: the checkpoint cannot be read ({_first_line(error)})') from None
 
 

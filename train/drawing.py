@@ -23,7 +23,7 @@ def draw(
     rows: list[dict[str, str]],
     title: str,
 ) -> list[Path]:
-    """Draws what fits the run: its data, its network and whether it classifies; returns the files."""
+    """Draws what fits the run's data and network, and returns the files."""
     picture, classes = data.spec.picture, data.spec.classes
     test = data.splits['test']
     test = Rows(test.x[:_SCORED], None if test.y is None else test.y[:_SCORED])

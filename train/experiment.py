@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class Place:
     run_dir: Path | None = None
     restart: bool = False
     verify: bool = False
+    checkpoint_seconds: float = 0.0
 
     def folder(self, experiment: Experiment, base: Experiment) -> Path:
         """Returns the run's folder; `base` is the experiment as it stands in the catalogue."""
@@ -40,7 +42,7 @@ class Place:
 
     def of_parent(self) -> Place:
         """Returns the place for a parent: its own folder, never begun again."""
-        return Place(runs=self.runs, data_dir=self.data_dir, verify=self.verify)
+        return dataclasses.replace(self, run_dir=None, restart=False)
 
 
 def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any]:
@@ -77,7 +79,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             config['parent'] = saved_graph.checksum(restored.variables)
         runs.settle(folder, config)
         _settle_environment(folder, experiment)
-        results = Run(experiment, data, folder, restored, interrupts).finish()
+        checkpoints = Checkpoints(folder, place.checkpoint_seconds)
+        results = Run(experiment, data, folder, restored, checkpoints, interrupts).finish()
         show(results)
         print(f'figures, metrics.csv and the saved graph (prefix model) are in {folder}')
         return results
@@ -91,8 +94,12 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
         return saved_graph.read(experiment.parent)
     parent, at = experiment.lineage(), place.of_parent()
     folder = at.folder(parent, parent)
-    if not (folder / 'results.json').is_file():
-        print(f'{experiment.name} needs {parent.name}, which has no finished run: training it first')
+    if (folder / 'results.json').is_file():
+        runs.settle(folder, {'experiment': parent.resolved()})
+    else:
+        print(
+            f'{experiment.name} needs {parent.name}, which has no finished run: training it first'
+        )
         interrupts.check()
         run(parent, parent, at)
     return saved_graph.read(str(folder))
@@ -101,7 +108,9 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
 def _settle_environment(folder: Path, experiment: Experiment) -> None:
     now = runs.environment(tf.__version__, experiment.precision)
     before = runs.read_json(folder / 'environment.json') or now
-    changed = [f'{name} {before.get(name)} -> {now[name]}' for name in now if now[name] != before.get(name)]
+    changed = [
+        f'{name} {before.get(name)} -> {now[name]}' for name in now if now[name] != before.get(name)
+    ]
     if changed and (folder / 'checkpoints').exists():
         print(f'warning: resumed elsewhere, last bits may differ: {", ".join(changed)}')
     runs.write_json(folder / 'environment.json', now)
@@ -118,6 +127,7 @@ class Run:
         data: dataset.Dataset,
         folder: Path,
         restored: SavedGraph | None,
+        checkpoints: Checkpoints,
         interrupts: Interrupts,
     ):
         self.experiment = experiment
@@ -125,16 +135,17 @@ class Run:
         self.folder = folder
         self.restored = restored
         self.interrupts = interrupts
-        self.checkpoints = Checkpoints(folder)
-        self.state = self.checkpoints.latest() or State()
+        self.checkpoints = checkpoints
+        self.state = checkpoints.latest() or State()
         self.metrics = runs.Metrics(folder, self.state.updates)
         self.graph = tf.Graph()
 
     def finish(self) -> dict[str, Any]:
         """Trains what is left, then evaluates, exports and draws; returns the results."""
-        with self.graph.as_default(), tf.Session(
-            config=sessions.config(self.experiment.precision)
-        ) as self.session:
+        with (
+            self.graph.as_default(),
+            tf.Session(config=sessions.config(self.experiment.precision)) as self.session,
+        ):
             self.endpoints = model.build(self.experiment, self.data.spec, self.restored)
             self.variables = model.variables(self.graph)
             self.session.run(tf.variables_initializer(self.variables))
@@ -342,7 +353,11 @@ class Run:
 def show(results: dict[str, Any]) -> None:
     """Prints a finished run's metrics, a split a column."""
     metrics = results['metrics']
-    splits = [s for s in ('train', 'validation', 'test') if f'{s}/mse' in metrics or f'{s}/accuracy' in metrics]
+    splits = [
+        s
+        for s in ('train', 'validation', 'test')
+        if f'{s}/mse' in metrics or f'{s}/accuracy' in metrics
+    ]
     names = list(dict.fromkeys(name.split('/', 1)[1] for name in metrics if '/' in name))
     print(f'{"":18}' + ''.join(f'{split:>12}' for split in splits))
     for name in names:

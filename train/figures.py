@@ -66,7 +66,7 @@ _UNITS = {
 
 
 def picture_rows(rows: Mapping[str, np.ndarray], picture: tuple[int, ...]) -> Figure:
-    """Draws rows of pictures, [n, pixels] each, under their titles; values outside [0, 1] are cut."""
+    """Draws rows of pictures, [n, pixels] each, with titles; values outside [0, 1] are cut."""
     count = max(len(images) for images in rows.values())
     figure = Figure(figsize=(1.0 * count, 1.25 * len(rows)), layout='constrained')
     panels = figure.subplots(len(rows), count, squeeze=False)
@@ -89,7 +89,7 @@ def filters(kernel: np.ndarray, picture: tuple[int, ...]) -> Figure:
     chosen = np.argsort(-norms, kind='stable')[:100]
     side = int(np.ceil(np.sqrt(len(chosen))))
     limit = np.percentile(np.abs(kernel[:, chosen]), 99.5)
-    figure = Figure(figsize=(7, 7.4), layout='constrained')
+    figure = Figure(figsize=(8.4, 7.4), layout='constrained')
     panels = figure.subplots(side, side, squeeze=False).ravel()
     for panel in panels:
         panel.axis('off')

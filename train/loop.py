@@ -1,8 +1,8 @@
 """The one training loop: whatever the phase, it runs updates until the phase's steps are done.
 
-Several updates run in one session call, inside a `while_loop`. A step's batch and its random numbers
-depend on (seed, phase, step) alone, so how the steps are divided into calls changes nothing, and to
-resume is to start at another step.
+Several updates run in one session call, inside a `while_loop`. A step's batch and its random
+numbers depend on (seed, phase, step) alone, so how the steps are divided into calls changes
+nothing, and to resume is to start at another step.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
+import layers
 import model
 from dataset import Rows
 from errors import Diverged
@@ -84,14 +85,17 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
         index = order.read_value()[start : start + batch_size]
         x, y = fetch(index)
         seed = tf.stack([tf.constant(key, tf.int64), step])
-        endpoints = tower(model.Batch(x, x, y), Mode(True, seed))
+        inputs = layers.mask(x, phase.corruption, seed)
+        endpoints = tower(model.Batch(inputs, x, y), Mode(True, seed))
         means = [tf.reduce_mean(endpoints.losses[name]()) for name, _ in phase.losses]
         loss = tf.add_n([w * m for (_, w), m in zip(phase.losses, means, strict=True)])
         gradients = tf.gradients(loss, variables)
         moved = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
         if not moved:
             raise ValueError(f'{phase.name}: its losses move no variable of {phase.trainable!r}')
-        optimizer = _optimizer(experiment, phase, _scheduled(experiment.schedule, rate, step, steps))
+        optimizer = _optimizer(
+            experiment, phase, _scheduled(experiment.schedule, rate, step, steps)
+        )
         with tf.control_dependencies([tf.debugging.check_numerics(loss, 'loss')]):
             applied = optimizer.apply_gradients(moved)
         made.update(optimizer=optimizer, trained=tuple(v.op.name for _, v in moved))
@@ -194,8 +198,9 @@ def train(
 ) -> None:
     """Runs the phase from `state` to its end, moving `state` along.
 
-    `after_epoch(epoch, examples a second, mean losses)` is called at each epoch's end and returns what
-    to show. Raises Diverged at a loss that is not finite, Interrupted after a signal, once saved.
+    `after_epoch(epoch, examples a second, mean losses)` is called at each epoch's end and returns
+    what to show. Raises Diverged at a loss that is not finite; after a signal Interrupted, once
+    the run is saved.
     """
     shuffled, per_call = None, 1
     epochs = updates.steps // updates.steps_per_epoch
@@ -229,9 +234,7 @@ def train(
                 interrupts.check()
 
 
-def _run(
-    session: tf.Session, updates: Updates, name: str, state: State, steps: int
-) -> list[float]:
+def _run(session: tf.Session, updates: Updates, name: str, state: State, steps: int) -> list[float]:
     feeds = {
         updates.first: state.step,
         updates.last: state.step + steps,
@@ -244,6 +247,6 @@ def _run(
             raise
         failed = int(session.run(updates.last_step)) + 1
         raise Diverged(
-            f'{name}: the loss is not a finite number at step {failed}; the weights before it are kept '
-            'in the last checkpoint. Try a smaller --set learning_rate=...'
+            f'{name}: the loss is not a finite number at step {failed}; the last checkpoint before '
+            'it is kept. Try a smaller --set learning_rate=...'
         ) from None

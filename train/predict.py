@@ -27,7 +27,9 @@ def predict(folder: Path, images: str, array: str) -> Path:
     """
     config = runs.read_json(folder / 'config.json')
     if not config or not (folder / 'results.json').is_file():
-        raise UsageError(f'{folder}: no finished run there; train it first (without --mode=predict)')
+        raise UsageError(
+            f'{folder}: no finished run there; train it first (without --mode=predict)'
+        )
     data = config['data']
     restored = saved_graph.read(str(folder), wanted=('logits',))
     if images:
@@ -68,11 +70,13 @@ def _probabilities(restored: saved_graph.SavedGraph, x: np.ndarray) -> np.ndarra
 
 
 def _pictures(folder: Path, picture: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
-    """Reads a flat folder of pictures as the network was trained: grey, centre-cropped, in [0, 1]."""
+    """Reads a flat folder of pictures as the network wants them: grey, centre-cropped, [0, 1]."""
     if not folder.is_dir():
         raise UsageError(f'--images={folder}: no such folder')
     if len(picture) != 2:
-        raise UsageError('--images: this run was not trained on grey pictures; give --array=FILE.npz')
+        raise UsageError(
+            '--images: this run was not trained on grey pictures; give --array=FILE.npz'
+        )
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS)
     if not files:
         raise DataError(f'--images={folder}: no pictures there ({", ".join(_ENDINGS)})')

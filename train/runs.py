@@ -19,7 +19,7 @@ from errors import DataError, RunInUse, UsageError
 from parameters import Experiment, changed
 
 POSITION = ('phase', 'epoch', 'step', 'seconds', 'examples_per_second')
-_UNCOMPARED = ('description', 'source')
+_UNCOMPARED = ('description', 'source', 'phases')  # words, and what follows from the fields
 
 
 def name_of(experiment: Experiment, key: str, base: Experiment) -> str:
@@ -90,11 +90,7 @@ def settle(folder: Path, config: dict[str, Any]) -> None:
     UsageError that shows every difference.
     """
     saved = read_json(folder / 'config.json') or {}
-    differences = [
-        (name, old, new)
-        for name, old, new in _differences(saved, config)
-        if name.rsplit('.', 1)[-1] not in _UNCOMPARED
-    ]
+    differences = _differences(saved, config)
     if differences and _extends(differences, config):
         (folder / 'results.json').unlink(missing_ok=True)
     elif differences:
@@ -108,15 +104,13 @@ def settle(folder: Path, config: dict[str, Any]) -> None:
 
 
 def _differences(saved: Any, asked: Any, name: str = '') -> list[tuple[str, Any, Any]]:
-    """Lists (dotted name, saved, asked) where two JSON values differ; top-level keys may be new."""
+    """Lists (dotted name, saved, asked) where two JSON values differ, of what both of them have."""
     if isinstance(saved, dict) and isinstance(asked, dict):
-        keys = saved.keys() & asked.keys() if not name else saved.keys() | asked.keys()
         return [
             found
-            for key in sorted(keys)
-            for found in _differences(
-                saved.get(key), asked.get(key), f'{name}.{key}' if name else key
-            )
+            for key in sorted(saved.keys() & asked.keys())
+            if key not in _UNCOMPARED
+            for found in _differences(saved[key], asked[key], f'{name}.{key}' if name else key)
         ]
     return [] if saved == asked else [(name.removeprefix('experiment.'), saved, asked)]
 
@@ -159,7 +153,9 @@ def environment(tensorflow_version: str, precision: str) -> dict[str, Any]:
         'tensorflow': tensorflow_version,
         'numpy': numpy.__version__,
         'machine': platform.machine(),
-        'cpus': len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(),
+        'cpus': len(os.sched_getaffinity(0))
+        if hasattr(os, 'sched_getaffinity')
+        else os.cpu_count(),
         'precision': precision,
     }
 

@@ -23,7 +23,9 @@ def run_study(experiment: Experiment, base: Experiment, place: Place, seeds: int
     }
     first = place.folder(experiment, base)
     last = experiment.seed + seeds - 1
-    folder = first.with_name(first.name.replace(f'-seed{experiment.seed}', f'-seeds{experiment.seed}..{last}'))
+    folder = first.with_name(
+        first.name.replace(f'-seed{experiment.seed}', f'-seeds{experiment.seed}..{last}')
+    )
     folder.mkdir(parents=True, exist_ok=True)
     study = {'experiment': experiment.name, 'seeds': seeds, 'metrics': summary}
     runs.write_json(folder / 'results.json', study)

@@ -21,9 +21,13 @@ def check(restored: SavedGraph, spec: Spec) -> None:
         )
     taken = [name for name in restored.variables if name.startswith('head/')]
     if taken:
-        raise DataError(f'{restored.prefix}: its codings depend on {taken[0]}, a name of the new head')
+        raise DataError(
+            f'{restored.prefix}: its codings depend on {taken[0]}, a name of the new head'
+        )
     if not spec.classes:
-        raise DataError('a classifier needs labels, and this data set has none (y in the .npz file)')
+        raise DataError(
+            'a classifier needs labels, and this data set has none (y in the .npz file)'
+        )
 
 
 def proof(

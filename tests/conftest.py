@@ -1,0 +1,47 @@
+"""What the tests share: main called in this process, and the embedded digits' records."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import main as program  # noqa: E402
+
+
+@pytest.fixture(scope='session')
+def data_dir(tmp_path_factory) -> Path:
+    """A data folder that all tests share, so that records are written once."""
+    return tmp_path_factory.mktemp('data')
+
+
+@pytest.fixture
+def main(data_dir, tmp_path, capsys):
+    """Returns a function that runs main with flags; it returns (exit code, stdout, stderr)."""
+
+    def run(*arguments: str, runs: Path = tmp_path / 'runs') -> tuple[int, str, str]:
+        for name in program.FLAGS:
+            program.FLAGS[name].unparse()
+        places = [f'--runs={runs}', f'--data_dir={data_dir}']
+        code = program.main(['main.py', *places, *arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def results_of(folder: Path) -> dict:
+    """Returns a run's results.json."""
+    return json.loads((folder / 'results.json').read_text())
+
+
+def weights_of(folder: Path) -> dict:
+    """Returns the variables of a run's exported graph."""
+    import tensorflow as tf
+
+    checkpoint = tf.train.load_checkpoint(str(folder / 'model'))
+    return {name: checkpoint.get_tensor(name) for name in checkpoint.get_variable_to_shape_map()}

@@ -1,0 +1,115 @@
+"""Experiments as values: variations, errors, phases, and what costs no TensorFlow."""
+
+import ast
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+
+import inst
+from errors import UsageError
+from parameters import parse, schedule_of
+
+
+def test_a_variation_is_a_new_value():
+    varied = inst.tied.vary('wide', hidden=(500, 250))
+    assert (varied.name, varied.hidden, inst.tied.hidden) == ('wide', (500, 250), (300, 150))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'hiden': (3,)}, ["'hiden'", "'hidden'"]),
+        ({'activation': 'rleu'}, ['activation=rleu', 'elu', "'relu'"]),
+        ({'learning_rate': 0.0}, ['learning_rate=0.0', 'above 0']),
+        ({'learning_rate': float('nan')}, ['learning_rate=nan']),
+        ({'epochs': 0}, ['epochs=0', 'at least 1']),
+        ({'batch_size': -5}, ['batch_size=-5']),
+        ({'hidden': ()}, ['at least one layer']),
+        ({'hidden': (300, 0)}, ['hidden=300,0']),
+        ({'head': (10,)}, ['head', 'no effect', 'tied']),
+    ],
+)
+def test_an_impossible_value_names_itself_and_what_is_allowed(changes, words):
+    with pytest.raises(UsageError) as raised:
+        inst.tied.vary(**changes)
+    assert all(word in str(raised.value) for word in words), raised.value
+
+
+def test_the_parents_fields_are_not_a_transfers_to_set():
+    with pytest.raises(UsageError, match='belongs to its parent'):
+        inst.phasewise_classifier.vary(hidden=(10,))
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'value'),
+    [('hidden', '500,250', (500, 250)), ('batch_size', 'none', None), ('tied', 'False', False),
+     ('l2', '1e-3', 1e-3), ('epochs', '7', 7), ('schedule', 'cosine', 'cosine')],
+)  # fmt: skip
+def test_parse_reads_a_value_by_its_fields_type(name, text, value):
+    assert parse(name, text) == value
+
+
+@pytest.mark.parametrize(
+    'setting', [('epochs', '1.5'), ('tied', 'maybe'), ('hidden', '5,x'), ('name', 'a')]
+)
+def test_parse_refuses_what_a_field_cannot_hold(setting):
+    with pytest.raises(UsageError, match=f'--set {setting[0]}={setting[1]}'):
+        parse(*setting)
+
+
+def test_greedy_phases_follow_the_layers():
+    phases = schedule_of(inst.phasewise.vary(hidden=(50, 40, 30)))
+    assert [(p.name, p.reads, p.trainable) for p in phases] == [
+        ('phase1', 'X', 'layer1/.*'),
+        ('phase2', 'hidden1', 'layer2/.*'),
+        ('phase3', 'hidden2', 'layer3/.*'),
+    ]
+
+
+@pytest.mark.parametrize('name', inst.EXPERIMENTS)
+def test_every_experiment_says_what_it_is_and_where_it_comes_from(name):
+    experiment = inst.EXPERIMENTS[name]
+    assert experiment.description and experiment.source
+    assert json.loads(json.dumps(experiment.resolved()))['name'] == name
+
+
+@pytest.mark.parametrize(
+    'flags', [('--list',), ('--describe', '--experiment=phasewise'), ('--experimnt=phasewise',)]
+)
+def test_answers_before_training_do_not_import_tensorflow(flags):
+    code = "import runpy, sys; sys.argv[0] = 'main.py'\ntry: runpy.run_path('main.py', run_name='__main__')\n"
+    code += "finally: print('tensorflow' in sys.modules, file=sys.stderr)"
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, '-c', code, *flags], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stderr.strip().endswith('False')
+    assert time.perf_counter() - began < 5  # under one second on a quiet machine
+
+
+def test_imports_run_one_way():
+    allowed = {
+        'errors': set(),
+        'parameters': {'errors'},
+        'inst': {'errors', 'parameters'},
+        'sources': {'errors'},
+        'dataset': {'errors', 'parameters', 'sources'},
+        'losses': set(),
+        'layers': set(),
+        'saved_graph': {'errors'},
+        'model': {'errors', 'layers', 'losses', 'parameters', 'saved_graph'},
+        'main': {'errors', 'inst', 'parameters', 'train'},
+    }
+    ours = {*allowed, 'train'}
+    allowed['train'] = ours - {'main', 'inst'}
+    for file in [*ROOT.glob('*.py'), *ROOT.glob('train/*.py')]:
+        owner = 'train' if file.parent.name == 'train' else file.stem
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            found = {name.split('.')[0] for name in names} & ours
+            assert found <= allowed[owner] | {owner}, f'{file.name} imports {found}'

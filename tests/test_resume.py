@@ -1,0 +1,134 @@
+"""Runs that are killed, interrupted, locked out or diverge, as real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, weights_of
+
+FLAGS = (
+    '--experiment=phasewise',
+    '--dataset=mnist5k',
+    '--set',
+    'epochs=60',
+    '--checkpoint_seconds=0.1',
+)
+UPDATES = 27 * 60  # a phase
+
+
+def start(data_dir: Path, folder: Path, *more: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, 'main.py', *FLAGS, f'--data_dir={data_dir}', f'--run_dir={folder}', *more],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for_checkpoint(process: subprocess.Popen, folder: Path, after: int) -> int:
+    """Waits until a checkpoint of more than `after` updates is there; returns its updates."""
+    for _ in range(6000):
+        found = [int(p.name) for p in folder.glob('checkpoints/[0-9]*')]
+        if found and max(found) > after:
+            return max(found)
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError('no checkpoint')
+
+
+@pytest.fixture(scope='module')
+def undisturbed(data_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('runs') / 'whole'
+    process = start(data_dir, folder)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    return folder
+
+
+def assert_same(folder: Path, undisturbed: Path) -> None:
+    wanted = weights_of(undisturbed)
+    for name, value in weights_of(folder).items():
+        np.testing.assert_array_equal(value, wanted[name])
+    rows, wanted_rows = (
+        [
+            [c for i, c in enumerate(line.split(',')) if i not in (3, 4)]  # not the seconds
+            for line in (f / 'metrics.csv').read_text().splitlines()
+        ]
+        for f in (folder, undisturbed)
+    )
+    assert rows == wanted_rows
+
+
+def test_killed_mid_phase_it_resumes_and_ends_equal_bit_for_bit(data_dir, tmp_path, undisturbed):
+    folder = tmp_path / 'run'
+    for after in (0, UPDATES):  # in the first phase, then in the second
+        process = start(data_dir, folder)
+        wait_for_checkpoint(process, folder, after)
+        time.sleep(0.05)  # past the checkpoint, so that updates are lost and done again
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        assert not (folder / 'results.json').exists()
+    process = start(data_dir, folder)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert 'resumes after update' in out
+    assert_same(folder, undisturbed)
+
+
+@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_the_same_command_goes_on(data_dir, tmp_path, undisturbed, number, code):
+    folder = tmp_path / 'run'
+    process = start(data_dir, folder)
+    while (
+        not (folder / 'metrics.csv').exists()
+        or (folder / 'metrics.csv').read_text().count('\n') < 5
+    ):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert process.returncode == code
+    assert err.strip().splitlines()[-1].startswith(f'error: {signal.Signals(number).name}: saved')
+    process = start(data_dir, folder)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert 'resumes after update' in out
+    assert_same(folder, undisturbed)
+
+
+def test_a_second_process_in_the_same_folder_is_refused(data_dir, tmp_path):
+    folder = tmp_path / 'run'
+    first = start(data_dir, folder)
+    while not (folder / 'config.json').exists():
+        assert first.poll() is None, first.communicate()
+        time.sleep(0.01)
+    second = start(data_dir, folder)
+    _, err = second.communicate()
+    first.kill()
+    first.communicate()
+    assert second.returncode == 5 and 'another process' in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_diverging_run_exits_4_and_names_the_step(main, tmp_path):
+    code, _, err = main(
+        '--experiment=tied',
+        '--dataset=mnist5k',
+        '--set',
+        'learning_rate=1000',
+        '--set',
+        'optimizer=sgd',
+    )
+    assert code == 4 and len(err.splitlines()) == 1
+    assert 'not a finite number at step' in err
+    assert not list(tmp_path.glob('runs/tied/*/results.json'))
+
+
+def test_the_progress_bar_is_quiet_when_not_a_terminal(undisturbed, data_dir):
+    process = start(data_dir, undisturbed)
+    _, err = process.communicate()
+    assert err == '' and process.returncode == 0
+    assert os.listdir(undisturbed / 'checkpoints')

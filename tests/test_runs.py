@@ -1,0 +1,157 @@
+"""Whole runs through main: every experiment, shrunk, and what people do with a run's folder."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from conftest import results_of, weights_of
+
+import inst
+
+DIGITS = '--dataset=mnist5k'
+SHORT = ['--set', 'epochs=1']
+
+
+@pytest.mark.parametrize('name', inst.EXPERIMENTS)
+def test_every_experiment_runs_end_to_end(main, tmp_path, name):
+    experiment = inst.EXPERIMENTS[name]
+    data = [] if experiment.dataset == 'iris' else [DIGITS]
+    shrunk = [*SHORT, *(['--set', 'finetune_epochs=1'] if experiment.finetune_epochs else [])]
+    code, out, err = main(f'--experiment={name}', *data, *shrunk, f'--run_dir={tmp_path}/run')
+    assert code == 0, err
+    results = results_of(tmp_path / 'run')
+    assert results['experiment'] == name
+    assert np.isfinite(list(results['metrics'].values())).all()
+    figures = {file.stem for file in (tmp_path / 'run/figures').iterdir()}
+    wanted = {'loss_curves', 'latent'}
+    wanted |= {'pca_plane'} if experiment.dataset == 'iris' else {'reconstructions', 'filters'}
+    if experiment.parent:
+        wanted |= {'confusion', 'most_confused'}
+        assert 'sha256' in out and 'training it first' in out
+    assert figures == wanted
+
+
+def test_iris_linear_finds_the_plane_of_pca_for_ten_seeds(main, tmp_path):
+    code, out, _ = main('--experiment=iris_linear', '--seeds=10')
+    assert code == 0 and '10 seeds' in out
+    metrics = results_of(tmp_path / 'runs/iris_linear/iris-seeds0..9')['metrics']
+    unexplained = 1 - 0.9580  # of a variance of 1: the data are standardised
+    assert metrics['test/pca_mse']['mean'] == pytest.approx(unexplained, rel=1e-3)
+    assert len(metrics['test/mse']['values']) == 10
+    assert metrics['test/mse']['most'] <= 1.01 * metrics['test/pca_mse']['mean']
+    assert metrics['pca_angle_degrees']['most'] < 1
+
+
+def test_metrics_csv_has_a_row_a_phase_and_epoch(main, tmp_path):
+    main('--experiment=phasewise', DIGITS, '--set', 'epochs=2')
+    with open(tmp_path / 'runs/phasewise/mnist5k-seed0-epochs=2/metrics.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:5] == ['phase', 'epoch', 'step', 'seconds', 'examples_per_second']
+    positions = [(row['phase'], int(row['epoch']), int(row['step'])) for row in rows]
+    assert positions == [
+        ('phase1', 1, 27),
+        ('phase1', 2, 54),
+        ('phase2', 1, 81),
+        ('phase2', 2, 108),
+    ]
+    assert float(rows[0]['train/phase1/mse']) > float(rows[1]['train/phase1/mse']) > 0
+
+
+def test_a_finished_run_is_shown_and_not_trained(main, tmp_path):
+    flags = ('--experiment=tied', DIGITS, *SHORT)
+    main(*flags)
+    folder = tmp_path / 'runs/tied/mnist5k-seed0-epochs=1'
+    before = (folder / 'model.index').stat().st_mtime_ns
+    code, out, _ = main(*flags)
+    assert code == 0 and 'finished before' in out and 'mse' in out
+    assert (folder / 'model.index').stat().st_mtime_ns == before
+    main(*flags, '--restart')
+    assert (folder / 'model.index').stat().st_mtime_ns > before
+
+
+def test_another_configuration_in_the_same_folder_is_refused_with_the_difference(main, tmp_path):
+    flags = ('--experiment=tied', DIGITS, *SHORT, f'--run_dir={tmp_path}/run')
+    main(*flags)
+    code, _, err = main(*flags, '--set', 'l2=0.01', '--seed=3')
+    assert code == 2 and len(err.splitlines()) == 1
+    assert 'l2 was 0.0001, now 0.01' in err and 'seed was 0, now 3' in err and '--restart' in err
+
+
+def test_more_epochs_go_on_from_a_finished_run_and_equal_them_at_once(main, tmp_path):
+    flags = ('--experiment=tied', DIGITS, '--set', 'schedule=constant')
+    main(*flags, '--set', 'epochs=2')
+    code, out, _ = main(*flags, '--set', 'epochs=4')
+    assert code == 0 and 'goes on from' in out and 'resumes after update 54' in out
+    main(*flags, '--set', 'epochs=4', runs=tmp_path / 'fresh')
+    name = 'tied/mnist5k-seed0-epochs=4-schedule=constant'
+    one, other = (weights_of(tmp_path / root / name) for root in ('runs', 'fresh'))
+    for key in other:
+        np.testing.assert_array_equal(one[key], other[key])
+
+
+def test_two_runs_are_equal_bit_for_bit(main, tmp_path):
+    for root in ('a', 'b'):
+        flags = ('--set', 'finetune_epochs=1', '--set', 'finetune_corruption=0.3')
+        main('--experiment=phasewise_finetune', DIGITS, *SHORT, *flags, runs=tmp_path / root)
+    (one,), (other,) = ((tmp_path / r / 'phasewise_finetune').iterdir() for r in ('a', 'b'))
+    values = weights_of(other)
+    assert 'head/logits/kernel' in values
+    for name, value in weights_of(one).items():
+        np.testing.assert_array_equal(value, values[name])
+
+
+def test_seeds_write_mean_and_spread(main, tmp_path):
+    code, out, _ = main('--experiment=tied', DIGITS, *SHORT, '--seeds=2')
+    assert code == 0 and '2 seeds' in out
+    folder = tmp_path / 'runs/tied/mnist5k-seeds0..1-epochs=1'
+    spread = results_of(folder)['metrics']['test/mse']
+    singles = [
+        results_of(tmp_path / f'runs/tied/mnist5k-seed{seed}-epochs=1')['metrics']['test/mse']
+        for seed in (0, 1)
+    ]
+    assert spread['values'] == singles and singles[0] != singles[1]
+    assert spread['mean'] == pytest.approx(np.mean(singles))
+    assert spread['deviation'] == pytest.approx(np.std(singles, ddof=1))
+    assert (folder / 'figures/spread.png').stat().st_size > 0
+
+
+def test_a_users_own_array_is_trained_on_and_named_by_its_content(main, tmp_path):
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 300)
+    x = (generator.normal(0, 0.3, (300, 12)) + np.eye(3)[labels].repeat(4, axis=1)).astype('f4')
+    np.savez(tmp_path / 'mine.npz', x=x, y=np.array(['red', 'green', 'blue'])[labels])
+    small = ('--set', 'epochs=30', '--set', 'batch_size=32')
+    code, _, err = main('--experiment=phasewise_classifier', f'--array={tmp_path}/mine.npz', *small)
+    assert code == 0, err
+    (folder,) = (tmp_path / 'runs/phasewise_classifier').iterdir()
+    assert folder.name.startswith('array:mine-')
+    assert results_of(folder)['metrics']['test/accuracy'] > 0.9
+    assert json.loads((folder / 'config.json').read_text())['data']['classes'] == [
+        'blue',
+        'green',
+        'red',
+    ]
+    code, out, err = main(
+        '--experiment=phasewise_classifier',
+        '--mode=predict',
+        f'--array={tmp_path}/mine.npz',
+        f'--run_dir={folder}',
+    )
+    assert code == 0, err
+    with open(folder / 'predictions-mine.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ['file', 'label', 'probability']
+    named = np.array(['red', 'green', 'blue'])[labels]
+    assert np.mean([row['label'] == name for row, name in zip(rows, named, strict=True)]) > 0.9
+
+
+def test_bfloat16_trains_and_is_named(main, tmp_path):
+    code, _, err = main('--experiment=tied', DIGITS, *SHORT, '--precision=bfloat16')
+    assert code == 0, err
+    main('--experiment=tied', DIGITS, *SHORT)
+    half, full = (
+        results_of(tmp_path / f'runs/tied/mnist5k-seed0{name}-epochs=1')['metrics']['test/mse']
+        for name in ('-bfloat16', '')
+    )
+    assert half == pytest.approx(full, rel=0.1) and half != full
