@@ -139,7 +139,7 @@ def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
     if not found or folder.joinpath('config.json').exists():
         return None
     _, sibling = max(found)
-    shutil.copytree(sibling / 'checkpoints', folder / 'checkpoints')
+    shutil.copytree(sibling / 'checkpoints', folder / 'checkpoints', dirs_exist_ok=True)
     shutil.copy(sibling / 'metrics.csv', folder / 'metrics.csv')
     return sibling
 
