@@ -52,6 +52,7 @@ phasewise = tied.vary(
     training='greedy',
     output_activation='linear',
     epochs=10,
+    learning_rate=0.002,
 )
 phasewise_fullbatch = phasewise.vary(
     'phasewise_fullbatch',
