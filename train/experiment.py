@@ -53,7 +53,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         if place.restart:
             runs.restart(folder)
         config = {'experiment': experiment.resolved()}
-        sibling = runs.extend_sibling(folder, config)
+        sibling = None if place.run_dir else runs.extend_sibling(folder, config)
         runs.settle(folder, config)
         results = runs.read_json(folder / 'results.json')
         if results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -129,14 +130,17 @@ def _extends(differences: list[tuple[str, Any, Any]], config: dict[str, Any]) ->
 
 
 def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
-    """Copies the longest finished run that this one only continues; returns its folder."""
+    """Copies the longest finished run beside `folder` that this one only continues; returns it."""
+    if (folder / 'config.json').exists():
+        return None
     found = []
     for file in folder.parent.glob('*/results.json'):
-        saved = read_json(file.with_name('config.json')) or {}
-        differences = _differences(saved, config)
-        if differences and _extends(differences, config):
-            found.append((saved['experiment']['epochs'], file.parent))
-    if not found or folder.joinpath('config.json').exists():
+        with contextlib.suppress(DataError):  # a damaged neighbour is no fault of this run
+            saved = read_json(file.with_name('config.json')) or {}
+            differences = _differences(saved, config)
+            if differences and _extends(differences, config):
+                found.append((saved['experiment']['epochs'], file.parent))
+    if not found:
         return None
     _, sibling = max(found)
     shutil.copytree(sibling / 'checkpoints', folder / 'checkpoints', dirs_exist_ok=True)

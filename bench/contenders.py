@@ -1,0 +1,282 @@
+"""The contenders: each trains one network its own way, in a process of its own.
+
+A process reads JSON lines: a Task, then, for every round, the seed and the epochs to train. It
+answers each with one. Frameworks are imported where they are used: no process holds two of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import inst
+from errors import DataError, UserError
+from parameters import Experiment, Spec
+
+Round = Callable[[int, int], float]  # (seed, epochs) -> seconds an epoch
+
+
+class Contender(NamedTuple):
+    """A way to train, the contender that its time is divided by, and the ratio wanted of them."""
+
+    name: str
+    trainer: str  # a name in TRAINERS
+    experiment: Experiment
+    base: str
+    wanted: str = ''
+    least: float = 0.0
+    most: float = float('inf')
+
+
+class Task(NamedTuple):
+    """What a process is to do: be one contender or, where none is named, prepare the data."""
+
+    dataset: str
+    data_dir: str
+    folder: str  # for this benchmark's files, gone afterwards
+    network: str = ''
+    contender: str = ''
+
+
+def _against_peers(experiment: Experiment, wanted: str, wanted_rounded: str) -> list[Contender]:
+    rounded = experiment.vary(precision='bfloat16')
+    made = []
+    for end, tried, ratio in ('', experiment, wanted), (', bfloat16', rounded, wanted_rounded):
+        base = f'product{end}'
+        made += [
+            Contender(base, 'product', tried, base),
+            Contender(f'bare session{end}', 'bare', tried, base, 'at least 0.95', 0.95),
+            Contender(f'PyTorch{end}', 'pytorch', tried, base, ratio, float(ratio.split()[0])),
+        ]
+    return [*made, Contender('Keras', 'keras', experiment, 'product', 'about 2 (from 1.9)', 1.9)]
+
+
+_PLAIN = {'l2': 0.0, 'output_activation': 'linear', 'schedule': 'constant'}
+_STACK = inst.untied.vary(**_PLAIN)
+_DEEP = _STACK.vary(hidden=(512, 256, 128, 11), activation='relu', batch_size=256)
+_ALONE = inst.phasewise.vary(
+    dataset='array', hidden=(150,), training='joint', output_activation='elu'
+)
+NETWORKS: dict[str, list[Contender]] = {
+    '784-512-256-128-11-128-256-512-784': _against_peers(_DEEP, '1.0 to 1.2', '1.3 to 1.6'),
+    '784-300-150-300-784': _against_peers(_STACK, '1.5', '2'),
+    '300-150-300': [
+        Contender('stand-alone', 'product', _ALONE, 'stand-alone'),
+        Contender('phase 2', 'product', inst.phasewise, 'stand-alone', 'at most 1.20', most=1.2),
+    ],
+}
+
+
+def product(experiment: Experiment, task: Task) -> Round:
+    """Trains by `train.run`, afresh each round; its first epoch is not timed.
+
+    Timed is all that happens from one epoch's end to another's; where a phase is compared with a
+    network of its own, whose validation has another size, only the updates of the last phase.
+    """
+    import train
+
+    data_dir = Path(task.data_dir)
+    if experiment.dataset == 'array':
+        data_dir = Path(task.folder)
+        experiment = experiment.vary(data_path=str(data_dir / 'activations.npz'))
+    else:
+        experiment = experiment.vary(dataset=task.dataset)
+    phases = any(contender.base == 'stand-alone' for contender in NETWORKS[task.network])
+    seconds = _seconds_of_updates if phases else _seconds_between_events
+
+    def train_round(seed: int, epochs: int) -> float:
+        with tempfile.TemporaryDirectory(dir=task.folder) as folder:
+            run_dir = Path(folder, 'run')
+            place = train.Place(data_dir=data_dir, run_dir=run_dir)
+            with contextlib.redirect_stderr(_Terminal()):
+                train.run(experiment.vary(seed=seed, epochs=epochs + 1), experiment, place)
+            return seconds(run_dir)
+
+    return train_round
+
+
+class _Terminal(io.StringIO):
+    """Says that it is a terminal, so that the progress bar is drawn."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def _seconds_between_events(folder: Path) -> float:
+    import tensorflow.compat.v1 as tf
+
+    (file,) = (folder / 'tb').iterdir()
+    events = tf.train.summary_iterator(str(file))
+    ends = list({event.step: event.wall_time for event in events if event.summary.value}.values())
+    return (ends[-1] - ends[0]) / (len(ends) - 1)
+
+
+def _seconds_of_updates(folder: Path) -> float:
+    with open(folder / 'metrics.csv', newline='') as opened:
+        rows = list(csv.DictReader(opened))
+    seconds = [float(row['seconds']) for row in rows if row['phase'] == rows[-1]['phase']]
+    return sum(seconds[1:]) / (len(seconds) - 1)
+
+
+def bare(experiment: Experiment, task: Task) -> Round:
+    """Makes the same updates on the same graph, in a session called once a step."""
+    import tensorflow.compat.v1 as tf
+
+    import model
+    from train import session as sessions
+
+    images, spec = _images(task), Spec((784,))
+    with tf.Graph().as_default():
+        model.build(experiment, spec)
+        content = tf.placeholder(tf.uint8, images.shape)
+        held = tf.get_variable('images', initializer=content, trainable=False, use_resource=True)
+        index = tf.placeholder(tf.int32, [None])
+        x = tf.cast(tf.gather(held, index), tf.float32) / 255.0
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            endpoints = model.tower(experiment, spec, model.Batch(x, x))
+        loss = tf.reduce_mean(endpoints.losses['mse']())
+        update = tf.train.AdamOptimizer(experiment.learning_rate).minimize(loss)
+        session = tf.Session(config=sessions.config(experiment.precision))
+        session.run(tf.global_variables_initializer(), {content: images})
+        step = session.make_callable(update, [index])
+    generator = np.random.default_rng(0)
+
+    def epoch() -> None:
+        order = generator.permutation(len(images)).astype(np.int32)
+        for start in range(0, len(images), experiment.batch_size):
+            step(order[start : start + experiment.batch_size])
+
+    return _timed(lambda epochs: [epoch() for _ in range(epochs)])
+
+
+def keras(experiment: Experiment, task: Task) -> Round:
+    """Calls Keras's `fit` on images held as float32, with its default settings."""
+    import keras
+
+    images = _floats(task)
+    network = keras.Sequential([keras.Input(images.shape[1:])])
+    for width in _widths(experiment):
+        network.add(keras.layers.Dense(width, activation=experiment.activation))
+    network.add(keras.layers.Dense(images.shape[1]))
+    network.compile(optimizer=keras.optimizers.Adam(experiment.learning_rate), loss='mse')
+    settings = {'batch_size': experiment.batch_size, 'shuffle': True, 'verbose': 0}
+    return _timed(lambda epochs: network.fit(images, images, epochs=epochs, **settings))
+
+
+def pytorch(experiment: Experiment, task: Task) -> Round:
+    """Loops in PyTorch over images held as float32, with fused Adam; autocast for bfloat16."""
+    import torch
+    from torch import nn
+
+    images = torch.from_numpy(_floats(task))
+    activation = {'relu': nn.ReLU, 'elu': nn.ELU}[experiment.activation]
+    layers, inputs = [], images.shape[1]
+    for width in _widths(experiment):
+        layers += [nn.Linear(inputs, width), activation()]
+        inputs = width
+    network = nn.Sequential(*layers, nn.Linear(inputs, images.shape[1]))
+    optimizer = torch.optim.Adam(network.parameters(), lr=experiment.learning_rate, fused=True)
+    rounded = experiment.precision == 'bfloat16'
+
+    def epoch() -> None:
+        for index in torch.randperm(len(images)).split(experiment.batch_size):
+            x = images.index_select(0, index)
+            optimizer.zero_grad()
+            with torch.autocast('cpu', dtype=torch.bfloat16, enabled=rounded):
+                loss = nn.functional.mse_loss(network(x), x)
+            loss.backward()
+            optimizer.step()
+
+    return _timed(lambda epochs: [epoch() for _ in range(epochs)])
+
+
+TRAINERS = {'product': product, 'bare': bare, 'keras': keras, 'pytorch': pytorch}
+
+
+def _timed(train_epochs: Callable[[int], Any]) -> Round:
+    def train_round(seed: int, epochs: int) -> float:
+        began = time.perf_counter()
+        train_epochs(epochs)
+        return (time.perf_counter() - began) / epochs
+
+    return train_round
+
+
+def _widths(experiment: Experiment) -> tuple[int, ...]:
+    """Returns the widths of all hidden layers, the code among them."""
+    return (*experiment.hidden, *reversed(experiment.hidden[:-1]))
+
+
+def _images(task: Task) -> np.ndarray:
+    return np.load(Path(task.folder, 'images.npy'))
+
+
+def _floats(task: Task) -> np.ndarray:
+    return _images(task).astype(np.float32) / np.float32(255)
+
+
+def prepare(task: Task) -> dict[str, Any]:
+    """Writes what the peers and the stand-alone network train on; returns facts for the report.
+
+    Where MNIST is not to be had, the 5,000 embedded digits take its place.
+    """
+    import tensorflow as tf
+
+    import dataset
+    from train import runs
+    from train.session import has_bfloat16
+
+    folder, data_dir = Path(task.folder), Path(task.data_dir)
+    try:
+        data = dataset.load(inst.untied.vary(dataset=task.dataset), data_dir)
+    except DataError:
+        data = dataset.load(inst.untied.vary(dataset='mnist5k'), data_dir)
+    images = data.splits['train'].x
+    np.save(folder / 'images.npy', images)
+    shape = (round(len(images) / 0.8), 300)  # 80 % of a user's own array are for training
+    numbers = np.random.default_rng(0).standard_normal(shape, np.float32)
+    np.savez(folder / 'activations.npz', x=np.where(numbers > 0, numbers, np.expm1(numbers)))
+    return {
+        'dataset': data.key,
+        'examples': len(images),
+        'bfloat16': has_bfloat16(),
+        **runs.environment(tf.__version__, 'float32'),
+    }
+
+
+def serve() -> None:
+    """Does one task, answering on standard output, where nothing else is let through."""
+    answers = os.fdopen(os.dup(1), 'w', buffering=1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+    def answer(**content: Any) -> None:
+        answers.write(json.dumps(content) + '\n')
+
+    task = Task(**json.loads(sys.stdin.readline()))
+    try:
+        if not task.contender:
+            return answer(**prepare(task))
+        (contender,) = (c for c in NETWORKS[task.network] if c.name == task.contender)
+        train_round = TRAINERS[contender.trainer](contender.experiment, task)
+        answer()
+        for line in sys.stdin:
+            answer(seconds=train_round(**json.loads(line)))
+    except ModuleNotFoundError as error:
+        answer(failed=f'not installed: {error.name}')
+    except UserError as error:
+        answer(failed=str(error))
+
+
+if __name__ == '__main__':
+    serve()

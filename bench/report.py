@@ -1,0 +1,122 @@
+"""The report: medians, ratios paired within a round, and the targets' verdicts, as Markdown."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.contenders import NETWORKS, Contender
+
+Measured = dict[tuple[str, str], list[float | None] | str]
+"""(network, contender) -> seconds an epoch, a round each, or why there are none."""
+
+_BUSY = 0.1  # share of the cores that others take: PyTorch, whose threads spin, loses far more
+
+_METHOD = """\
+Seconds are an epoch's, the median of the rounds. A ratio is a contender's seconds over those of the
+product in the same round (in bfloat16 over the product in bfloat16; phase 2 over the stand-alone
+network): the median, which is judged, and the least and greatest. Above 1 the product is faster.
+
+Each contender is a process with its framework's default threads; one trains while the others wait.
+Their order moves on by one every round; one round before the first is not counted. All use Adam at
+1e-3 on MSE and the same batches, the short last one included. The product is a whole `train.run`,
+timed from the end of its first epoch to the end of its last, with validation, metrics.csv, events,
+checkpoints and progress bar in between. The bare session makes the same update on the same graph,
+one call a step, from bytes held in the graph, and does nothing else. Keras (`fit`) and PyTorch hold
+the images as float32; PyTorch's Adam is the fused one, its bfloat16 is autocast. Phase 2 (of the
+experiment phasewise) and the stand-alone network are runs of the product over as many rows of 300
+numbers: updates alone, by the `seconds` of metrics.csv, the first epoch left out; computing what
+phase 2 reads is not in them."""
+
+
+def render(measured: Measured, facts: dict[str, Any]) -> str:
+    """Returns the report of all that was measured."""
+    parts = ['# Benchmark', _machine(facts), _METHOD]
+    head = ['contender', 'seconds', 'ratio', 'least to greatest', 'wanted', 'verdict']
+    for network, contenders in NETWORKS.items():
+        rows = [
+            _row(measured, network, c, facts) for c in contenders if (network, c.name) in measured
+        ]
+        trained = contenders[0].experiment
+        parts += [f'## {network}, {trained.activation}, batch {trained.batch_size}']
+        parts += [_table([head, *rows]) if rows else 'not measured']
+    return '\n\n'.join(parts) + '\n'
+
+
+def _row(
+    measured: Measured, network: str, contender: Contender, facts: dict[str, Any]
+) -> list[str]:
+    times = measured[network, contender.name]
+    if isinstance(times, str):
+        return [contender.name, times, '', '', contender.wanted, 'not measured']
+    seconds = median(time for time in times if time is not None)
+    quotients = ratios(measured, network, contender)
+    shown = ['', '']
+    if quotients:
+        shown = [f'{median(quotients):.3f}', f'{min(quotients):.3f} to {max(quotients):.3f}']
+    verdict = _verdict(contender, quotients, facts) if contender.wanted else ''
+    return [contender.name, f'{seconds:.3f}', *shown, contender.wanted, verdict]
+
+
+def _verdict(contender: Contender, quotients: list[float], facts: dict[str, Any]) -> str:
+    if not quotients:
+        return 'not measured'
+    if facts['dataset'] != 'mnist':
+        return f'not judged on {facts["dataset"]}'
+    if facts['others'] > _BUSY:
+        return 'not judged: the machine was busy'
+    if contender.experiment.precision == 'bfloat16' and not facts['bfloat16']:
+        return 'not to be judged without bfloat16 instructions'
+    return 'reached' if contender.least <= median(quotients) <= contender.most else 'missed'
+
+
+def ratios(measured: Measured, network: str, contender: Contender) -> list[float]:
+    """Returns the contender's seconds over its base's, for each round that has both."""
+    of, base = (measured.get((network, name)) for name in (contender.name, contender.base))
+    if not isinstance(of, list) or not isinstance(base, list):
+        return []
+    return [a / b for a, b in zip(of, base, strict=True) if a is not None and b is not None]
+
+
+def _table(rows: list[list[str]]) -> str:
+    """Writes a Markdown table, padded so that it reads on a terminal too."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, ['-' * width for width in widths])
+    padded = [[c.ljust(w) for c, w in zip(row, widths, strict=True)] for row in rows]
+    return '\n'.join(f'| {" | ".join(row)} |' for row in padded)
+
+
+def _machine(facts: dict[str, Any]) -> str:
+    command = shlex.join(['python', '-m', 'bench', *sys.argv[1:]])
+    versions = [f'{name} {facts[name]}' for name in ('python', 'tensorflow', 'numpy')]
+    versions += [f'{name} {_version(name)}' for name in ('keras', 'torch')]
+    lines = [
+        f'`{command}`, {time.strftime("%Y-%m-%d %H:%M")}; other processes took '
+        f'{facts["others"]:.0%} of the cores meanwhile',
+        f'{_cpu()}, {facts["cpus"]} cores, {"with" if facts["bfloat16"] else "without"} bfloat16 '
+        'instructions (avx512_bf16, amx_bf16)',
+        ', '.join(versions),
+        f'{facts["dataset"]}, {facts["examples"]:,} training images; {facts["rounds"]} rounds of '
+        f'{facts["epochs"]} epochs, {facts["bfloat16_rounds"]} of them in bfloat16 too',
+    ]
+    return '\n'.join(f'- {line}' for line in lines)
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return '(not installed)'
+
+
+def _cpu() -> str:
+    file = Path('/proc/cpuinfo')
+    lines = file.read_text().splitlines() if file.is_file() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.machine()
