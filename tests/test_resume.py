@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from conftest import ROOT, weights_of
 
+from errors import Interrupted
+from train.interrupts import Interrupts
+
 FLAGS = (
     '--experiment=phasewise',
     '--dataset=mnist5k',
@@ -97,6 +100,13 @@ def test_a_signal_saves_and_the_same_command_goes_on(data_dir, tmp_path, undistu
     assert process.returncode == 0, err
     assert 'resumes after update' in out
     assert_same(folder, undisturbed)
+
+
+def test_a_signal_that_comes_late_still_stops_what_comes_next():
+    with pytest.raises(Interrupted) as raised, Interrupts():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert raised.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_second_process_in_the_same_folder_is_refused(data_dir, tmp_path):

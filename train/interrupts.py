@@ -20,9 +20,11 @@ class Interrupts:
             self._before[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure: object, *_):
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if failure is None:
+            self.check()  # one that came too late to be acted on still ends what comes next
 
     def _note(self, number: int, _frame: object) -> None:
         if self._received:

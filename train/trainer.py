@@ -66,7 +66,9 @@ class Trainer:
                     self._phase(index, phase)
             values = self._values()
             results = self._results(before, values)
+            self.interrupts.check()
             saved_graph.write(self.folder, self._inference, values)
+            self.interrupts.check()
             drawing.draw(
                 self.folder / 'figures',
                 self.session,
