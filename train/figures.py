@@ -197,6 +197,6 @@ def planes(codings: np.ndarray, projection: np.ndarray, labels: np.ndarray) -> F
     panel.scatter(*projection.T, s=50, facecolors='none', edgecolors='gray', label='PCA')
     panel.scatter(*mapped.T, s=8, c=labels, cmap='brg', label='codings, mapped linearly onto PCA')
     panel.set(xlabel='first component', ylabel='second component')
-    panel.set(title='the codings span the plane of PCA')
+    panel.set(title='linear codings beside principal components')
     panel.legend()
     return figure
