@@ -161,7 +161,7 @@ def read(folder: Path, *, verify: bool = False) -> Dataset:
     spec = Spec(
         shape=(math.prod(shape),),
         classes=tuple(manifest['classes']),
-        picture=shape if len(shape) >= 2 else (),
+        picture=shape if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)) else (),
     )
     return Dataset(folder.name, spec, splits, digest.hexdigest()[:16])
 

@@ -38,3 +38,9 @@ def test_help_and_list_exit_0(main):
     assert main('--help')[0] == 0
     code, out, _ = main('--list')
     assert code == 0 and 'phasewise_finetune' in out and 'Geron' in out
+
+
+def test_flags_can_stand_in_a_file(main, tmp_path):
+    (tmp_path / 'flags').write_text('--experiment=tied\n--set=epochs=7\n')
+    code, out, _ = main(f'--flagfile={tmp_path}/flags', '--describe')
+    assert code == 0 and '"epochs": 7' in out

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 from conftest import results_of, weights_of
 
 import inst
@@ -56,6 +57,14 @@ def test_metrics_csv_has_a_row_a_phase_and_epoch(main, tmp_path):
         ('phase2', 2, 108),
     ]
     assert float(rows[0]['train/phase1/mse']) > float(rows[1]['train/phase1/mse']) > 0
+    (events,) = (tmp_path / 'runs/phasewise/mnist5k-seed0-epochs=2/tb').iterdir()
+    logged = {
+        (value.tag, event.step): value.simple_value
+        for event in tf.train.summary_iterator(str(events))
+        for value in event.summary.value
+    }
+    found = logged['validation/phase2/mse', 108]
+    assert found == pytest.approx(float(rows[3]['validation/phase2/mse']), rel=1e-6)
 
 
 def test_a_finished_run_is_shown_and_not_trained(main, tmp_path):
@@ -144,6 +153,17 @@ def test_a_users_own_array_is_trained_on_and_named_by_its_content(main, tmp_path
     assert list(rows[0]) == ['file', 'label', 'probability']
     named = np.array(['red', 'green', 'blue'])[labels]
     assert np.mean([row['label'] == name for row, name in zip(rows, named, strict=True)]) > 0.9
+
+
+def test_colour_pictures_of_ones_own_are_drawn(main, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (60, 5, 7, 3), np.uint8)
+    np.savez(tmp_path / 'colour.npz', x=x)
+    flags = ('--set', 'hidden=20,10', '--set', 'epochs=2')
+    code, _, err = main('--experiment=phasewise', f'--array={tmp_path}/colour.npz', *flags)
+    assert code == 0, err
+    (folder,) = (tmp_path / 'runs/phasewise').iterdir()
+    figures = {file.stem for file in (folder / 'figures').iterdir()}
+    assert figures == {'loss_curves', 'latent', 'reconstructions', 'filters'}
 
 
 def test_bfloat16_trains_and_is_named(main, tmp_path):

@@ -94,9 +94,10 @@ def filters(kernel: np.ndarray, picture: tuple[int, ...]) -> Figure:
     for panel in panels:
         panel.axis('off')
     for panel, unit in zip(panels, chosen, strict=False):
-        shown = panel.imshow(
-            kernel[:, unit].reshape(picture), cmap='RdBu_r', vmin=-limit, vmax=limit
-        )
+        weights = kernel[:, unit].reshape(picture)
+        if picture[2:] == (3,):  # in colour, grey is zero
+            weights = np.clip(0.5 + weights / (2 * limit), 0, 1)
+        shown = panel.imshow(weights, cmap='RdBu_r', vmin=-limit, vmax=limit)
     figure.colorbar(shown, ax=list(panels), shrink=0.6, label='weight')
     figure.suptitle(f'first-layer filters: {len(chosen)} of {kernel.shape[1]}, largest norms')
     return figure
