@@ -35,7 +35,7 @@ def phase(done: Phase, rows: Sequence[dict[str, str]], updates: int, examples: i
     speed = len(mine) * examples / max(seconds, 1e-9)
     return (
         f'{done.name:9} reads {done.reads}, trains {done.trainable}: {len(mine):,} epochs, '
-        f'{updates:,} updates, {seconds:.1f} s, {speed:,.0f} examples/s; {scores}'
+        f'{updates:,} updates, {seconds:.1f} s, {speed:,.0f} examples/s\n{"":10}{scores}'
     )
 
 
