@@ -173,9 +173,9 @@ def write(
         load(session, values)
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix='.export-', dir=folder) as aside:
-            tf.train.Saver(variables, save_relative_paths=True).save(
-                session, f'{aside}/model', write_state=False
-            )
+            saver = tf.train.Saver(variables, save_relative_paths=True)
+            saver.save(session, f'{aside}/model', write_state=False, write_meta_graph=False)
+            saver.export_meta_graph(f'{aside}/model.meta', clear_devices=True)
             results = {n: t for n, t in tensors.items() if n not in ('X', 'y', 'accuracy')}
             tf.saved_model.simple_save(
                 session, f'{aside}/saved_model', {'X': tensors['X']}, results
