@@ -6,6 +6,7 @@ shards of tf.train.Example with `x` (raw bytes) and, where there are labels, `y`
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -27,24 +28,41 @@ from errors import DataError, UsageError
 from parameters import Experiment, Spec
 
 SCHEMA = 1
+_LABELLED = 20061201  # keys the choice of labelled examples apart from other draws of a seed
 _SHARD_EXAMPLES = 20_000
 _READ_BATCH = 2048
 _FRAME = 16  # bytes around a record: length 8, its CRC 4, the record, its CRC 4
 
 
 class Rows(NamedTuple):
-    """A split or its activations: x [N, ...] in memory or mapped from disk, y [N] int32 or None."""
+    """A split or its activations: x [N, ...] in memory or mapped from disk, y [N] int32 or None.
+
+    `target` is what is to be reconstructed, where that is not x.
+    """
 
     x: np.ndarray
     y: np.ndarray | None
+    target: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def floats(self, start: int, stop: int) -> np.ndarray:
         """Returns rows start..stop as the network reads them: float32, bytes scaled to [0, 1]."""
-        part = self.x[start:stop]
-        return part.astype(np.float32) / np.float32(255) if part.dtype == np.uint8 else part
+        return _scaled(self.x[start:stop])
+
+    def targets(self, start: int, stop: int) -> np.ndarray:
+        """Returns what is to be reconstructed of the rows start..stop, as `floats` does."""
+        return _scaled((self.x if self.target is None else self.target)[start:stop])
+
+    def take(self, chosen: np.ndarray | slice) -> Rows:
+        """Returns the chosen rows."""
+        return Rows(*(None if part is None else part[chosen] for part in self))
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    is_bytes = values.dtype == np.uint8
+    return values.astype(np.float32) / np.float32(255) if is_bytes else values
 
 
 class Dataset(NamedTuple):
@@ -88,7 +106,43 @@ def load(experiment: Experiment, data_dir: Path, *, verify: bool = False) -> Dat
                 verify = True
     except OSError as error:
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
-    return read(folder, verify=verify)
+    stamp = (folder / 'manifest.json').stat().st_mtime_ns
+    data = _kept(folder, stamp) if not verify else read(folder, verify=True)
+    return memory(data, experiment.pictures) if experiment.network == 'memory' else data
+
+
+@functools.lru_cache(maxsize=1)
+def _kept(folder: Path, _stamp: int) -> Dataset:
+    """Reads a folder of records once for all the runs of a process."""
+    return read(folder)
+
+
+def memory(data: Dataset, count: int) -> Dataset:
+    """Returns the first `count` training pictures, each to be decoded from its one-hot vector."""
+    train = data.splits['train']
+    if not data.spec.picture:
+        raise UsageError(f'{data.key}: holds no pictures, which network=memory stores')
+    if count > len(train):
+        raise UsageError(f'pictures={count}: {data.key} has {len(train)} to train on')
+    labels = None if train.y is None else train.y[:count]
+    rows = Rows(np.eye(count, dtype=np.float32), labels, train.x[:count])
+    spec = data.spec._replace(shape=(count,))
+    return data._replace(spec=spec, splits={'train': rows, 'test': rows})
+
+
+def stratified(rows: Rows, share: float, seed: int) -> Rows:
+    """Returns a share of each class, at least one of each, chosen by `seed`.
+
+    A smaller share of the same seed is a part of a larger one.
+    """
+    if share == 1.0:
+        return rows
+    generator = np.random.default_rng((_LABELLED, seed))
+    chosen = []
+    for label in np.unique(rows.y):
+        mine = generator.permutation(np.flatnonzero(rows.y == label))
+        chosen.append(mine[: max(1, round(share * len(mine)))])
+    return rows.take(np.sort(np.concatenate(chosen)))
 
 
 def write(source: sources.Source, folder: Path) -> None:

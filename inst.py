@@ -5,10 +5,15 @@ To add a variation, write one `vary` line; `python main.py --list` shows it at o
 
 from __future__ import annotations
 
+import dataclasses
+
 from errors import UsageError
-from parameters import Experiment, nearest
+from parameters import Experiment, Study, nearest
 
 GERON = 'Geron 2017, Hands-On Machine Learning, ch. 15'
+L1_STORY = "an MNIST autoencoder's write-up: L1 loss, 11 codes"
+CONSTRAINTS = 'Jarvers and Hihn 2019, notebook on autoencoders'
+NOTES = 'notes on autoencoders, after kvfrans.com'
 
 iris_linear = Experiment(
     'iris_linear',
@@ -91,14 +96,287 @@ phasewise_finetune = phasewise_classifier.vary(
     finetune_corruption=0.25,
 )
 
+mnist_l1 = Experiment(
+    'mnist_l1',
+    'nine ReLU layers down to 11 codes and back, with an L1 loss',
+    L1_STORY,
+    hidden=(512, 256, 128, 11),
+    activation='relu',
+    tied=False,
+    initializer='glorot',
+    loss='mae',
+    epochs=20,
+    batch_size=256,
+)
+mnist_l1_dropout = mnist_l1.vary(
+    'mnist_l1_dropout',
+    description='the same with dropout 0.2 after every hidden layer',
+    dropout=0.2,
+)
+mnist_l1_fixed = mnist_l1.vary(
+    'mnist_l1_fixed',
+    description='the same with smaller initial kernels: it trains',
+    initializer='small',
+)
+
+trivial = Experiment(
+    'trivial',
+    'linear and wider than its input: it can copy',
+    CONSTRAINTS,
+    dataset='fashion_mnist',
+    hidden=(1000,),
+    activation='linear',
+    tied=False,
+    initializer='glorot',
+    batch_size=64,
+)
+basic = trivial.vary(
+    'basic',
+    description='one hidden layer of 32 units, beside PCA with 32 components',
+    source=NOTES,
+    hidden=(32,),
+    activation='relu',
+    code_activation='linear',
+    schedule='cosine',
+    epochs=20,
+)
+compress = trivial.vary(
+    'compress',
+    description='784-1000-500-30-500-1000-784, ReLU, linear code',
+    hidden=(1000, 500, 30),
+    activation='relu',
+    code_activation='linear',
+    initializer='he',
+    schedule='cosine',
+)
+compress_relu = compress.vary(
+    'compress_relu',
+    description="compress with the source's ReLU code: how many codes die?",
+    code_activation='relu',
+)
+sparse = trivial.vary(
+    'sparse',
+    description='a sigmoid code wider than the input, mean activation kept at 0.2',
+    activation='sigmoid',
+    output_activation='sigmoid',
+    sparsity=0.001,
+)
+
+denoise_mask = trivial.vary(
+    'denoise_mask',
+    description='a wide hidden layer; half of the inputs are set to zero',
+    activation='relu',
+    output_activation='sigmoid',
+    initializer='he',
+    corruption=0.5,
+)
+denoise_mask30 = denoise_mask.vary(
+    'denoise_mask30', description='the same with 30 % of the inputs set to zero', corruption=0.3
+)
+denoise_gaussian = denoise_mask.vary(
+    'denoise_gaussian',
+    description='the same with Gaussian noise of deviation 0.5 added',
+    corruption_kind='gaussian',
+)
+denoise_mask_control, denoise_mask30_control, denoise_gaussian_control = (
+    denoiser.vary(
+        f'{denoiser.name}_control',
+        description=f'the network of {denoiser.name} trained on clean inputs',
+        corruption=0.0,
+        test_corruption=denoiser.corruption,
+    )
+    for denoiser in (denoise_mask, denoise_mask30, denoise_gaussian)
+)
+sparse_denoise = sparse.vary(
+    'sparse_denoise',
+    description='constraints combined: sparse, and denoising half-masked inputs',
+    corruption=0.5,
+)
+compress_denoise = compress.vary(
+    'compress_denoise',
+    description='constraints combined: 30 codes, and denoising half-masked inputs',
+    corruption=0.5,
+)
+
+stacked_sparse = Experiment(
+    'stacked_sparse',
+    'two sparse layers of 200, each trained on what the one below gives',
+    NOTES,
+    hidden=(200, 200),
+    activation='sigmoid',
+    output_activation='sigmoid',
+    tied=False,
+    initializer='glorot',
+    training='greedy',
+    sparsity=0.001,
+    epochs=20,
+    batch_size=100,
+)
+stacked_sparse_classifier = Experiment(
+    'stacked_sparse_classifier',
+    "softmax on the frozen codes of stacked_sparse's saved graph",
+    NOTES,
+    parent=stacked_sparse,
+    head=(),
+    epochs=30,
+    learning_rate=0.003,
+    schedule='cosine',
+    standardize_codings=True,
+)
+stacked_sparse_finetune = stacked_sparse_classifier.vary(
+    'stacked_sparse_finetune',
+    description='the same, then all of it fine-tuned',
+    finetune_epochs=60,
+    finetune_corruption=0.25,
+)
+
+semi_finetuned = Experiment(
+    'semi_finetuned',
+    '1 % of the labels: output layer on the pretrained encoder, then all trained',
+    CONSTRAINTS,
+    dataset='fashion_mnist',
+    parent=compress_denoise,
+    label_fraction=0.01,
+    head=(),
+    standardize_codings=True,
+    epochs=4,
+    finetune_epochs=16,
+    steps_per_epoch=100,
+    batch_size=64,
+    schedule='cosine',
+    finetune_learning_rate=3e-4,
+)
+semi_frozen = semi_finetuned.vary(
+    'semi_frozen',
+    description='1 % of the labels: output layer on the frozen pretrained encoder',
+    epochs=20,
+    finetune_epochs=0,
+)
+semi_scratch = semi_finetuned.vary(
+    'semi_scratch',
+    description='1 % of the labels: encoder and output layer from random values',
+    initial='random',
+    epochs=0,
+    finetune_epochs=20,
+    finetune_learning_rate=1e-3,
+)
+semi_random = semi_frozen.vary(
+    'semi_random',
+    description='1 % of the labels: output layer on a frozen encoder of random values',
+    initial='random',
+)
+semi_supervised = Study(
+    'semi_supervised',
+    'does pretraining help with 1 % of the labels? four arms, five seeds',
+    CONSTRAINTS,
+    arms=(semi_scratch, semi_frozen, semi_finetuned, semi_random),
+    over='label_fraction',
+    values=(0.01,),
+    metrics=('test/accuracy',),
+)
+semi_supervised_sweep = dataclasses.replace(
+    semi_supervised,
+    name='semi_supervised_sweep',
+    description='the same at 0.1 to 100 % of the labels',
+    values=(0.001, 0.005, 0.01, 0.05, 0.1, 1.0),
+)
+
+vae = Experiment(
+    'vae',
+    '784-1000-500-30 Gaussian codes; Bernoulli likelihood, nats an image',
+    CONSTRAINTS,
+    dataset='fashion_mnist',
+    hidden=(1000, 500, 30),
+    activation='relu',
+    output_activation='sigmoid',
+    tied=False,
+    loss='bernoulli',
+    variational=True,
+    kl_warmup=5,
+    epochs=20,
+    batch_size=64,
+    schedule='cosine',
+)
+vae_plain = vae.vary(
+    'vae_plain',
+    description='the same network without the Gaussian: sampling its codes fails',
+    variational=False,
+    code_activation='linear',
+)
+vae_gaussian = vae.vary(
+    'vae_gaussian',
+    description='the VAE with a Gaussian likelihood of one learned variance',
+    output_activation='linear',
+    loss='gaussian',
+)
+vae_source = vae.vary(
+    'vae_source',
+    description="the source's loss: mean over pixels, KL summed over the batch of 64",
+    output_activation='linear',
+    loss='mse',
+    beta=64.0,
+    kl_warmup=0,
+)
+vae_2d = vae.vary('vae_2d', description='two codes, to draw the manifold', hidden=(1000, 500, 2))
+vae_beta = Study(
+    'vae_beta',
+    'the trade-off between accuracy and closeness to the unit Gaussian',
+    CONSTRAINTS,
+    arms=(vae,),
+    seeds=1,
+    over='beta',
+    values=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+    metrics=('test/nll', 'test/kl', 'test/nelbo', 'test/active_codes', 'test/mse',
+             'test/separation', 'test/sample_precision', 'test/sample_recall'),
+    trade_off=('test/kl', 'test/nll'),
+)  # fmt: skip
+
+memory_onehot = Experiment(
+    'memory_onehot',
+    '64 pictures stored in the weights of a decoder, each under a one-hot vector',
+    NOTES,
+    network='memory',
+    activation='relu',
+    epochs=1000,
+    batch_size=None,
+    schedule='cosine',
+)
+memory_latent = memory_onehot.vary(
+    'memory_latent',
+    description='the same, each under a vector of 16 numbers that is learned too',
+    memory_code=16,
+)
+
+mnist_l1_initializers = Study(
+    'mnist_l1_initializers',
+    'does it stagnate, does dropout mend it? by initial kernels',
+    L1_STORY,
+    arms=(mnist_l1, mnist_l1_dropout),
+    seeds=3,
+    over='initializer',
+    values=('glorot', 'he', 'lecun', 'small'),
+    metrics=('test/mae', 'train/mae', 'test/dead_codes'),
+)
+mnist_l1_rates = dataclasses.replace(
+    mnist_l1_initializers,
+    name='mnist_l1_rates',
+    description='the same by learning rate',
+    arms=(mnist_l1, mnist_l1_dropout, mnist_l1_fixed),
+    seeds=1,
+    over='learning_rate',
+    values=(1e-4, 3e-4, 1e-3, 3e-3),
+)
+
 EXPERIMENTS = {
     value.name: value for value in list(globals().values()) if isinstance(value, Experiment)
 }
+STUDIES = {value.name: value for value in list(globals().values()) if isinstance(value, Study)}
 
 
-def find(name: str) -> Experiment:
-    """Returns the experiment of that name; raises UsageError that suggests the nearest."""
-    if name not in EXPERIMENTS:
-        hint = nearest(name, EXPERIMENTS)
+def find(name: str) -> Experiment | Study:
+    """Returns the experiment or study of that name; raises UsageError with the nearest."""
+    known = {**EXPERIMENTS, **STUDIES}
+    if name not in known:
+        hint = nearest(name, known)
         raise UsageError(f'--experiment={name}: no such experiment{hint} (--list shows all)')
-    return EXPERIMENTS[name]
+    return known[name]

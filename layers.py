@@ -1,4 +1,4 @@
-"""Layers over get_variable: a dense layer with its inverse, and dropout.
+"""Layers over get_variable: dense and deconvolution, dropout, corruption, sampling.
 
 Each function opens the variable scope it is named by, so that layer k's variables are `layerk/...`
 and one pattern selects one greedy phase. Importing this module switches TensorFlow to TF1 behaviour
@@ -7,10 +7,14 @@ and one pattern selects one greedy phase. Importing this module switches TensorF
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
+
+from parameters import Noise
 
 tf.disable_v2_behavior()
 
@@ -21,7 +25,14 @@ ACTIVATION = {
     'sigmoid': tf.sigmoid,
     'tanh': tf.tanh,
 }
-_SCALING = {'he': (2.0, 'fan_in'), 'he_avg': (2.0, 'fan_avg'), 'glorot': (1.0, 'fan_avg')}
+_SCALING = {  # variance of a kernel's values, times the fan named
+    'he': (2.0, 'fan_in'),
+    'he_avg': (2.0, 'fan_avg'),
+    'glorot': (1.0, 'fan_avg'),
+    'lecun': (1.0, 'fan_in'),
+    'small': (1 / 3, 'fan_in'),  # as torch.nn.Linear has by default
+}
+_LOG_VAR_LIMIT = 10.0
 
 
 def kernel_variable(name: str, shape: tuple[int, ...], initializer: str, seed: int) -> tf.Variable:
@@ -32,6 +43,17 @@ def kernel_variable(name: str, shape: tuple[int, ...], initializer: str, seed: i
         scale, mode, 'truncated_normal', seed=zlib.crc32(f'{seed}:{full_name}'.encode())
     )
     return tf.get_variable(name, shape, initializer=keyed, use_resource=True)
+
+
+def initial_value(name: str, shape: tuple[int, ...], initializer: str, seed: int) -> np.ndarray:
+    """Returns what `kernel_variable` might begin with, for any variable; zeros for a vector."""
+    if len(shape) < 2:
+        return np.zeros(shape, np.float32)
+    scale, mode = _SCALING[initializer]
+    area = math.prod(shape[:-2])
+    fans = {'fan_in': area * shape[-2], 'fan_avg': area * (shape[-2] + shape[-1]) / 2}
+    generator = np.random.default_rng(zlib.crc32(f'{seed}:{name}'.encode()))
+    return generator.normal(0, math.sqrt(scale / fans[mode]), shape).astype(np.float32)
 
 
 def bias_variable(name: str, units: int) -> tf.Variable:
@@ -81,37 +103,98 @@ def dense_pair(
 
 
 def dense(
-    scope: str, inputs: tf.Tensor, units: int, *, activation: str, initializer: str, seed: int
+    scope: str,
+    inputs: tf.Tensor,
+    units: int,
+    *,
+    activation: str,
+    initializer: str,
+    seed: int,
+    bias: bool = True,
 ) -> tf.Tensor:
     """Returns activation(inputs @ kernel + bias), [N, units], with variables under `scope`."""
     with tf.variable_scope(scope):
         kernel = kernel_variable('kernel', (int(inputs.shape[-1]), units), initializer, seed)
-        return ACTIVATION[activation](tf.matmul(inputs, kernel) + bias_variable('bias', units))
+        product = tf.matmul(inputs, kernel)
+        return ACTIVATION[activation](product + bias_variable('bias', units) if bias else product)
+
+
+def deconvolution(
+    scope: str,
+    inputs: tf.Tensor,
+    size: tuple[int, int],
+    channels: int,
+    *,
+    activation: str,
+    initializer: str,
+    seed: int,
+) -> tf.Tensor:
+    """Returns a 5x5 transposed convolution at stride 2, [N, h, w, c] -> [N, *size, channels].
+
+    h and w are half of `size`, rounded up.
+    """
+    with tf.variable_scope(scope):
+        shape = (5, 5, channels, int(inputs.shape[-1]))
+        kernel = kernel_variable('kernel', shape, initializer, seed)
+        wanted = tf.stack([tf.shape(inputs)[0], *size, channels])
+        product = tf.nn.conv2d_transpose(inputs, kernel, wanted, strides=2, padding='SAME')
+        product.set_shape([None, *size, channels])
+        return ACTIVATION[activation](product + bias_variable('bias', channels))
 
 
 class Mode(NamedTuple):
     """Whether a tower trains, and what keys its random numbers.
 
-    `training` is False, True or a bool tensor; `seed` is an int tensor of shape [2] that differs
-    for every step, or None for masks drawn afresh at every run (the exported graph).
+    `training` is False, True or a bool tensor. `seed` is an int tensor of shape [2] that differs
+    for every step; None draws afresh at every run where `training` holds (the exported graph). A
+    tower with a seed that does not train, as in evaluation, samples codes and drops nothing.
     """
 
     training: bool | tf.Tensor = False
     seed: tf.Tensor | None = None
 
+    @property
+    def samples(self) -> bool:
+        """Whether what is random may be drawn at all."""
+        return self.seed is not None or self.training is not False
 
-def dropout(inputs: tf.Tensor, rate: float, mode: Mode, salt: int) -> tf.Tensor:
-    """Zeroes a share `rate` of the inputs in training, scaling up the rest; `salt` is its own."""
+
+def _keyed(seed: tf.Tensor, name: str) -> tf.Tensor:
+    """Returns a seed of its own for each use of one step's seed."""
+    return seed + [zlib.crc32(name.encode()), 0]
+
+
+def dropout(inputs: tf.Tensor, rate: float, mode: Mode, name: str) -> tf.Tensor:
+    """Zeroes a share `rate` of the inputs in training, scaling up the rest; keyed by its name."""
     if not rate or mode.training is False:
         return inputs
     if mode.seed is not None:
-        return tf.nn.experimental.stateless_dropout(inputs, rate, seed=mode.seed + [salt, 0])
+        return tf.nn.experimental.stateless_dropout(inputs, rate, seed=_keyed(mode.seed, name))
     return tf.nn.dropout(inputs, rate=rate * tf.cast(mode.training, tf.float32))
 
 
-def mask(inputs: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
-    """Sets a share of the inputs to zero (masking noise, Vincent et al. 2010), keyed on `seed`."""
-    if not share:
+def corrupt(inputs: tf.Tensor, noise: Noise, seed: tf.Tensor) -> tf.Tensor:
+    """Returns the inputs with noise keyed on `seed` (Vincent et al. 2010): masked, or added to."""
+    if not noise.amount:
         return inputs
+    seed = _keyed(seed, 'corruption')
+    if noise.kind == 'gaussian':
+        return inputs + noise.amount * tf.random.stateless_normal(tf.shape(inputs), seed)
     drawn = tf.random.stateless_uniform(tf.shape(inputs), seed)
-    return inputs * tf.cast(drawn >= share, inputs.dtype)
+    return inputs * tf.cast(drawn >= noise.amount, inputs.dtype)
+
+
+def log_variance(raw: tf.Tensor) -> tf.Tensor:
+    """Keeps a log-variance within +-10, smoothly, so that its exponential stays finite."""
+    return _LOG_VAR_LIMIT * tf.tanh(raw / _LOG_VAR_LIMIT)
+
+
+def sample(mean: tf.Tensor, log_var: tf.Tensor, mode: Mode) -> tf.Tensor:
+    """Draws from N(mean, exp(log_var)), differentiably; returns the mean where the mode says so."""
+    if not mode.samples:
+        return mean
+    if mode.seed is not None:
+        drawn = tf.random.stateless_normal(tf.shape(mean), _keyed(mode.seed, 'sample'))
+    else:
+        drawn = tf.random.normal(tf.shape(mean)) * tf.cast(mode.training, tf.float32)
+    return mean + tf.exp(0.5 * log_var) * drawn

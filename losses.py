@@ -1,7 +1,12 @@
-"""Distances and penalties. A distance is [batch]-shaped, so that the caller reduces it once."""
+"""Distances, KL terms and penalties, all of natural logarithms.
+
+What belongs to an example is [batch]-shaped, so that the caller reduces it once: likelihoods and
+Gaussian KL terms are nats an example, summed over features and code units. Penalties are scalars.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import tensorflow.compat.v1 as tf
@@ -24,6 +29,42 @@ def squared_error(outputs: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 def mae(outputs: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """Returns the absolute error averaged over an example's features, [batch]."""
     return tf.reduce_mean(_per_example(tf.abs(outputs - target)), axis=1)
+
+
+def cosine(outputs: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Returns 1 - the cosine of the angle between output and target, [batch]; 1 where one is 0."""
+    outputs, target = (tf.nn.l2_normalize(_per_example(t), axis=1) for t in (outputs, target))
+    return 1.0 - tf.reduce_sum(outputs * target, axis=1)
+
+
+def bernoulli_nll(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Returns -sum(x log p + (1 - x) log(1 - p)), p = sigmoid(logits), in nats, [batch]."""
+    nats = tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=logits)
+    return tf.reduce_sum(_per_example(nats), axis=1)
+
+
+def gaussian_nll(mean: tf.Tensor, target: tf.Tensor, log_var: tf.Tensor) -> tf.Tensor:
+    """Returns -log N(target; mean, exp(log_var)) summed over features, in nats, [batch]."""
+    squares = tf.square(target - mean) * tf.exp(-log_var)
+    return 0.5 * tf.reduce_sum(_per_example(squares + log_var + math.log(2 * math.pi)), axis=1)
+
+
+def gaussian_kl(mean: tf.Tensor, log_var: tf.Tensor) -> tf.Tensor:
+    """Returns KL(N(mean, exp(log_var)) || N(0, I)) in nats, [batch] (Kingma and Welling 2014)."""
+    terms = tf.exp(log_var) + tf.square(mean) - 1.0 - log_var
+    return 0.5 * tf.reduce_sum(_per_example(terms), axis=1)
+
+
+def sparsity_kl(activations: tf.Tensor, target: float) -> tf.Tensor:
+    """Returns sum_j KL(Bernoulli(target) || Bernoulli(mean activation of unit j)), a scalar.
+
+    `activations`, [batch, units], are in (0, 1); the mean is the batch's (Ng 2011, CS294A).
+    """
+    mean = tf.clip_by_value(tf.reduce_mean(activations, axis=0), 1e-6, 1 - 1e-6)
+    return tf.reduce_sum(
+        target * (math.log(target) - tf.log(mean))
+        + (1 - target) * (math.log(1 - target) - tf.log1p(-mean))
+    )
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -2,11 +2,13 @@
 
 python main.py --experiment=phasewise --dataset=mnist5k
 python main.py --list
+python main.py --mode=encode --run_dir=runs/phasewise/mnist5k-seed0
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -18,10 +20,10 @@ from absl import flags
 
 import inst
 from errors import UsageError, UserError
-from parameters import DATASETS, PRECISIONS, Experiment, nearest, parse
+from parameters import DATASETS, PRECISIONS, Experiment, Study, nearest, parse
 
 FLAGS = flags.FLAGS
-MODES = ('train', 'predict')
+MODES = ('train', 'evaluate', 'encode', 'predict', 'generate')
 
 flags.DEFINE_string('experiment', None, 'A name of --list.')
 flags.DEFINE_bool('list', False, 'Print every experiment, with its source, and stop.')
@@ -33,9 +35,13 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string('images', None, 'A folder of pictures to label (--mode=predict).')
 flags.DEFINE_integer('seed', None, 'Keys initial weights, shuffling and dropout.')
-flags.DEFINE_integer('seeds', 1, 'Run this many seeds, and print mean and spread.', lower_bound=1)
+flags.DEFINE_integer(
+    'seeds', None, 'Run this many seeds, and print mean and spread.', lower_bound=1
+)
 flags.DEFINE_string('precision', None, f'{" or ".join(PRECISIONS)}.')
 flags.DEFINE_multi_string('set', [], 'field=value of --describe; repeatable.')
+flags.DEFINE_string('codes', None, 'A file .npz with codings [N, units] (--mode=generate).')
+flags.DEFINE_integer('count', 100, 'Codes to draw (--mode=generate).', lower_bound=1)
 flags.DEFINE_string('parent', None, "A run folder or a saved graph's prefix to transfer from.")
 flags.DEFINE_string('runs', 'runs', 'Where run folders are made.')
 flags.DEFINE_string('run_dir', None, "This run's folder, instead of one under --runs.")
@@ -82,22 +88,45 @@ def act() -> None:
         print(__doc__ + FLAGS.main_module_help())
         return
     if FLAGS.list:
-        for name, experiment in inst.EXPERIMENTS.items():
-            print(f'{name:31}{experiment.description} [{experiment.source}]')
+        for name, value in {**inst.EXPERIMENTS, **inst.STUDIES}.items():
+            kind = (
+                f' (study of {len(value.points())} x {value.seeds} runs)' if is_study(value) else ''
+            )
+            print(f'{name:31}{value.description}{kind} [{value.source}]')
         return
-    if not FLAGS.experiment:
+    if not FLAGS.experiment and not (FLAGS.run_dir and FLAGS.mode != 'train'):
         raise UsageError('--experiment=NAME is needed; --list shows the names')
     if FLAGS.mode not in MODES:
         hint = nearest(FLAGS.mode, MODES)
         raise UsageError(f'--mode={FLAGS.mode}: allowed are {", ".join(MODES)}{hint}')
+    if FLAGS.mode != 'train':
+        use_run()
+        return
     base = inst.find(FLAGS.experiment)
     experiment = chosen(base)
     if FLAGS.describe:
         print(json.dumps(experiment.resolved(), indent=2))
         return
+    if is_study(experiment) and FLAGS.run_dir:
+        raise UsageError('--run_dir names one run; a study and --seeds write below --runs')
     with silent():
         import train
-    place = train.Place(
+    if is_study(experiment):
+        train.run_study(experiment, inst.EXPERIMENTS, place())
+    else:
+        train.run(experiment, base, place())
+
+
+def is_study(value: Experiment | Study) -> bool:
+    """Whether it is several runs."""
+    return isinstance(value, Study)
+
+
+def place():
+    """Returns where runs read and write."""
+    import train
+
+    return train.Place(
         runs=Path(FLAGS.runs),
         data_dir=Path(FLAGS.data_dir),
         run_dir=Path(FLAGS.run_dir) if FLAGS.run_dir else None,
@@ -105,39 +134,68 @@ def act() -> None:
         verify=FLAGS.verify,
         checkpoint_seconds=FLAGS.checkpoint_seconds,
     )
-    if FLAGS.mode == 'predict':
-        if bool(FLAGS.images) == bool(FLAGS.array):
-            raise UsageError('--mode=predict needs --images=DIR or --array=FILE.npz')
-        folder = place.folder(experiment, base)
-        print(f'labels are in {train.predict(folder, FLAGS.images, FLAGS.array)}')
-    elif FLAGS.seeds > 1:
-        if FLAGS.run_dir:
-            raise UsageError('--run_dir names one run; with --seeds use --runs')
-        train.run_study(experiment, base, place, FLAGS.seeds)
+
+
+def use_run() -> None:
+    """Does what --mode asks with a finished run: its saved configuration, another data set."""
+    if FLAGS.mode == 'predict' and bool(FLAGS.images) == bool(FLAGS.array):
+        raise UsageError('--mode=predict needs --images=DIR or --array=FILE.npz')
+    if FLAGS.mode != 'predict' and FLAGS.images:
+        raise UsageError(
+            f'--images: for --mode=predict; --mode={FLAGS.mode} reads --dataset, --array'
+        )
+    with silent():
+        import train
+    if FLAGS.run_dir:
+        folder, changes = Path(FLAGS.run_dir), data_changes()
     else:
-        train.run(experiment, base, place)
+        base = inst.find(FLAGS.experiment)
+        if is_study(base):
+            raise UsageError(f'--mode={FLAGS.mode}: {base.name} is a study; name one run')
+        folder, changes = place().folder(chosen(base), base), {}
+    if FLAGS.mode == 'predict':
+        print(f'labels are in {train.predict(folder, FLAGS.images, FLAGS.array)}')
+    elif FLAGS.mode == 'encode':
+        print(f'codes are in {train.encode(folder, changes, Path(FLAGS.data_dir))}')
+    elif FLAGS.mode == 'evaluate':
+        train.evaluate_run(folder, changes, Path(FLAGS.data_dir))
+    else:
+        made = train.generate(folder, FLAGS.codes, FLAGS.count, FLAGS.seed or 0)
+        print(f'samples are in {made}')
 
 
-def chosen(base: Experiment) -> Experiment:
-    """Returns the experiment that the flags ask for."""
+def data_changes() -> dict[str, str]:
+    """Returns the fields that the data flags set."""
+    if FLAGS.array:
+        return {'dataset': 'array', 'data_path': FLAGS.array}
+    return {'dataset': FLAGS.dataset} if FLAGS.dataset else {}
+
+
+def chosen(base: Experiment | Study) -> Experiment | Study:
+    """Returns the experiment or study that the flags ask for; several seeds make a study of one."""
     changes = {}
     for setting in FLAGS.set:
         name, equals, text = setting.partition('=')
         if not equals:
             raise UsageError(f'--set {setting}: write --set field=value')
         changes[name] = parse(name, text)
-    for name in ('dataset', 'seed', 'precision'):
+    for name in ('seed', 'precision'):
         if getattr(FLAGS, name) is not None:
             changes[name] = getattr(FLAGS, name)
     if FLAGS.mode == 'train' and FLAGS.images:
         raise UsageError('--images: pictures can be labelled (--mode=predict), not yet trained on')
-    if FLAGS.mode == 'train' and FLAGS.array:
-        changes |= {'dataset': 'array', 'data_path': FLAGS.array}
+    changes |= data_changes() if FLAGS.mode != 'predict' else {}
     if FLAGS.parent:
-        if base.parent is None:
+        if is_study(base) or base.parent is None:
             raise UsageError(f'--parent: {base.name} restores no graph, its network is its own')
         changes['parent'] = FLAGS.parent
-    return base.vary(**changes)
+    experiment = base.vary(**changes)
+    if FLAGS.seeds is None:
+        return experiment
+    if is_study(base):
+        return dataclasses.replace(experiment, seeds=FLAGS.seeds)
+    words = (base.name, base.description, base.source)
+    return Study(*words, arms=(experiment,), seeds=FLAGS.seeds) if FLAGS.seeds > 1 else experiment
 
 
 @contextlib.contextmanager

@@ -17,10 +17,11 @@ import tensorflow.compat.v1 as tf
 import layers
 import losses
 from layers import Mode
-from parameters import Experiment, Spec
+from parameters import LOSSES, Experiment, Spec
 from saved_graph import SavedGraph
 
 Lazy = Callable[[], tf.Tensor]
+Expose = Callable[[str, tf.Tensor], tf.Tensor]
 INFERENCE = Mode()
 
 
@@ -28,14 +29,14 @@ class Batch(NamedTuple):
     """What a tower is fed: the tensor it reads, what to reconstruct, labels if there are any."""
 
     inputs: tf.Tensor  # [N, features], or the activations of a lower layer
-    target: tf.Tensor  # as inputs
+    target: tf.Tensor  # as inputs; a memory's is the picture, [N, pixels]
     y: tf.Tensor | None = None  # [N], int32
 
 
 class Endpoints(NamedTuple):
     """A network's named tensors, and its losses and metrics by name, built when they are called.
 
-    A loss is [batch]-shaped, or a scalar where it is a penalty on weights.
+    A loss is [batch]-shaped, or a scalar where it is a penalty.
     """
 
     tensors: dict[str, tf.Tensor]
@@ -53,13 +54,19 @@ def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None
     y, mode = None, INFERENCE
     if experiment.parent:
         y = tf.placeholder(tf.int32, [None], name='y')
-        if experiment.head_dropout:
-            mode = Mode(tf.placeholder_with_default(False, [], name='training'))
-    endpoints = tower(experiment, spec, Batch(X, X, y), mode, restored=restored)
-    promised = {name: tf.identity(t, name=name) for name, t in endpoints.tensors.items()}
+    if experiment.is_random():
+        mode = Mode(tf.placeholder_with_default(False, [], name='training'))
+
+    def promise(name: str, tensor: tf.Tensor) -> tf.Tensor:
+        """Names a tensor at the top; what follows is computed from the name, so that it feeds."""
+        with tf.name_scope(None):
+            return tf.identity(tensor, name=name)
+
+    endpoints = tower(experiment, spec, Batch(X, X, y), mode, restored=restored, expose=promise)
+    tensors = {'X': X, **endpoints.tensors}
     if y is not None:
-        promised['accuracy'] = tf.reduce_mean(endpoints.metrics['accuracy'](), name='accuracy')
-    return endpoints._replace(tensors={'X': X, **promised})
+        tensors['accuracy'] = tf.reduce_mean(endpoints.metrics['accuracy'](), name='accuracy')
+    return endpoints._replace(tensors=tensors)
 
 
 def tower(
@@ -70,65 +77,147 @@ def tower(
     *,
     reads: str = 'X',
     restored: SavedGraph | None = None,
+    expose: Expose = lambda name, tensor: tensor,
 ) -> Endpoints:
     """Builds the network from the tensor `reads` on, over `batch`, below the current name scope."""
     with tf.name_scope('tower'):
         if experiment.parent:
-            return _classifier(experiment, spec, batch, mode, reads, restored)
-        return _dense_autoencoder(experiment, spec, batch, reads)
+            return _classifier(experiment, spec, batch, mode, reads, restored, expose)
+        if experiment.network == 'memory':
+            return _memory(experiment, spec, batch, expose)
+        return _dense_autoencoder(experiment, spec, batch, mode, reads, expose)
 
 
-def _dense_autoencoder(experiment: Experiment, spec: Spec, batch: Batch, reads: str) -> Endpoints:
+def _dense_autoencoder(
+    experiment: Experiment, spec: Spec, batch: Batch, mode: Mode, reads: str, expose: Expose
+) -> Endpoints:
     sizes = (math.prod(spec.shape), *experiment.hidden)
     depth = len(experiment.hidden)
+    settings = {'initializer': experiment.initializer, 'seed': experiment.seed}
     pairs = {
-        k: layers.dense_pair(
-            f'layer{k}',
-            sizes[k - 1],
-            sizes[k],
-            tied=experiment.tied,
-            initializer=experiment.initializer,
-            seed=experiment.seed,
-        )
+        k: layers.dense_pair(f'layer{k}', *sizes[k - 1 : k + 1], tied=experiment.tied, **settings)
         for k in range(1, depth + 1)
     }
     lowest = 0 if reads == 'X' else int(reads.removeprefix('hidden'))
+    tensors: dict[str, tf.Tensor] = {}
     hidden = {lowest: batch.inputs}  # hidden[k] is [N, sizes[k]]
     for k in range(lowest + 1, depth + 1):
-        hidden[k] = pairs[k].encode(hidden[k - 1], experiment.activation)
+        activation = experiment.code if k == depth else experiment.activation
+        made = pairs[k].encode(hidden[k - 1], activation)
+        made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
+        tensors[f'hidden{k}'] = hidden[k] = expose(f'hidden{k}', made)
+    codings = hidden[depth]
+    if experiment.variational:
+        with tf.variable_scope(f'layer{depth}'):
+            raw = layers.dense(
+                'log_var', hidden[depth - 1], sizes[depth], activation='linear', **settings
+            )
+        mean = tensors['codings_mean'] = expose('codings_mean', codings)
+        log_var = tensors['codings_log_var'] = expose('codings_log_var', layers.log_variance(raw))
+        codings = layers.sample(mean, log_var, mode)
+    tensors['codings'] = expose('codings', codings)
 
-    def invert(k: int, codings: tf.Tensor) -> tf.Tensor:
-        return pairs[k].decode(
-            codings, experiment.output_activation if k == 1 else experiment.activation
-        )
+    def activation_of(k: int) -> str:
+        """Returns the activation of layer k's inverse."""
+        return experiment.output_activation if k == 1 else experiment.activation
 
-    def reconstruct(k: int) -> tf.Tensor:
-        """Decodes hidden[k] through all the layers below it, down to what the tower reads."""
-        outputs = hidden[k]
-        for layer in range(k, lowest, -1):
-            outputs = invert(layer, outputs)
-        return outputs
+    def decode(k: int, codings: tf.Tensor) -> tf.Tensor:
+        """Decodes hidden[k] down to what the tower reads, but for the last activation."""
+        made = pairs[k].decode(codings, 'linear')
+        for layer in range(k - 1, lowest, -1):
+            made = layers.ACTIVATION[activation_of(layer + 1)](made)
+            made = layers.dropout(made, experiment.dropout, mode, f'decoded{layer}')
+            made = pairs[layer].decode(made, 'linear')
+        return made
 
-    tensors = {f'hidden{k}': hidden[k] for k in range(1, depth + 1) if k in hidden}
-    tensors |= {'codings': hidden[depth], 'outputs': reconstruct(depth)}
+    final = layers.ACTIVATION[activation_of(lowest + 1)]
+    logits = decode(depth, tensors['codings'])
+    tensors['outputs'] = expose('outputs', final(logits))
+    if experiment.training == 'greedy':
+        for k in range(lowest + 1, depth):
+            name = f'phase{k}_outputs'
+            tensors[name] = expose(name, final(decode(k, hidden[k])))
+
+    distance = _distance(experiment)
+    name = LOSSES[experiment.loss]
     terms: dict[str, Lazy] = {
         'mse': lambda: losses.mse(tensors['outputs'], batch.target),
+        name: lambda: distance(logits, activation_of(lowest + 1), batch.target),
         'l2': lambda: losses.l2([w for p in pairs.values() for w in p.kernels], experiment.l2),
+        'sparsity': lambda: losses.sparsity_kl(tensors['codings'], experiment.sparsity_target),
     }
+    metrics = _reconstruction_metrics(tensors['outputs'], batch.target)
+    if name == 'nll':
+        metrics['nll'] = terms['nll']
+    if experiment.variational:
+        metrics['kl'] = terms['kl'] = lambda: losses.gaussian_kl(mean, log_var)
+        if name == 'nll':  # only then are both in nats
+            metrics['nelbo'] = lambda: terms['nll']() + terms['kl']()
     for k in range(lowest + 1, depth + 1):
-        terms[f'phase{k}/mse'] = lambda k=k: losses.mse(invert(k, hidden[k]), hidden[k - 1])
+        target = batch.target if k == lowest + 1 else hidden[k - 1]
+        terms[f'phase{k}/{name}'] = lambda k=k, target=target: distance(
+            pairs[k].decode(hidden[k], 'linear'), activation_of(k), target
+        )
         terms[f'phase{k}/l2'] = lambda k=k: losses.l2(pairs[k].kernels, experiment.l2)
-        if experiment.training == 'greedy' and k < depth:
-            tensors[f'phase{k}_outputs'] = reconstruct(k)
-    return Endpoints(tensors, terms, _reconstruction_metrics(tensors['outputs'], batch.target))
+        terms[f'phase{k}/sparsity'] = lambda k=k: losses.sparsity_kl(
+            hidden[k], experiment.sparsity_target
+        )
+    return Endpoints(tensors, terms, metrics)
+
+
+def _distance(experiment: Experiment) -> Callable[[tf.Tensor, str, tf.Tensor], tf.Tensor]:
+    """Returns (logits, activation, target) -> the experiment's loss, [batch].
+
+    A Gaussian likelihood has one variance for all features, learned with the rest.
+    """
+    if experiment.loss == 'bernoulli':
+        return lambda logits, _, target: losses.bernoulli_nll(logits, target)
+    if experiment.loss == 'gaussian':
+        with tf.variable_scope('layer1'):
+            log_var = layers.log_variance(layers.bias_variable('output_log_var', 1))
+        return lambda logits, activation, target: losses.gaussian_nll(
+            layers.ACTIVATION[activation](logits), target, log_var
+        )
+    found = getattr(losses, experiment.loss)
+    return lambda logits, activation, target: found(layers.ACTIVATION[activation](logits), target)
 
 
 def _reconstruction_metrics(outputs: tf.Tensor, target: tf.Tensor) -> dict[str, Lazy]:
     return {
-        'mse': lambda: losses.mse(outputs, target),
-        'squared_error': lambda: losses.squared_error(outputs, target),
-        'mae': lambda: losses.mae(outputs, target),
+        name: lambda distance=distance: distance(outputs, target)
+        for name, distance in (
+            ('mse', losses.mse),
+            ('squared_error', losses.squared_error),
+            ('mae', losses.mae),
+            ('cosine', losses.cosine),
+        )
     }
+
+
+def _memory(experiment: Experiment, spec: Spec, batch: Batch, expose: Expose) -> Endpoints:
+    """Decodes a one-hot vector, or the vector learned for it, to the picture stored under it."""
+    height, width, *rest = spec.picture
+    channels, depth = math.prod(rest), len(experiment.filters)
+    settings = {'initializer': experiment.initializer, 'seed': experiment.seed}
+    sizes = [tuple(-(-side // 2**k) for side in (height, width)) for k in range(depth + 1)]
+    codings = batch.inputs
+    if experiment.memory_code:
+        codings = layers.dense(
+            'codes', codings, experiment.memory_code, activation='linear', bias=False, **settings
+        )
+    codings = expose('codings', codings)
+    units = math.prod(sizes[depth]) * experiment.filters[0]
+    made = layers.dense('start', codings, units, activation=experiment.activation, **settings)
+    made = tf.reshape(made, [-1, *sizes[depth], experiment.filters[0]])
+    widths = (*experiment.filters[1:], channels)
+    kinds = (*[experiment.activation] * (depth - 1), experiment.output_activation)
+    for k, (units, kind) in enumerate(zip(widths, kinds, strict=True), start=1):
+        made = layers.deconvolution(
+            f'deconvolution{k}', made, sizes[depth - k], units, activation=kind, **settings
+        )
+    outputs = expose('outputs', tf.reshape(made, [-1, math.prod(spec.picture)]))
+    metrics = _reconstruction_metrics(outputs, batch.target)
+    return Endpoints({'codings': codings, 'outputs': outputs}, {'mse': metrics['mse']}, metrics)
 
 
 def _classifier(
@@ -138,12 +227,14 @@ def _classifier(
     mode: Mode,
     reads: str,
     restored: SavedGraph | None,
+    expose: Expose,
 ) -> Endpoints:
-    """Puts a head on the codings of a restored graph; reading 'codings', the head alone."""
-    if reads == 'codings':
-        tensors = {'codings': batch.inputs}
-    else:
-        tensors = restored.tower(batch.inputs, mode.training)
+    """Puts a head on the codings of a restored graph; reading 'codings', the head alone.
+
+    The restored part is used as at inference, whatever the mode: what is random in it is off.
+    """
+    tensors = {'codings': batch.inputs} if reads == 'codings' else restored.tower(batch.inputs)
+    tensors = {name: expose(name, tensor) for name, tensor in tensors.items()}
     hidden = tensors['codings']
     settings = {'initializer': 'he_avg', 'seed': experiment.seed}
     with tf.variable_scope('head'):
@@ -151,12 +242,13 @@ def _classifier(
             mean, deviation = standardizer(int(hidden.shape[-1]))
             hidden = (hidden - mean) / deviation
         for k, units in enumerate(experiment.head, start=1):
-            hidden = layers.dropout(hidden, experiment.head_dropout, mode, salt=k)
+            hidden = layers.dropout(hidden, experiment.head_dropout, mode, f'head{k}')
             hidden = layers.dense(
                 f'hidden{k}', hidden, units, activation=experiment.head_activation, **settings
             )
-        hidden = layers.dropout(hidden, experiment.head_dropout, mode, salt=0)
+        hidden = layers.dropout(hidden, experiment.head_dropout, mode, 'head')
         logits = layers.dense('logits', hidden, len(spec.classes), activation='linear', **settings)
+    logits = expose('logits', logits)
     terms = {'cross_entropy': lambda: losses.cross_entropy(logits, batch.y)}
     metrics = {**terms, 'accuracy': lambda: losses.correct(logits, batch.y)}
     if 'outputs' in tensors:

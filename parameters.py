@@ -1,4 +1,4 @@
-"""Every hyper-parameter: the frozen values Experiment and Phase, checked when made.
+"""Every hyper-parameter: the frozen values Experiment, Phase and Study, checked when made.
 
 An experiment is a value and a variation is one line (`tied.vary('untied', tied=False)`). The phases
 in which it trains are derived from it by `schedule_of`. Standard library only, so that reading the
@@ -18,8 +18,12 @@ from typing import Any, NamedTuple
 from errors import UsageError
 
 ACTIVATIONS = ('linear', 'elu', 'relu', 'sigmoid', 'tanh')
+CORRUPTIONS = ('mask', 'gaussian')
 DATASETS = ('iris', 'mnist5k', 'mnist', 'fashion_mnist', 'array')
-INITIALIZERS = ('he', 'he_avg', 'glorot')
+INITIALIZERS = ('he', 'he_avg', 'glorot', 'lecun', 'small')
+INITIALS = ('parent', 'random')
+LOSSES = {'mse': 'mse', 'mae': 'mae', 'cosine': 'cosine', 'bernoulli': 'nll', 'gaussian': 'nll'}
+NETWORKS = ('dense', 'memory')
 OPTIMIZERS = ('adam', 'momentum', 'sgd')
 PRECISIONS = ('float32', 'bfloat16')
 SCHEDULES = ('constant', 'cosine')
@@ -40,24 +44,37 @@ class Spec(NamedTuple):
     picture: tuple[int, ...] = ()  # how an example is drawn: (28, 28); empty where it is no picture
 
 
+class Term(NamedTuple):
+    """A loss that a phase minimises: its name in Endpoints.losses, and how much it weighs."""
+
+    name: str
+    weight: float = 1.0
+    warmup: int = 0  # epochs in which the weight rises linearly from zero
+
+
+class Noise(NamedTuple):
+    """Corruption of inputs; what is to be reconstructed stays clean."""
+
+    kind: str = 'mask'
+    amount: float = 0.0  # share of the inputs set to zero, or the deviation of what is added
+
+
 @dataclass(frozen=True)
 class Phase:
     """One stretch of training: which losses fall, by moving which variables, fed with what.
 
-    `losses` are (name in Endpoints.losses, weight) pairs, each logged under its name. `trainable`
-    is a pattern that must match a variable's whole name. `reads` is 'X', or the tensor whose
-    activations are computed once and fed in its place. None means the experiment's own value.
+    Each of `losses` is logged under its name. `trainable` is a pattern that must match a variable's
+    whole name. `reads` is 'X', or the tensor whose activations are computed once and fed in its
+    place. None means the experiment's own value.
     """
 
     name: str
-    losses: tuple[tuple[str, float], ...]
+    losses: tuple[Term, ...]
     trainable: str
     reads: str = 'X'
     epochs: int | None = None
     learning_rate: float | None = None
-    corruption: float = (
-        0.0  # share of its inputs set to zero; what is to be reconstructed stays clean
-    )
+    corruption: Noise = Noise()
 
 
 def _setting(default: Any, group: str, meaning: str) -> Any:
@@ -81,15 +98,33 @@ class Experiment:
     data_path: str = _setting('', 'data', 'file of --dataset=array')
     seed: int = _setting(0, 'data', 'keys initial weights, shuffling and dropout')
 
-    hidden: tuple[int, ...] = _setting((300, 150), 'network', 'encoder widths, the code last')
+    network: str = _setting('dense', 'network', 'dense layers, or a memory of single pictures')
     activation: str = _setting('elu', 'network', 'of every layer but the output')
     output_activation: str = _setting('linear', 'network', 'of the reconstruction')
     initializer: str = _setting('he', 'network', 'of the kernels')
-    tied: bool = _setting(True, 'network', 'decoder kernels are the encoder kernels transposed')
-    l2: float = _setting(0.0, 'network', 'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
-    training: str = _setting('joint', 'network', 'joint: all layers at once; greedy: one a phase')
+    loss: str = _setting('mse', 'network', 'of the reconstruction; the last two in nats an example')
+
+    hidden: tuple[int, ...] = _setting((300, 150), 'dense', 'encoder widths, the code last')
+    code_activation: str | None = _setting(None, 'dense', "of the code; none: as 'activation'")
+    tied: bool = _setting(True, 'dense', 'decoder kernels are the encoder kernels transposed')
+    training: str = _setting('joint', 'dense', 'joint: all layers at once; greedy: one a phase')
+    l2: float = _setting(0.0, 'dense', 'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
+    dropout: float = _setting(0.0, 'dense', 'share dropped of every hidden layer')
+    corruption: float = _setting(0.0, 'dense', 'share of inputs masked, or deviation of the noise')
+    corruption_kind: str = _setting('mask', 'dense', 'mask: inputs set to zero; gaussian: added')
+    test_corruption: float | None = _setting(None, 'dense', 'for mse_corrupted; none: as trained')
+    sparsity: float = _setting(0.0, 'dense', "weight of the KL from 'sparsity_target'")
+    sparsity_target: float = _setting(0.2, 'dense', 'mean activation wanted of a code unit')
+    variational: bool = _setting(False, 'dense', 'the code is drawn from a Gaussian (VAE)')
+    beta: float = _setting(1.0, 'dense', 'weight of the KL from the unit Gaussian')
+    kl_warmup: int = _setting(0, 'dense', 'epochs in which beta rises from zero')
+
+    pictures: int = _setting(64, 'memory', 'how many are stored')
+    memory_code: int = _setting(0, 'memory', 'width of the vector learned for each; 0: one-hot')
+    filters: tuple[int, ...] = _setting((64, 32), 'memory', 'channels before each deconvolution')
 
     epochs: int = _setting(10, 'training', 'passes over the training data, a phase')
+    steps_per_epoch: int | None = _setting(None, 'training', 'updates an epoch; none: one pass')
     learning_rate: float = _setting(1e-3, 'training', 'at the start of a phase')
     batch_size: int | None = _setting(150, 'training', 'examples an update; none is the full batch')
     optimizer: str = _setting('adam', 'training', 'update rule')
@@ -98,6 +133,8 @@ class Experiment:
     cache_bytes: int = _setting(1 << 30, 'training', 'activations above this stay on disk')
 
     parent: Experiment | str | None = _setting(None, 'transfer', 'whose saved graph is restored')
+    initial: str = _setting('parent', 'transfer', "the encoder's values; random: a control")
+    label_fraction: float = _setting(1.0, 'transfer', 'share of each class that is trained on')
     head: tuple[int, ...] = _setting((100, 50), 'transfer', "widths of the classifier's layers")
     head_activation: str = _setting('elu', 'transfer', "of the classifier's layers")
     head_dropout: float = _setting(0.0, 'transfer', "share of the head's inputs dropped")
@@ -107,36 +144,48 @@ class Experiment:
     finetune_corruption: float = _setting(0.0, 'transfer', 'share of their inputs set to zero')
 
     def __post_init__(self):
-        choices = {
-            'dataset': DATASETS, 'activation': ACTIVATIONS, 'output_activation': ACTIVATIONS,
-            'head_activation': ACTIVATIONS, 'initializer': INITIALIZERS, 'optimizer': OPTIMIZERS,
-            'precision': PRECISIONS, 'schedule': SCHEDULES, 'training': TRAININGS,
-        }  # fmt: skip
-        for name, allowed in choices.items():
+        for name, allowed in _CHOICES.items():
             value = getattr(self, name)
-            if value not in allowed:
+            if value not in allowed and not (value is None and FIELDS[name].type.endswith('None')):
                 hint = nearest(str(value), allowed)
                 raise UsageError(f'{name}={value}: allowed are {", ".join(allowed)}{hint}')
-        self._check('epochs', 1, 10**6)
-        self._check('finetune_epochs', 0, 10**6)
-        self._check('seed', 0, 2**31 - 1)
-        self._check('cache_bytes', 0, 2**63 - 1)
-        self._check('learning_rate', 0.0, 1e3, above=True)
-        self._check('finetune_learning_rate', 0.0, 1e3, above=True)
-        self._check('l2', 0.0, 1e3)
-        self._check('head_dropout', 0.0, 0.99)
-        self._check('finetune_corruption', 0.0, 0.99)
-        if self.batch_size is not None:
-            self._check('batch_size', 1, 10**9)
-        for name in ('hidden', 'head'):
+        for name, (low, high) in _RANGES.items():
+            self._check(name, low, high)
+        for name in ('learning_rate', 'finetune_learning_rate', 'label_fraction'):
+            self._check(name, 0.0, 1.0 if name == 'label_fraction' else 1e3, above=True)
+        for name in ('hidden', 'head', 'filters'):
             widths = getattr(self, name)
             if any(not 1 <= width <= 10**6 for width in widths):
                 raise UsageError(f'{name}={_text(widths)}: each width must be 1 to 1000000')
         if not self.hidden:
             raise UsageError('hidden=: at least one layer is needed, for example hidden=300,150')
+        if not self.epochs and not (self.parent and self.finetune_epochs):
+            raise UsageError('epochs=0: must be at least 1 where nothing is fine-tuned')
+        self._check_together()
+
+    def _check_together(self):
+        """Raises UsageError for values that are possible alone, but not with each other."""
+        layers = {self.activation if self.training == 'greedy' else self.code, self.code}
+        if self.sparsity and layers != {'sigmoid'}:
+            raise UsageError(
+                f'sparsity={self.sparsity}: needs codes in (0, 1), activation or code_activation='
+                f'sigmoid; they are {", ".join(sorted(layers))}'
+            )
+        if self.loss == 'bernoulli' and self.output_activation != 'sigmoid':
+            raise UsageError(
+                f'loss=bernoulli: needs output_activation=sigmoid, it is {self.output_activation}'
+            )
+        for name in ('corruption', 'test_corruption'):
+            if self.corruption_kind == 'mask' and (getattr(self, name) or 0) >= 1:
+                raise UsageError(f'{name}={getattr(self, name)}: a masked share must be below 1')
+        for name, value in (('variational', self.variational), ('loss', self.loss == 'gaussian')):
+            if value and self.training == 'greedy':
+                raise UsageError(f'{name}={getattr(self, name)}: needs training=joint')
 
     def _check(self, name: str, low: float, high: float, *, above: bool = False):
         value = getattr(self, name)
+        if value is None and FIELDS[name].type.endswith('None'):
+            return
         if not (math.isfinite(value) and low <= value <= high and not (above and value == low)):
             bound = f'above {low:g}' if above else f'at least {low:g}'
             raise UsageError(f'{name}={value}: must be {bound} and at most {high:g}')
@@ -149,15 +198,47 @@ class Experiment:
         made = dataclasses.replace(self, name=name or self.name, **changes)
         for key in changes:
             if key not in made.fields():
-                owner = 'its parent' if made.parent else 'experiments with a parent'
+                group = FIELDS[key].metadata['group']
+                owner = {'transfer': 'experiments with a parent'}.get(group, f'network={group}')
+                owner = 'its parent' if made.parent else owner
                 raise UsageError(f'{key} has no effect on {made.name}: it belongs to {owner}')
+            needed = _NEEDS.get(key)
+            if needed and not getattr(made, needed):
+                raise UsageError(f'{key} has no effect on {made.name}: it needs {needed}')
         return made
 
     def fields(self) -> dict[str, Any]:
         """Returns the fields that have an effect here, with their values, in order."""
-        idle = 'network' if self.parent else 'transfer'
-        names = [n for n, f in FIELDS.items() if f.metadata.get('group') != idle or n == 'parent']
+        groups = {None, 'data', 'training'}
+        groups |= {'transfer'} if self.parent else {'network', self.network}
+        names = [
+            name
+            for name, field in FIELDS.items()
+            if field.metadata.get('group') in groups or name == 'parent'
+        ]
         return {name: getattr(self, name) for name in names}
+
+    def is_random(self) -> bool:
+        """Whether its exported graph drops or samples when it is fed training=True."""
+        if self.parent:
+            return self.head_dropout > 0
+        return self.network == 'dense' and (self.variational or self.dropout > 0)
+
+    @property
+    def code(self) -> str:
+        """The activation of the code layer."""
+        return 'linear' if self.variational else self.code_activation or self.activation
+
+    @property
+    def noise(self) -> Noise:
+        """What the inputs are corrupted with in training."""
+        return Noise(self.corruption_kind, self.corruption)
+
+    @property
+    def test_noise(self) -> Noise:
+        """What `mse_corrupted` is measured under; none where its amount is zero."""
+        amount = self.corruption if self.test_corruption is None else self.test_corruption
+        return Noise(self.corruption_kind, amount)
 
     def resolved(self) -> dict[str, Any]:
         """Returns what decides the run as plain JSON values: the fields and the phases."""
@@ -169,8 +250,8 @@ class Experiment:
 
     def is_linear(self) -> bool:
         """Whether it is one linear layer and its inverse, which PCA solves exactly."""
-        linear = self.activation == self.output_activation == 'linear'
-        return self.parent is None and linear and len(self.hidden) == 1
+        linear = self.code == self.output_activation == 'linear' and len(self.hidden) == 1
+        return linear and self.parent is None and self.network == 'dense' and not self.variational
 
     def lineage(self) -> Experiment:
         """Returns the parent as this experiment needs it: same data, seed and precision."""
@@ -178,14 +259,42 @@ class Experiment:
         return self.parent.vary(**{name: getattr(self, name) for name in passed})
 
 
+def restore(values: dict[str, Any]) -> Experiment:
+    """Returns the experiment that `resolved` wrote; fields that are newer keep their defaults.
+
+    Raises UsageError for a value that is not possible.
+    """
+    known = {name: value for name, value in values.items() if name in FIELDS}
+    known = {n: tuple(v) if isinstance(v, list) else v for n, v in known.items()}
+    if isinstance(known.get('parent'), dict):
+        known['parent'] = restore(known['parent'])
+    return Experiment(**known)
+
+
 FIELDS = {f.name: f for f in dataclasses.fields(Experiment)}
 IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
+_NEEDS = {'beta': 'variational', 'kl_warmup': 'variational', 'sparsity_target': 'sparsity'}
+_CHOICES = {
+    'dataset': DATASETS, 'network': NETWORKS, 'activation': ACTIVATIONS,
+    'output_activation': ACTIVATIONS, 'code_activation': ACTIVATIONS, 'loss': LOSSES,
+    'initializer': INITIALIZERS, 'training': TRAININGS, 'corruption_kind': CORRUPTIONS,
+    'optimizer': OPTIMIZERS, 'precision': PRECISIONS, 'schedule': SCHEDULES,
+    'initial': INITIALS, 'head_activation': ACTIVATIONS,
+}  # fmt: skip
+_RANGES = {
+    'seed': (0, 2**31 - 1), 'l2': (0.0, 1e3), 'dropout': (0.0, 0.99), 'corruption': (0.0, 10.0),
+    'test_corruption': (0.0, 10.0), 'sparsity': (0.0, 1e6), 'sparsity_target': (1e-6, 1 - 1e-6),
+    'beta': (0.0, 1e6), 'kl_warmup': (0, 10**6), 'pictures': (1, 10**4),
+    'memory_code': (0, 10**4), 'epochs': (0, 10**6), 'steps_per_epoch': (1, 10**6),
+    'batch_size': (1, 10**9), 'cache_bytes': (0, 2**63 - 1), 'head_dropout': (0.0, 0.99),
+    'finetune_epochs': (0, 10**6), 'finetune_corruption': (0.0, 0.99),
+}  # fmt: skip
 
 
 def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
     """Derives the phases: joint, greedy over however many layers, or head and fine-tuning."""
     if experiment.parent:
-        losses = (('cross_entropy', 1.0),)
+        losses = (Term('cross_entropy'),)
         head = Phase('head', losses, r'head/.*', reads='codings')
         finetune = Phase(
             'finetune',
@@ -193,21 +302,71 @@ def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
             '.*',
             epochs=experiment.finetune_epochs,
             learning_rate=experiment.finetune_learning_rate,
-            corruption=experiment.finetune_corruption,
+            corruption=Noise('mask', experiment.finetune_corruption),
         )
-        return (head, finetune) if experiment.finetune_epochs else (head,)
-    terms = ('mse', 'l2') if experiment.l2 else ('mse',)
+        lengths = (experiment.epochs, head), (experiment.finetune_epochs, finetune)
+        return tuple(phase for epochs, phase in lengths if epochs)
+    distance = Term(LOSSES[experiment.loss])
+    if experiment.network == 'memory':
+        return (Phase('joint', (distance,), '.*'),)
+    terms = [distance]
+    terms += [Term('l2')] if experiment.l2 else []
+    terms += [Term('sparsity', experiment.sparsity)] if experiment.sparsity else []
+    if experiment.variational:
+        terms += [Term('kl', experiment.beta, experiment.kl_warmup)]
     if experiment.training == 'joint':
-        return (Phase('joint', tuple((term, 1.0) for term in terms), '.*'),)
+        return (Phase('joint', tuple(terms), '.*', corruption=experiment.noise),)
     return tuple(
         Phase(
             f'phase{k}',
-            tuple((f'phase{k}/{term}', 1.0) for term in terms),
+            tuple(term._replace(name=f'phase{k}/{term.name}') for term in terms),
             rf'layer{k}/.*',
             reads='X' if k == 1 else f'hidden{k - 1}',
+            corruption=experiment.noise,
         )
         for k in range(1, len(experiment.hidden) + 1)
     )
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question that needs several runs: every arm, at every value of one field, for every seed.
+
+    The first arm is what the others are compared with, seed by seed.
+    """
+
+    name: str
+    description: str
+    source: str
+    arms: tuple[Experiment, ...]
+    seeds: int = 5
+    over: str = ''  # the field that is varied, if one is
+    values: tuple[Any, ...] = ()
+    metrics: tuple[str, ...] = ()  # printed and drawn; none: all
+    trade_off: tuple[str, str] | None = None  # two metrics drawn against each other
+
+    def vary(self, **changes: Any) -> Study:
+        """Returns the study with other values of `over`, or with all arms varied alike."""
+        values = self.values
+        if self.over in changes:
+            values = (changes.pop(self.over),)
+        arms = tuple(arm.vary(**changes) for arm in self.arms)
+        return dataclasses.replace(self, arms=arms, values=values)
+
+    def points(self) -> list[tuple[Experiment, Any, Experiment]]:
+        """Returns (arm, value, the arm at that value); without `over` the value is None."""
+        if not self.over:
+            return [(arm, None, arm) for arm in self.arms]
+        return [
+            (arm, value, arm.vary(**{self.over: value}))
+            for value in self.values
+            for arm in self.arms
+        ]
+
+    def resolved(self) -> dict[str, Any]:
+        """Returns the study as plain JSON values."""
+        plain = {name: getattr(self, name) for name in ('name', 'seeds', 'over', 'values')}
+        return json.loads(json.dumps(plain | {'arms': [arm.resolved() for arm in self.arms]}))
 
 
 def parse(name: str, text: str) -> Any:
@@ -219,18 +378,19 @@ def parse(name: str, text: str) -> Any:
     try:
         if kind == 'bool':
             return {'true': True, '1': True, 'false': False, '0': False}[text.lower()]
+        if kind.endswith(' | None') and text.lower() == 'none':
+            return None
+        kind = kind.removesuffix(' | None')
         if kind == 'int':
             return int(text)
-        if kind == 'int | None':
-            return None if text.lower() in ('none', 'full') else int(text)
         if kind == 'float':
             return float(text)
         if kind == 'tuple[int, ...]':
             return tuple(int(part) for part in text.split(',') if part.strip())
     except (KeyError, ValueError):
         wanted = {'bool': 'true or false', 'int': 'a whole number', 'float': 'a number',
-                  'int | None': "a whole number, or 'none' for the full batch",
                   'tuple[int, ...]': 'whole numbers with commas, as 300,150'}[kind]  # fmt: skip
+        wanted += ', or none' if FIELDS[name].type.endswith('None') else ''
         raise UsageError(f'--set {name}={text}: must be {wanted}') from None
     return text
 

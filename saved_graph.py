@@ -36,8 +36,8 @@ class SavedGraph(NamedTuple):
     shape: tuple[int | None, ...] | None  # of X without the batch; None where the file does not say
     trains: bool  # it reads a `training:0`
 
-    def tower(self, inputs: tf.Tensor, training: bool | tf.Tensor = False) -> dict[str, tf.Tensor]:
-        """Imports the graph over `inputs`, and returns its tensors by name.
+    def tower(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Imports the graph over `inputs`, as at inference, and returns its tensors by name.
 
         The first tower in a graph makes the variables (zeros, see `load`), later ones share them.
         """
@@ -51,10 +51,18 @@ class SavedGraph(NamedTuple):
             is_handle = name in self.handles
             sources[f'{name}:0'] = variable.handle if is_handle else variable.value()
         if self.trains:
-            sources['training:0'] = tf.convert_to_tensor(training)
+            sources['training:0'] = tf.constant(False)
         wanted = [f'{name}:0' for name in self.tensors]
         found = tf.import_graph_def(self.graph_def, sources, wanted, name='restored')
         return dict(zip(self.tensors, found, strict=True))
+
+    def randomized(self, initializer: Callable[[str, tuple[int, ...]], np.ndarray]) -> SavedGraph:
+        """Returns the graph with values of `initializer(name, shape)` in place of the trained."""
+        made = {
+            name: initializer(name, value.shape).astype(value.dtype)
+            for name, value in self.variables.items()
+        }
+        return self._replace(variables=made)
 
 
 def _exists(name: str) -> bool:
@@ -108,7 +116,7 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
     return SavedGraph(
         prefix=prefix,
         graph_def=cut,
-        variables=_values(prefix, [node.name for node in variables]),
+        variables=values(prefix, [node.name for node in variables]),
         handles=frozenset(node.name for node in variables if node.op == 'VarHandleOp'),
         tensors=tuple(tensors),
         shape=None
@@ -132,7 +140,8 @@ def _closure(nodes: Mapping[str, tf.NodeDef], name: str) -> list[str]:
     return list(seen)
 
 
-def _values(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
+def values(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
+    """Reads the named variables of a saved graph; raises DataError for missing ones or damage."""
     try:
         checkpoint = tf.train.load_checkpoint(prefix)
         missing = [name for name in names if not checkpoint.has_tensor(name)]

@@ -2,40 +2,27 @@
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 import inst
-import model
 from dataset import Rows
-from layers import Mode
-from parameters import Phase, Spec, schedule_of
+from parameters import Phase, Spec, Term, schedule_of
 from train import evaluate, loop
+from train.network import built
 
 SPEC = Spec(shape=(20,))
 SMALL = inst.phasewise.vary(hidden=(10, 5), epochs=3, batch_size=32)
 DATA = Rows(np.random.default_rng(0).integers(0, 256, (100, 20), np.uint8), None)
 
 
-def run_phase(experiment, phase, rows, reads, calls=(None,), start=None):
+def run_phase(experiment, phase, rows, reads, calls=(None,), spec=SPEC):
     """Trains one phase; returns (variables before, after, sums). `calls` cuts the steps."""
-    with tf.Graph().as_default() as graph, tf.Session() as session:
-        endpoints = model.build(experiment, SPEC)
-        variables = model.variables(graph)
-        session.run(tf.variables_initializer(variables))
-        for variable in variables:
-            if start:
-                variable.load(start[variable.op.name], session)
+    with built(experiment, spec, None) as network:
+        session = network.session
         if rows is None:
-            tensors = endpoints.tensors
-            rows = Rows(evaluate.compute(session, tensors['X'], tensors[reads], DATA), None)
-
-        def tower(batch: model.Batch, mode: Mode) -> model.Endpoints:
-            with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-                return model.tower(experiment, SPEC, batch, mode, reads=reads)
-
-        updates = loop.build(experiment, phase, rows, tower)
+            rows = Rows(network.compute(reads, DATA), None)
+        updates = loop.build(experiment, phase, rows, network.tower(reads))
         updates.initialize(session)
-        before = {v.op.name: session.run(v) for v in variables}
+        before = network.values()
         step, sums = 0, [0.0] * len(updates.terms)
         while step < updates.steps:
             for count in calls:
@@ -48,7 +35,7 @@ def run_phase(experiment, phase, rows, reads, calls=(None,), start=None):
                 sums, step = session.run(updates.sums, feeds).tolist(), last
                 if step == updates.steps:
                     break
-        return before, {v.op.name: session.run(v) for v in variables}, sums
+        return before, network.values(), sums
 
 
 @pytest.mark.parametrize('index', [0, 1])
@@ -88,24 +75,76 @@ def test_a_first_step_is_adams_by_hand():
     np.testing.assert_allclose(step, experiment.learning_rate, rtol=2e-2)
 
 
+def orders(experiment):
+    """Returns the first two epochs' orders of the 100 rows, and the updates."""
+    with built(experiment, SPEC, None) as network:
+        phase = schedule_of(experiment)[0]
+        updates = loop.build(experiment, phase, DATA, network.tower())
+    return [updates.shuffle(epoch) for epoch in range(2)], updates
+
+
 def test_an_epoch_visits_every_row_once():
-    phase = schedule_of(SMALL)[0]
-    with tf.Graph().as_default():
-        model.build(SMALL, SPEC)
-
-        def tower(batch, mode):
-            with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-                return model.tower(SMALL, SPEC, batch, mode)
-
-        updates = loop.build(SMALL, phase, DATA, tower)
-    orders = [updates.shuffle(epoch) for epoch in range(2)]
-    assert all(sorted(order) == list(range(100)) for order in orders)
-    assert not np.array_equal(*orders)
+    found, updates = orders(SMALL)
+    assert all(sorted(order) == list(range(100)) for order in found)
+    assert not np.array_equal(*found)
     assert updates.steps_per_epoch == 4  # 32 + 32 + 32 + 4
 
 
+def test_a_budget_of_updates_repeats_whole_passes_over_few_rows():
+    found, updates = orders(SMALL.vary(steps_per_epoch=8))
+    assert (updates.steps_per_epoch, updates.steps) == (8, 24)
+    for order in found:
+        assert len(order) == 8 * 32
+        assert sorted(order[:100]) == sorted(order[100:200]) == list(range(100))
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [{'dropout': 0.3}, {'corruption': 0.4}, {'corruption': 0.4, 'corruption_kind': 'gaussian'},
+     {'variational': True, 'tied': False}],
+)  # fmt: skip
+def test_what_is_random_is_keyed_on_seed_and_step(changes):
+    experiment = SMALL.vary(training='joint', l2=0.0, **changes)
+    (phase,) = schedule_of(experiment)
+    _, one, one_sums = run_phase(experiment, phase, DATA, 'X')
+    _, other, other_sums = run_phase(experiment, phase, DATA, 'X', calls=(1, 2))
+    assert one_sums == other_sums
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+    plain = SMALL.vary(
+        training='joint', l2=0.0, **{k: v for k, v in changes.items() if k == 'tied'}
+    )
+    _, _, plain_sums = run_phase(plain, schedule_of(plain)[0], DATA, 'X')
+    assert abs(plain_sums[0] - one_sums[0]) > 1e-3
+
+
+def test_a_warm_up_raises_the_weight_of_its_term_step_by_step():
+    """With a weight of zero in its only epoch, the KL moves nothing: the first step shows it."""
+    experiment = SMALL.vary(
+        training='joint', l2=0.0, variational=True, kl_warmup=1, beta=1e6, epochs=1,
+        batch_size=None, optimizer='sgd', learning_rate=0.1,
+    )  # fmt: skip
+    (phase,) = schedule_of(experiment)
+    before, warmed, _ = run_phase(experiment, phase, DATA, 'X')
+    free = experiment.vary(beta=0.0, kl_warmup=0)
+    _, without, _ = run_phase(free, schedule_of(free)[0], DATA, 'X')
+    for name in warmed:
+        np.testing.assert_array_equal(warmed[name], without[name])
+    assert not np.array_equal(before['layer1/kernel'], warmed['layer1/kernel'])
+
+
+def test_a_corrupted_phase_reconstructs_what_is_clean():
+    """With every input masked but one in a million, the loss is that of the clean target."""
+    experiment = SMALL.vary(
+        training='joint', l2=0.0, corruption=0.999999, batch_size=None, epochs=1, hidden=(5,)
+    )
+    _, _, sums = run_phase(experiment, schedule_of(experiment)[0], DATA, 'X')
+    clean = (DATA.x / 255.0) ** 2  # all biases begin at zero, so do the outputs of zeros
+    np.testing.assert_allclose(sums[0], clean.mean(axis=1).sum(), rtol=1e-5)
+
+
 def test_a_pattern_that_matches_nothing_is_an_error():
-    phase = Phase('typo', (('mse', 1.0),), 'layr1/.*')
+    phase = Phase('typo', (Term('mse'),), 'layr1/.*')
     with pytest.raises(ValueError, match=r'typo.*layr1'):
         run_phase(SMALL, phase, DATA, 'X')
 
@@ -113,12 +152,10 @@ def test_a_pattern_that_matches_nothing_is_an_error():
 def test_activations_over_the_budget_are_mapped_from_disk_and_equal(tmp_path):
     from train.interrupts import Interrupts
 
-    with tf.Graph().as_default(), tf.Session() as session:
-        tensors = model.build(SMALL, SPEC).tensors
-        session.run(tf.global_variables_initializer())
+    with built(SMALL, SPEC, None) as network:
         made = [
             evaluate.cached(
-                session, tensors['X'], tensors['hidden1'], DATA,
+                network, 'hidden1', DATA,
                 file=tmp_path / 'cache.npy', budget=budget, interrupts=Interrupts(),
             )
             for budget in (10**6, 0)

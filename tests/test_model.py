@@ -5,9 +5,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import inst
+import layers
 import losses
 import model
-from parameters import Spec
+from layers import Mode
+from parameters import Noise, Spec
 
 SPEC = Spec(shape=(6,), classes=('a', 'b', 'c'))
 SMALL = inst.phasewise.vary(hidden=(5, 3))
@@ -126,6 +128,137 @@ def test_distances_and_cross_entropy_agree_with_numpy(x):
     )
     for mine, numpys in zip(found, wanted, strict=True):
         np.testing.assert_allclose(mine, numpys, atol=1e-5)
+
+
+def test_likelihoods_and_divergences_agree_with_numpy(x):
+    """In nats an example, summed over features; the sparsity over units, of the batch's means."""
+    unit = (x + 1) / 2
+    log_var = np.cos(np.arange(24, dtype=np.float32)).reshape(4, 6)
+    with tf.Graph().as_default(), tf.Session() as session:
+        found = session.run(
+            [losses.bernoulli_nll(tf.constant(5 * x), unit), losses.gaussian_nll(x, unit, log_var),
+             losses.gaussian_kl(x, log_var), losses.sparsity_kl(unit, 0.2), losses.cosine(x, unit)]
+        )  # fmt: skip
+    p = 1 / (1 + np.exp(-5.0 * x))
+    variance, mean = np.exp(log_var), unit.mean(axis=0)
+    norms = np.sqrt((x**2).sum(axis=1) * (unit**2).sum(axis=1))
+    wanted = (
+        -(unit * np.log(p) + (1 - unit) * np.log(1 - p)).sum(axis=1),
+        (((unit - x) ** 2 / variance + log_var + np.log(2 * np.pi)) / 2).sum(axis=1),
+        ((variance + x**2 - 1 - log_var) / 2).sum(axis=1),
+        (0.2 * np.log(0.2 / mean) + 0.8 * np.log(0.8 / (1 - mean))).sum(),
+        1 - (x * unit).sum(axis=1) / norms,
+    )
+    for mine, numpys in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(mine, numpys, atol=1e-5)
+
+
+def test_a_gaussian_kl_is_zero_at_the_unit_gaussian_and_that_of_scipy_elsewhere():
+    """KL(N(1, 4) || N(0, 1)) by quadrature."""
+    grid = np.linspace(-30, 30, 200_001)
+    density, unit = (
+        np.exp(-((grid - m) ** 2) / (2 * v)) / np.sqrt(2 * np.pi * v) for m, v in ((1, 4), (0, 1))
+    )
+    keep = (density > 0) & (unit > 0)
+    wanted = np.sum(density[keep] * np.log(density[keep] / unit[keep])) * (grid[1] - grid[0])
+    with tf.Graph().as_default(), tf.Session() as session:
+        mean, log_var = tf.constant([[0.0], [1.0]]), tf.constant([[0.0], [np.log(4.0)]], tf.float32)
+        found = session.run(losses.gaussian_kl(mean, log_var))
+    np.testing.assert_allclose(found, [0.0, wanted], atol=1e-5)
+
+
+VAE = inst.vae.vary(hidden=(5, 3))
+
+
+def test_a_vae_promises_its_mean_and_log_variance_and_codes_that_feed(x):
+    endpoints, session = build(VAE)
+    tensors = endpoints.tensors
+    assert session.graph.get_tensor_by_name('codings_log_var:0').shape.as_list() == [None, 3]
+    codes, mean, outputs = session.run(
+        [tensors['codings'], tensors['codings_mean'], tensors['outputs']], {tensors['X']: x}
+    )
+    np.testing.assert_array_equal(codes, mean)  # at inference
+    fed = session.run('outputs:0', {'codings:0': codes})
+    np.testing.assert_allclose(fed, outputs, atol=1e-6)
+    drawn = session.run('codings:0', {tensors['X']: x, 'training:0': True})
+    assert not np.allclose(drawn, mean)
+
+
+def test_a_vaes_terms_agree_with_numpy_and_share_their_unit(x):
+    endpoints, session = build(VAE)
+    unit = (x + 1) / 2
+    with session.graph.as_default():
+        batch = model.Batch(endpoints.tensors['X'], endpoints.tensors['X'])
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            made = model.tower(VAE, SPEC, batch, Mode(False, tf.constant([7, 0], tf.int64)))
+        names = ('nll', 'kl', 'nelbo')
+        fetched = [
+            made.tensors[n] for n in ('codings_mean', 'codings_log_var', 'codings', 'outputs')
+        ]
+        fetched += [made.metrics[name]() for name in names]
+        mean, log_var, code, outputs, *found = session.run(fetched, {batch.inputs: unit})
+    assert not np.allclose(code, mean)
+    kl = ((np.exp(log_var) + mean**2 - 1 - log_var) / 2).sum(axis=1)
+    nll = -(unit * np.log(outputs) + (1 - unit) * np.log(1 - outputs)).sum(axis=1)
+    for mine, numpys in zip(found, (nll, kl, nll + kl), strict=True):
+        assert mine.shape == (4,)
+        np.testing.assert_allclose(mine, numpys, atol=1e-5)
+
+
+def test_a_log_variance_stays_in_range_whatever_comes():
+    with tf.Graph().as_default(), tf.Session() as session:
+        raw = tf.constant([-1e30, -1.0, 0.0, 1.0, 1e30])
+        bounded = layers.log_variance(raw)
+        values, gradient = session.run([bounded, tf.gradients(bounded, raw)[0]])
+    assert np.abs(values).max() <= 10 and np.isfinite(gradient).all()
+    np.testing.assert_allclose(values[1:4], [-1, 0, 1], atol=5e-3)
+
+
+@pytest.mark.parametrize('kind', ['mask', 'gaussian'])
+def test_corruption_has_the_amount_asked_for_and_its_seeds_key(kind):
+    ones = tf.ones
+    with tf.Graph().as_default(), tf.Session() as session:
+        seeds = [tf.constant(seed, tf.int64) for seed in ([1, 2], [1, 2], [1, 3])]
+        one, same, other = session.run(
+            [layers.corrupt(ones([200, 300]), Noise(kind, 0.3), seed) for seed in seeds]
+        )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+    if kind == 'mask':
+        assert set(np.unique(one)) == {0.0, 1.0} and (one == 0).mean() == pytest.approx(
+            0.3, abs=0.01
+        )
+    else:
+        assert one.mean() == pytest.approx(1, abs=0.01) and one.std() == pytest.approx(
+            0.3, abs=0.01
+        )
+
+
+def test_dropout_drops_in_training_alone_and_keeps_the_mean():
+    experiment = SMALL.vary(training='joint', dropout=0.5, hidden=(400,), activation='sigmoid')
+    endpoints, session = build(experiment)
+    x = np.zeros((50, 6), np.float32)
+    hidden = {
+        training: session.run('hidden1:0', {'X:0': x, 'training:0': training})
+        for training in (False, True)
+    }
+    np.testing.assert_array_equal(hidden[False], 0.5)
+    assert set(np.unique(hidden[True])) == {0.0, 1.0}
+    assert hidden[True].mean() == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize('picture', [(28, 28), (9, 14, 3)])
+@pytest.mark.parametrize('code', [0, 2])
+def test_a_memory_decodes_to_the_pictures_shape(picture, code):
+    spec = Spec(shape=(4,), picture=picture)
+    with tf.Graph().as_default(), tf.Session() as session:
+        model.build(inst.memory_onehot.vary(memory_code=code), spec)
+        session.run(tf.global_variables_initializer())
+        x = np.eye(4, dtype=np.float32)
+        codes, outputs = session.run(['codings:0', 'outputs:0'], {'X:0': x})
+        fed = session.run('outputs:0', {'codings:0': codes})
+    assert outputs.shape == (4, np.prod(picture)) and codes.shape == (4, code or 4)
+    np.testing.assert_allclose(fed, outputs, atol=1e-6)
 
 
 def test_initial_weights_depend_on_the_seed_and_the_name_alone():

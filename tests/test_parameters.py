@@ -11,7 +11,7 @@ from conftest import ROOT
 
 import inst
 from errors import UsageError
-from parameters import parse, schedule_of
+from parameters import parse, restore, schedule_of
 
 
 def test_a_variation_is_a_new_value():
@@ -31,6 +31,12 @@ def test_a_variation_is_a_new_value():
         ({'hidden': ()}, ['at least one layer']),
         ({'hidden': (300, 0)}, ['hidden=300,0']),
         ({'head': (10,)}, ['head', 'no effect', 'tied']),
+        ({'pictures': 9}, ['pictures', 'no effect', 'network=memory']),
+        ({'beta': 2.0}, ['beta', 'no effect', 'variational']),
+        ({'sparsity': 1.0}, ['sparsity=1.0', 'sigmoid', 'elu']),
+        ({'loss': 'bernoulli'}, ['loss=bernoulli', 'output_activation=sigmoid']),
+        ({'corruption': 1.0}, ['corruption=1.0', 'below 1']),
+        ({'variational': True, 'training': 'greedy'}, ['variational=True', 'training=joint']),
     ],
 )
 def test_an_impossible_value_names_itself_and_what_is_allowed(changes, words):
@@ -47,7 +53,8 @@ def test_the_parents_fields_are_not_a_transfers_to_set():
 @pytest.mark.parametrize(
     ('name', 'text', 'value'),
     [('hidden', '500,250', (500, 250)), ('batch_size', 'none', None), ('tied', 'False', False),
-     ('l2', '1e-3', 1e-3), ('epochs', '7', 7), ('schedule', 'cosine', 'cosine')],
+     ('l2', '1e-3', 1e-3), ('steps_per_epoch', '9', 9), ('code_activation', 'None', None), ('head', '', ()),
+     ('epochs', '7', 7), ('schedule', 'cosine', 'cosine')],
 )  # fmt: skip
 def test_parse_reads_a_value_by_its_fields_type(name, text, value):
     assert parse(name, text) == value
@@ -68,6 +75,20 @@ def test_greedy_phases_follow_the_layers():
         ('phase2', 'hidden1', 'layer2/.*'),
         ('phase3', 'hidden2', 'layer3/.*'),
     ]
+
+
+@pytest.mark.parametrize('name', inst.EXPERIMENTS)
+def test_what_config_json_holds_gives_the_experiment_back(name):
+    experiment = inst.EXPERIMENTS[name]
+    restored = restore(json.loads(json.dumps(experiment.resolved())))
+    assert restored.resolved() == experiment.resolved()
+    assert schedule_of(restored) == schedule_of(experiment)
+
+
+def test_a_study_varies_one_field_of_every_arm():
+    study = inst.semi_supervised.vary(label_fraction=0.05, seed=3)
+    found = [(arm.name, value, e.label_fraction, e.seed) for arm, value, e in study.points()]
+    assert found == [(arm.name, 0.05, 0.05, 3) for arm in inst.semi_supervised.arms]
 
 
 @pytest.mark.parametrize('name', inst.EXPERIMENTS)
@@ -99,7 +120,7 @@ def test_imports_run_one_way():
         'sources': {'errors'},
         'dataset': {'errors', 'parameters', 'sources'},
         'losses': set(),
-        'layers': set(),
+        'layers': {'parameters'},
         'saved_graph': {'errors'},
         'model': {'errors', 'layers', 'losses', 'parameters', 'saved_graph'},
         'main': {'errors', 'inst', 'parameters', 'train'},

@@ -14,29 +14,60 @@ DIGITS = '--dataset=mnist5k'
 SHORT = ['--set', 'epochs=1']
 
 
+@pytest.fixture(scope='module')
+def parents(tmp_path_factory):
+    """A runs folder that the tests below share, so that a parent is trained once."""
+    return tmp_path_factory.mktemp('parents')
+
+
+def figures_of(experiment) -> set[str]:
+    """Returns the figures that the README promises of an experiment on digits, or iris."""
+    if experiment.dataset == 'iris':
+        return {'loss_curves', 'latent', 'pca_plane'}
+    wanted = {'loss_curves', 'latent', 'reconstructions'}
+    if experiment.network == 'memory':
+        return wanted
+    wanted |= {'filters'}
+    if experiment.parent:
+        return wanted | {'confusion', 'most_confused'}
+    return (
+        wanted
+        | {'samples', 'interpolation'}
+        | ({'manifold'} if experiment.hidden[-1] == 2 else set())
+    )
+
+
 @pytest.mark.parametrize('name', inst.EXPERIMENTS)
-def test_every_experiment_runs_end_to_end(main, tmp_path, name):
+def test_every_experiment_runs_end_to_end(main, tmp_path, parents, name):
     experiment = inst.EXPERIMENTS[name]
     data = [] if experiment.dataset == 'iris' else [DIGITS]
-    shrunk = [*SHORT, *(['--set', 'finetune_epochs=1'] if experiment.finetune_epochs else [])]
-    code, out, err = main(f'--experiment={name}', *data, *shrunk, f'--run_dir={tmp_path}/run')
+    shrunk = SHORT if experiment.epochs else []
+    shrunk += ['--set', 'finetune_epochs=1'] if experiment.finetune_epochs else []
+    shrunk += ['--set', 'steps_per_epoch=5'] if experiment.parent else []
+    folder = tmp_path / 'run'
+    known = set(parents.iterdir())
+    code, out, err = main(
+        f'--experiment={name}', *data, *shrunk, f'--run_dir={folder}', runs=parents
+    )
     assert code == 0, err
-    results = results_of(tmp_path / 'run')
+    results = results_of(folder)
     assert results['experiment'] == name
     assert np.isfinite(list(results['metrics'].values())).all()
-    figures = {file.stem for file in (tmp_path / 'run/figures').iterdir()}
-    wanted = {'loss_curves', 'latent'}
-    wanted |= {'pca_plane'} if experiment.dataset == 'iris' else {'reconstructions', 'filters'}
+    assert {file.stem for file in (folder / 'figures').iterdir()} == figures_of(experiment)
     if experiment.parent:
-        wanted |= {'confusion', 'most_confused'}
-        assert 'sha256' in out and 'training it first' in out
-    assert figures == wanted
+        trained_first = set(parents.iterdir()) != known
+        assert 'sha256' in out and ('training it first' in out) == trained_first
+    elif experiment.dataset != 'iris' and experiment.network != 'memory':
+        metrics = results['metrics']
+        assert 0.1 < metrics['test/separation'] <= 1 and 'test/separation_pca' in metrics
+        assert metrics['test/separation_pixels'] == pytest.approx(0.93, abs=0.01)
 
 
 def test_iris_linear_finds_the_plane_of_pca_for_ten_seeds(main, tmp_path):
     code, out, _ = main('--experiment=iris_linear', '--seeds=10')
     assert code == 0 and '10 seeds' in out
-    metrics = results_of(tmp_path / 'runs/iris_linear/iris-seeds0..9')['metrics']
+    (point,) = results_of(tmp_path / 'runs/iris_linear/iris-seeds0..9')['points']
+    metrics = point['metrics']
     unexplained = 1 - 0.9580  # of a variance of 1: the data are standardised
     assert metrics['test/pca_mse']['mean'] == pytest.approx(unexplained, rel=1e-3)
     assert len(metrics['test/mse']['values']) == 10
@@ -114,7 +145,8 @@ def test_seeds_write_mean_and_spread(main, tmp_path):
     code, out, _ = main('--experiment=tied', DIGITS, *SHORT, '--seeds=2')
     assert code == 0 and '2 seeds' in out
     folder = tmp_path / 'runs/tied/mnist5k-seeds0..1-epochs=1'
-    spread = results_of(folder)['metrics']['test/mse']
+    (point,) = results_of(folder)['points']
+    spread = point['metrics']['test/mse']
     singles = [
         results_of(tmp_path / f'runs/tied/mnist5k-seed{seed}-epochs=1')['metrics']['test/mse']
         for seed in (0, 1)
@@ -122,7 +154,11 @@ def test_seeds_write_mean_and_spread(main, tmp_path):
     assert spread['values'] == singles and singles[0] != singles[1]
     assert spread['mean'] == pytest.approx(np.mean(singles))
     assert spread['deviation'] == pytest.approx(np.std(singles, ddof=1))
-    assert (folder / 'figures/spread.png').stat().st_size > 0
+    half = 12.706 * spread['deviation'] / 2**0.5  # Student's t of one degree of freedom
+    assert spread['interval'] == pytest.approx(
+        [spread['mean'] - half, spread['mean'] + half], rel=1e-3
+    )
+    assert (folder / 'figures/study.png').stat().st_size > 0
 
 
 def test_a_users_own_array_is_trained_on_and_named_by_its_content(main, tmp_path):
@@ -163,7 +199,7 @@ def test_colour_pictures_of_ones_own_are_drawn(main, tmp_path):
     assert code == 0, err
     (folder,) = (tmp_path / 'runs/phasewise').iterdir()
     figures = {file.stem for file in (folder / 'figures').iterdir()}
-    assert figures == {'loss_curves', 'latent', 'reconstructions', 'filters'}
+    assert figures == figures_of(inst.phasewise)
 
 
 def test_bfloat16_trains_and_is_named(main, tmp_path):

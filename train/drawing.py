@@ -1,75 +1,134 @@
-"""Which figures a trained run gets, and the arrays they show."""
+"""Which figures a run gets, and the arrays they show."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from dataset import Dataset, Rows
-from train import evaluate, figures
+from train import evaluate, figures, probe
+from train.network import Network
 
-_SCORED = 10_000  # test examples at most behind the latent and confusion figures
+_MANIFOLD = 15  # pictures along each side of a two-dimensional code's map
 
 
 def draw(
     folder: Path,
-    session: tf.Session,
-    tensors: dict[str, tf.Tensor],
+    network: Network,
     data: Dataset,
-    values: dict[str, np.ndarray],
-    rows: list[dict[str, str]],
     title: str,
+    metrics: Mapping[str, float],
+    rows: Sequence[Mapping[str, str]] = (),
 ) -> list[Path]:
-    """Draws what fits the run's data and network, and returns the files."""
+    """Draws what fits the data and the network, and returns the files.
+
+    `metrics` are those of results.json, `rows` those of metrics.csv, if it was trained just now.
+    """
     picture, classes = data.spec.picture, data.spec.classes
-    test = data.splits['test']
-    test = Rows(test.x[:_SCORED], None if test.y is None else test.y[:_SCORED])
-
-    def of(name: str, rows: Rows = test) -> np.ndarray:
-        return evaluate.compute(session, tensors['X'], tensors[name], rows)
-
-    codings = of('codings')
+    test = probe.compared(data.splits['test'])
+    codings = network.compute('codings', test)
     made: dict[str, Any] = {
-        'loss_curves': figures.loss_curves(rows),
-        'latent': figures.latent(codings, test.y, classes, f'{title}: codings of the test set'),
+        'loss_curves': figures.loss_curves(rows) if rows else None,
+        'latent': figures.latent(
+            codings, test.y, classes, f'{title}: codings of the test set', _separation(metrics)
+        ),
     }
     if picture:
-        shown = _one_of_each(test)
-        pictures = {'input': shown.floats(0, len(shown))}
-        names = sorted(name for name in tensors if name.startswith('phase'))
-        pictures |= {f'after {n.removesuffix("_outputs")}': of(n, shown) for n in names}
-        if 'outputs' in tensors:
-            pictures['output'] = of('outputs', shown)
-        made['reconstructions'] = figures.picture_rows(pictures, picture)
-        kernel = values.get('layer1/kernel')
-        if kernel is not None and kernel.shape[0] == data.spec.shape[0]:
-            made['filters'] = figures.filters(kernel, picture)
-    if 'logits' in tensors:
-        probabilities = _softmax(of('logits'))
-        correct = float(np.mean(probabilities.argmax(axis=1) == test.y))
-        made['confusion'] = figures.confusion(
-            test.y, probabilities, classes, f'{title}: test accuracy {correct:.2%}'
-        )
-        if picture:
-            images = test.floats(0, len(test))
-            made['most_confused'] = figures.most_confused(
-                images, test.y, probabilities, classes, picture
-            )
-    if codings.shape[1] == 2 and 'logits' not in tensors and not picture:
-        projection = evaluate.projection(test, 2)
-        made['pca_plane'] = figures.planes(codings, projection, test.y)
+        made |= _pictures(network, data, test)
+    if 'logits' in network.endpoints.tensors:
+        made |= _confusion(network, data, test, title)
+    elif codings.shape[1] == 2 and not picture:
+        made['pca_plane'] = figures.planes(codings, probe.projection(test, 2), test.y)
     files = {name: folder / f'{name}.png' for name, figure in made.items() if figure}
     for name, file in files.items():
         figures.save(made[name], file)
     return list(files.values())
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def _separation(metrics: Mapping[str, float]) -> str:
+    """Says how well the classes are told apart, in the codes and in what they are compared with."""
+    names = {'codings': 'separation', 'pixels': 'separation_pixels', 'PCA': 'separation_pca'}
+    found = {k: metrics[f'test/{v}'] for k, v in names.items() if f'test/{v}' in metrics}
+    texts = [f'{name} {value:.1%}' for name, value in found.items()]
+    return f'5-nearest-neighbour accuracy: {", ".join(texts)}' if texts else ''
+
+
+def _pictures(network: Network, data: Dataset, test: Rows) -> dict[str, Any]:
+    picture, tensors, made = data.spec.picture, network.endpoints.tensors, {}
+    shown = _one_of_each(test)
+    lines = {'input': shown.targets(0, len(shown))}
+    noise = network.experiment.test_noise
+    if network.experiment.parent is None and noise.amount:
+        corrupted, outputs = evaluate.corrupted(network, shown, noise)
+        lines |= {f'corrupted ({noise.kind} {noise.amount:g})': corrupted, 'output of it': outputs}
+    for name in sorted(name for name in tensors if name.startswith('phase')):
+        lines[f'after {name.removesuffix("_outputs")}'] = network.compute(name, shown)
+    if 'outputs' in tensors:
+        lines['output'] = network.compute('outputs', shown)
+    made['reconstructions'] = figures.picture_rows(lines, picture)
+    kernel = network.values().get('layer1/kernel')
+    if kernel is not None and kernel.shape[0] == data.spec.shape[0]:
+        made['filters'] = figures.filters(kernel, picture)
+    if network.decodes() and network.experiment.network != 'memory':
+        made['samples'] = figures.picture_rows(_samples(network, data), picture)
+        made['interpolation'] = figures.picture_rows(_between(network, shown), picture)
+    if network.decodes() and int(tensors['codings'].shape[-1]) == 2:
+        codings = network.compute('codings', test)
+        made['manifold'] = _manifold(network, codings, picture)
+    return made
+
+
+def _samples(network: Network, data: Dataset) -> dict[str, np.ndarray]:
+    """Decodes codes drawn from the unit Gaussian, and from one fitted to the training codes."""
+    codings = network.compute('codings', probe.compared(data.splits['train'], 2000))
+    unit = evaluate.drawn(2 * figures.SHOWN, codings.shape[1])
+    values, vectors = np.linalg.eigh(np.cov(codings, rowvar=False).reshape(2 * codings.shape[1:]))
+    fitted = codings.mean(axis=0) + (unit * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    lines = {}
+    for name, codes in (('the unit Gaussian', unit), ('a Gaussian fitted to the codes', fitted)):
+        outputs = network.decode(codes)
+        lines[f'decoded from {name}'] = outputs[: figures.SHOWN]
+        lines[f'{name}, more'] = outputs[figures.SHOWN :]
+    return lines
+
+
+def _between(network: Network, shown: Rows) -> dict[str, np.ndarray]:
+    """Decodes points on the lines between the codes of neighbouring pictures."""
+    codings = network.compute('codings', shown)
+    shares = np.linspace(0, 1, figures.SHOWN, dtype=np.float32)[:, None]
+    lines = {}
+    for first in range(0, min(6, len(codings) - 1), 2):
+        ends = codings[first], codings[first + 1]
+        lines[f'between two codes, {first // 2 + 1}'] = network.decode(
+            ends[0] * (1 - shares) + ends[1] * shares
+        )
+    return lines
+
+
+def _manifold(network: Network, codings: np.ndarray, picture: tuple[int, ...]) -> Any:
+    """Decodes a grid over the middle 95 % of a two-dimensional code."""
+    axes = [np.quantile(c, np.linspace(0.025, 0.975, _MANIFOLD)) for c in codings.T]
+    grid = np.stack(np.meshgrid(axes[0], axes[1][::-1]), axis=-1).reshape(-1, 2)
+    return figures.manifold(network.decode(grid), picture, axes)
+
+
+def _confusion(network: Network, data: Dataset, test: Rows, title: str) -> dict[str, Any]:
+    picture, classes = data.spec.picture, data.spec.classes
+    logits = network.compute('logits', test)
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    probabilities = shifted / shifted.sum(axis=1, keepdims=True)
+    correct = float(np.mean(probabilities.argmax(axis=1) == test.y))
+    title = f'{title}: test accuracy {correct:.2%}'
+    made = {'confusion': figures.confusion(test.y, probabilities, classes, title)}
+    if picture:
+        images = test.floats(0, len(test))
+        made['most_confused'] = figures.most_confused(
+            images, test.y, probabilities, classes, picture
+        )
+    return made
 
 
 def _one_of_each(rows: Rows) -> Rows:
@@ -77,4 +136,4 @@ def _one_of_each(rows: Rows) -> Rows:
     chosen = np.arange(min(figures.SHOWN, len(rows)))
     if rows.y is not None:
         chosen = np.unique(rows.y, return_index=True)[1][: figures.SHOWN]
-    return Rows(rows.x[chosen], None)
+    return rows.take(chosen)

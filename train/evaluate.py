@@ -1,4 +1,4 @@
-"""Evaluation: a network's metrics over a split, its activations, and PCA to compare with."""
+"""Evaluation: a network's scores on every split, and the activations that a later phase reads."""
 
 from __future__ import annotations
 
@@ -9,49 +9,151 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from scipy.linalg import subspace_angles
-from sklearn.decomposition import PCA
 
+import layers
 import model
-from dataset import Rows
+from dataset import Dataset, Rows
+from layers import Mode
+from parameters import Noise
+from train import probe
 from train.interrupts import Interrupts
+from train.network import BATCH, Network
 
-BATCH = 1000
+_CLEAN = Noise()
+_KEY = 19  # of the random numbers of evaluation, which are the same in every run
+_BASELINES: dict[tuple[str, int], dict[str, float]] = {}  # of (data, width), for a study's runs
+_SAMPLES = 2000  # drawn to be compared with as many test pictures
 
 
 class Evaluation:
-    """A tower on placeholders, and the metrics it is asked for."""
+    """A tower on placeholders, and the losses and metrics it is asked for.
 
-    def __init__(self, batch: model.Batch, fetches: Mapping[str, tf.Tensor]):
-        self._batch = batch
-        self._fetches = dict(fetches)
+    It drops nothing; a variational code is sampled where `samples`, its mean otherwise.
+    """
 
-    def mean(self, session: tf.Session, rows: Rows) -> dict[str, float]:
-        """Returns each metric's mean over the rows; a scalar counts once for each example."""
+    def __init__(
+        self,
+        network: Network,
+        names: Mapping[str, str] | None = None,
+        *,
+        reads: str = 'X',
+        samples: bool = True,
+        noise: Noise = _CLEAN,
+    ):
+        """Builds it; `names` maps what a value is called to what it is, None is all metrics."""
+        self._session = network.session
+        tensors, labelled = network.endpoints.tensors, network.experiment.parent is not None
+        with tf.name_scope('evaluation'):
+            self._inputs = tf.placeholder(tf.float32, tensors[reads].shape, 'inputs')
+            self._target = tf.placeholder(tf.float32, [None, None], 'target')
+            self._y = tf.placeholder(tf.int32, [None], 'y') if labelled else None
+            self._seed = tf.placeholder(tf.int64, [2], 'seed')
+            inputs = layers.corrupt(self._inputs, noise, self._seed)
+            mode = Mode(False, self._seed if samples else None)
+            made = network.tower(reads)(model.Batch(inputs, self._target, self._y), mode)
+            known = {**made.losses, **made.metrics}
+            names = {name: name for name in made.metrics} if names is None else names
+            self._fetches = {shown: known[name]() for shown, name in names.items()}
+
+    def mean(self, rows: Rows) -> dict[str, float]:
+        """Returns each value's mean over the rows; a scalar counts once for each example."""
         sums = dict.fromkeys(self._fetches, 0.0)
         for start in range(0, len(rows), BATCH):
             stop = min(start + BATCH, len(rows))
-            feeds = {self._batch.inputs: rows.floats(start, stop)}
-            if self._batch.y is not None:
-                feeds[self._batch.y] = rows.y[start:stop]
-            for name, value in session.run(self._fetches, feeds).items():
+            feeds = {
+                self._inputs: rows.floats(start, stop),
+                self._target: rows.targets(start, stop),
+                self._seed: (_KEY, start),
+            }
+            if self._y is not None:
+                feeds[self._y] = rows.y[start:stop]
+            for name, value in self._session.run(self._fetches, feeds).items():
                 sums[name] += float(np.mean(value, dtype=np.float64)) * (stop - start)
         return {name: total / len(rows) for name, total in sums.items()}
 
 
-def compute(session: tf.Session, inputs: tf.Tensor, tensor: tf.Tensor, rows: Rows) -> np.ndarray:
-    """Returns `tensor` for every row, [N, ...], in memory."""
-    parts = [
-        session.run(tensor, {inputs: rows.floats(start, start + BATCH)})
-        for start in range(0, len(rows), BATCH)
-    ]
-    return np.concatenate(parts)
+def score(
+    network: Network, data: Dataset, splits: Mapping[str, Rows], interrupts: Interrupts
+) -> dict[str, float]:
+    """Returns all metrics of results.json: of each of `splits`, and of the codes of the test set.
+
+    `data` has the whole splits, which codes are compared among.
+    """
+    experiment = network.experiment
+    evaluations = [Evaluation(network, samples=False)]
+    if experiment.parent is None and experiment.variational:
+        terms = ('nll', 'kl', 'nelbo') if 'nelbo' in network.endpoints.metrics else ('kl',)
+        evaluations.append(Evaluation(network, {name: name for name in terms}))
+    if experiment.parent is None and experiment.test_noise.amount:
+        evaluations.append(
+            Evaluation(
+                network, {'mse_corrupted': 'mse'}, samples=False, noise=experiment.test_noise
+            )
+        )
+    metrics: dict[str, float] = {}
+    for split, rows in splits.items():
+        scored: dict[str, float] = {}
+        for evaluation in evaluations:
+            interrupts.check()
+            scored |= evaluation.mean(rows)
+        metrics |= {f'{split}/{name}': value for name, value in scored.items()}
+    metrics |= {f'test/{name}': value for name, value in _codes(network, data).items()}
+    interrupts.check()
+    return metrics | _principal_components(network, data)
+
+
+def _codes(network: Network, data: Dataset) -> dict[str, float]:
+    train, test = probe.compared(data.splits['train']), probe.compared(data.splits['test'])
+    codings = network.compute('codings', test)
+    found = probe.usage(codings)
+    if test.y is not None and data.splits['test'] is not data.splits['train']:
+        among = network.compute('codings', train)
+        found['separation'] = probe.separation(among, train.y, codings, test.y)
+        key = (data.digest, codings.shape[1])
+        if key not in _BASELINES:
+            _BASELINES[key] = probe.baselines(train, test, codings.shape[1])
+        found |= _BASELINES[key]
+    if network.decodes() and data.spec.picture and network.experiment.network != 'memory':
+        images = probe.compared(test, _SAMPLES)
+        outputs = network.decode(drawn(len(images), codings.shape[1]))
+        precision, recall = probe.precision_and_recall(outputs, images.floats(0, len(images)))
+        found |= {'sample_precision': precision, 'sample_recall': recall}
+    return found
+
+
+def corrupted(network: Network, rows: Rows, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows as they are corrupted, and what the network makes of them, [N, features]."""
+    tensors = network.endpoints.tensors
+    with tf.name_scope('corrupted'):
+        inputs = layers.corrupt(tensors['X'], noise, tf.constant((_KEY, 0), tf.int64))
+    made = network.session.run(inputs, {tensors['X']: rows.floats(0, len(rows))})
+    return made, network.compute('outputs', Rows(made, None))
+
+
+def drawn(count: int, units: int, seed: int = 0) -> np.ndarray:
+    """Returns codes drawn from the unit Gaussian, [count, units]."""
+    return np.random.default_rng((_KEY, seed)).standard_normal((count, units), np.float32)
+
+
+def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
+    """Returns what PCA of the code's width reaches, where the network could be compared with it."""
+    experiment, train, test = network.experiment, data.splits['train'], data.splits['test']
+    units = int(network.endpoints.tensors['codings'].shape[-1])
+    fits = experiment.network == 'dense' and units <= min(data.spec.shape[0], len(train))
+    if experiment.parent is not None or not fits:
+        return {}
+    error, components = probe.pca(train, test, units)
+    found = {'test/pca_mse': error}
+    if experiment.is_linear():
+        values = network.values()
+        kernel = values['layer1/kernel'].T if experiment.tied else values['layer1/decoder_kernel']
+        found['pca_angle_degrees'] = probe.plane_angle(kernel, components)
+    return found
 
 
 def cached(
-    session: tf.Session,
-    inputs: tf.Tensor,
-    tensor: tf.Tensor,
+    network: Network,
+    name: str,
     rows: Rows,
     *,
     file: Path,
@@ -60,45 +162,25 @@ def cached(
 ) -> Rows:
     """Computes activations once: in memory, or mapped from `file` where they exceed `budget` bytes.
 
-    `file` must be named by what it depends on: one that exists is used as it is.
+    `name` is a promised tensor. `file` must be named by what it depends on: one that exists is used
+    as it is.
     """
-    shape = (len(rows), *map(int, tensor.shape[1:]))
+    tensors = network.endpoints.tensors
+    shape = (len(rows), *map(int, tensors[name].shape[1:]))
     if 4 * np.prod(shape, dtype=np.int64) <= budget:
         interrupts.check()
-        return Rows(compute(session, inputs, tensor, rows), rows.y)
+        return Rows(network.compute(name, rows), rows.y)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         aside = file.with_suffix('.writing')
         written = np.lib.format.open_memmap(aside, 'w+', np.float32, shape)
         for start in range(0, len(rows), BATCH):
             interrupts.check()
-            feeds = {inputs: rows.floats(start, start + BATCH)}
-            written[start : start + BATCH] = session.run(tensor, feeds)
+            feeds = {tensors['X']: rows.floats(start, start + BATCH)}
+            written[start : start + BATCH] = network.session.run(tensors[name], feeds)
         written.flush()
         os.replace(aside, file)
     return Rows(np.load(file, mmap_mode='r'), rows.y)
-
-
-def pca(train: Rows, test: Rows, units: int) -> tuple[float, np.ndarray]:
-    """Returns the test MSE of PCA with `units` components fitted on train, and those components."""
-    fitted = _pca(train, units)
-    images = test.floats(0, len(test))
-    outputs = fitted.inverse_transform(fitted.transform(images))
-    return float(np.mean((outputs - images) ** 2, dtype=np.float64)), fitted.components_
-
-
-def projection(rows: Rows, units: int) -> np.ndarray:
-    """Returns the rows' own first `units` principal components, [N, units]."""
-    return _pca(rows, units).transform(rows.floats(0, len(rows)))
-
-
-def _pca(rows: Rows, units: int) -> PCA:
-    return PCA(units, svd_solver='covariance_eigh').fit(rows.floats(0, len(rows)))
-
-
-def plane_angle(decoder_kernel: np.ndarray, components: np.ndarray) -> float:
-    """Returns the largest angle, in degrees, between the planes spanned by two sets of rows."""
-    return float(np.degrees(subspace_angles(decoder_kernel.T, components.T).max()))
 
 
 def clear(folder: Path) -> None:

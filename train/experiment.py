@@ -74,6 +74,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         }
         if restored:
             transfer.check(restored, data.spec)
+            if experiment.initial == 'random':
+                restored = transfer.random_values(restored, experiment.parent, experiment.seed)
             config['parent'] = saved_graph.checksum(restored.variables)
         runs.settle(folder, config)
         _settle_environment(folder, experiment)

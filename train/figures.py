@@ -1,4 +1,4 @@
-"""Figures of a run: loss curves, reconstructions, filters, the latent space, confusion.
+"""Figures: loss curves, pictures, filters, the latent space, confusion, and those of studies.
 
 The functions take arrays and return a Figure; drawing.py collects the arrays of a trained run.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
+
+from parameters import Study
 
 SHOWN = 10  # pictures in a row
 _SCATTERED = 3000  # points at most in a latent figure
@@ -60,6 +64,11 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
 _UNITS = {
     'mse': 'mean squared error a feature',
     'l2': 'penalty on the kernels',
+    'mae': 'mean absolute error a feature',
+    'cosine': '1 - cosine',
+    'nll': 'negative log-likelihood (nats an example)',
+    'kl': 'KL from the unit Gaussian (nats an example)',
+    'sparsity': 'KL from the wanted activation (nats, all units)',
     'cross_entropy': 'cross-entropy (nats an example)',
     'accuracy': 'accuracy (fraction)',
 }
@@ -69,42 +78,75 @@ def picture_rows(rows: Mapping[str, np.ndarray], picture: tuple[int, ...]) -> Fi
     """Draws rows of pictures, [n, pixels] each, with titles; values outside [0, 1] are cut."""
     count = max(len(images) for images in rows.values())
     figure = Figure(figsize=(1.0 * count, 1.25 * len(rows)), layout='constrained')
-    panels = figure.subplots(len(rows), count, squeeze=False)
-    for line, (title, images) in zip(panels, rows.items(), strict=True):
-        for panel, image in zip(line, images, strict=False):
-            panel.imshow(_drawable(image, picture), cmap='gray', vmin=0, vmax=1)
-        for panel in line:
-            panel.axis('off')
-        line[0].set_title(title, fontsize=9, loc='left')
+    panels = figure.subplots(len(rows), 1, squeeze=False).ravel()
+    for panel, (title, images) in zip(panels, rows.items(), strict=True):
+        panel.imshow(_montage(_drawable(images, picture), count, 1.0), cmap='gray', vmin=0, vmax=1)
+        panel.axis('off')
+        panel.set_title(title, fontsize=9, loc='left')
     return figure
 
 
-def _drawable(image: np.ndarray, picture: tuple[int, ...]) -> np.ndarray:
-    return np.clip(image, 0, 1).reshape(picture)
+def _montage(images: np.ndarray, columns: int, between: float) -> np.ndarray:
+    """Tiles images, [n, H, W] or [n, H, W, C], in rows of `columns`, with a gap of that value."""
+    count, height, width, *rest = images.shape
+    lines = -(-count // columns)
+    tiles = np.full((lines * columns, height + 2, width + 2, *rest), between, images.dtype)
+    tiles[:count, 1:-1, 1:-1] = images
+    grid = tiles.reshape(lines, columns, height + 2, width + 2, *rest).swapaxes(1, 2)
+    return grid.reshape(lines * (height + 2), columns * (width + 2), *rest)
+
+
+def manifold(images: np.ndarray, picture: tuple[int, ...], axes: Sequence[np.ndarray]) -> Figure:
+    """Draws a square grid of pictures, [side * side, pixels], decoded from two codes.
+
+    `axes` are the codes' values along the grid: left to right, bottom to top.
+    """
+    side = len(axes[0])
+    height, width = picture[0] + 2, picture[1] + 2
+    figure = Figure(figsize=(8, 8 * height / width), layout='constrained')
+    panel = figure.subplots()
+    panel.imshow(_montage(_drawable(images, picture), side, 0.0), cmap='gray', vmin=0, vmax=1)
+    marks = np.arange(0, side, 2)
+    panel.set_xticks(marks * width + width / 2, [f'{axes[0][m]:.2g}' for m in marks], fontsize=8)
+    panel.set_yticks(
+        marks * height + height / 2, [f'{axes[1][::-1][m]:.2g}' for m in marks], fontsize=8
+    )
+    panel.set(title='pictures decoded from a grid of codes', xlabel='code 1', ylabel='code 2')
+    return figure
+
+
+def _drawable(images: np.ndarray, picture: tuple[int, ...]) -> np.ndarray:
+    """Returns pictures as they are drawn: [N, H, W] grey or [N, H, W, 3], values cut to [0, 1]."""
+    shape = picture[:2] if picture[2:] == (1,) else picture
+    return np.clip(images, 0, 1).reshape(-1, *shape)
 
 
 def filters(kernel: np.ndarray, picture: tuple[int, ...]) -> Figure:
     """Draws the 100 columns of largest norm of a first kernel, [pixels, units], on one scale."""
     norms = np.linalg.norm(kernel, axis=0)
     chosen = np.argsort(-norms, kind='stable')[:100]
-    side = int(np.ceil(np.sqrt(len(chosen))))
     limit = np.percentile(np.abs(kernel[:, chosen]), 99.5)
+    weights = np.clip(kernel[:, chosen].T / limit, -1, 1)
+    columns = int(np.ceil(np.sqrt(len(chosen))))
     figure = Figure(figsize=(8.4, 7.4), layout='constrained')
-    panels = figure.subplots(side, side, squeeze=False).ravel()
-    for panel in panels:
-        panel.axis('off')
-    for panel, unit in zip(panels, chosen, strict=False):
-        weights = kernel[:, unit].reshape(picture)
-        if picture[2:] == (3,):  # in colour, grey is zero
-            weights = np.clip(0.5 + weights / (2 * limit), 0, 1)
-        shown = panel.imshow(weights, cmap='RdBu_r', vmin=-limit, vmax=limit)
-    figure.colorbar(shown, ax=list(panels), shrink=0.6, label='weight')
-    figure.suptitle(f'first-layer filters: {len(chosen)} of {kernel.shape[1]}, largest norms')
+    panel = figure.subplots()
+    if picture[2:] == (3,):  # in colour, grey is zero
+        panel.imshow(_montage(0.5 + 0.5 * weights.reshape(-1, *picture), columns, 1.0))
+    else:
+        grid = _montage(weights.reshape(-1, *picture[:2]), columns, np.nan)
+        shown = panel.imshow(grid * limit, cmap='RdBu_r', vmin=-limit, vmax=limit)
+        figure.colorbar(shown, ax=panel, shrink=0.6, label='weight')
+    panel.axis('off')
+    panel.set_title(f'first-layer filters: {len(chosen)} of {kernel.shape[1]}, largest norms')
     return figure
 
 
 def latent(
-    codings: np.ndarray, labels: np.ndarray | None, classes: Sequence[str], title: str
+    codings: np.ndarray,
+    labels: np.ndarray | None,
+    classes: Sequence[str],
+    title: str,
+    note: str = '',
 ) -> Figure:
     """Draws codings, [N, units], in the plane of their first two principal components."""
     fitted = PCA(min(2, codings.shape[1])).fit(codings)
@@ -123,8 +165,9 @@ def latent(
             chosen = plane[labels == index]
             panel.scatter(*chosen.T, s=6, alpha=0.6, color=colours[index], label=name)
         panel.legend(markerscale=3, fontsize=8, loc='center left', bbox_to_anchor=(1, 0.5))
+    figure.suptitle(title, fontsize=11)
+    panel.set_title(note, fontsize=9)
     panel.set(
-        title=title,
         xlabel=f'first principal component ({shares[0]:.0%} of the variance)',
         ylabel=f'second principal component ({shares[1]:.0%})',
     )
@@ -179,8 +222,9 @@ def most_confused(
     panels = figure.subplots(lines, SHOWN, squeeze=False).ravel()
     for panel in panels:
         panel.axis('off')
-    for panel, row in zip(panels, wrong, strict=False):
-        panel.imshow(_drawable(images[row], picture), cmap='gray', vmin=0, vmax=1)
+    drawable = _drawable(images[wrong], picture)
+    for panel, image, row in zip(panels, drawable, wrong, strict=False):
+        panel.imshow(image, cmap='gray', vmin=0, vmax=1)
         panel.set_title(
             f'{classes[labels[row]]} taken for\n{classes[predicted[row]]} ({confidence[row]:.0%})',
             fontsize=8,
@@ -201,3 +245,78 @@ def planes(codings: np.ndarray, projection: np.ndarray, labels: np.ndarray) -> F
     panel.set(title='linear codings beside principal components')
     panel.legend()
     return figure
+
+
+def study(study: Study, points: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    """Draws a study: a panel a metric, every seed a dot, the mean with its 95 % interval.
+
+    `points` are those of its results.json. The field that is varied is the x axis, or else the arms
+    are; a trade-off, where the study has one, is a panel of one metric against another.
+    """
+    names = list(study.metrics or points[0]['metrics'])
+    count = len(names) + bool(study.trade_off)
+    lines = -(-count // 3)
+    figure = Figure(figsize=(5 * min(count, 3), 3.8 * lines), layout='constrained')
+    panels = figure.subplots(lines, min(count, 3), squeeze=False).ravel()
+    for panel in panels[count:]:
+        panel.axis('off')
+    arms = list(dict.fromkeys(point['arm'] for point in points))
+    for panel, name in zip(panels, names, strict=False):
+        if study.over and len(study.values) > 1:
+            _against_field(panel, study, points, arms, name)
+        else:
+            _by_arm(panel, points, arms, name)
+        panel.set_ylabel(name)
+        panel.grid(alpha=0.3)
+    if study.trade_off:
+        _trade_off(panels[len(names)], study, points)
+    figure.suptitle(f'{title}: a dot a seed, bars the 95 % interval of the mean', fontsize=11)
+    return figure
+
+
+def _against_field(
+    panel: Axes, study: Study, points: Sequence[Mapping[str, Any]], arms: list[str], name: str
+) -> None:
+    numeric = all(isinstance(value, int | float) for value in study.values)
+    places = {v: float(v) if numeric else i for i, v in enumerate(study.values)}
+    for arm in arms:
+        mine = [p for p in points if p['arm'] == arm and name in p['metrics']]
+        xs = [places[p['value']] for p in mine]
+        spreads = [p['metrics'][name] for p in mine]
+        means = [s['mean'] for s in spreads]
+        bars = np.array([[s['mean'] - s['interval'][0] for s in spreads]] * 2)
+        line = panel.errorbar(xs, means, bars, marker='o', markersize=4, capsize=3, label=arm)
+        for x, spread in zip(xs, spreads, strict=True):
+            values = spread['values']
+            panel.plot([x] * len(values), values, '.', color=line[0].get_color(), alpha=0.35)
+    if numeric and min(study.values) > 0:
+        panel.set_xscale('log')
+        panel.set_xticks([float(v) for v in study.values], [f'{v:g}' for v in study.values])
+        panel.minorticks_off()
+    elif not numeric:
+        panel.set_xticks(list(places.values()), [str(v) for v in study.values])
+    panel.set_xlabel(study.over)
+    panel.legend(fontsize=8)
+
+
+def _by_arm(panel: Axes, points: Sequence[Mapping[str, Any]], arms: list[str], name: str) -> None:
+    for point in points:
+        if name in point['metrics']:
+            place, spread = arms.index(point['arm']), point['metrics'][name]
+            half = spread['mean'] - spread['interval'][0]
+            panel.plot([place] * len(spread['values']), spread['values'], 'o', alpha=0.4)
+            panel.errorbar([place], [spread['mean']], [half], color='black', marker='_', capsize=4)
+    panel.set_xticks(range(len(arms)), arms, rotation=20, ha='right', fontsize=8)
+    panel.set_xlim(-0.5, len(arms) - 0.5)
+    panel.ticklabel_format(axis='y', useOffset=False)
+
+
+def _trade_off(panel: Axes, study: Study, points: Sequence[Mapping[str, Any]]) -> None:
+    across, up = study.trade_off
+    pairs = [[p['metrics'][name]['mean'] for name in study.trade_off] for p in points]
+    panel.plot(*zip(*pairs, strict=True), 'o-')
+    for pair, point in zip(pairs, points, strict=True):
+        panel.annotate(f'{study.over} {point["value"]}', pair, fontsize=8, xytext=(4, 4),
+                       textcoords='offset points')  # fmt: skip
+    panel.set(xlabel=across, ylabel=up, title='trade-off')
+    panel.grid(alpha=0.3)

@@ -22,20 +22,19 @@ import model
 from dataset import Rows
 from errors import Diverged
 from layers import Mode
-from parameters import Experiment, Phase
+from parameters import Experiment, Phase, Term
 from train.checkpoints import Checkpoints, State
 from train.interrupts import Interrupts
+from train.network import Tower
 
 _CALL_SECONDS = 0.2  # of updates in one session call: long enough to be cheap, short enough to stop
-
-Tower = Callable[[model.Batch, Mode], model.Endpoints]
 
 
 class Updates(NamedTuple):
     """A phase's updates on the current graph, and how many of them there are."""
 
     terms: tuple[str, ...]  # names of the losses in `sums`
-    examples: int  # an epoch
+    examples: int  # an epoch, those of a repeated pass too
     steps_per_epoch: int
     steps: int  # in the whole phase
     first: tf.Tensor  # feeds: run the steps first..last - 1,
@@ -60,11 +59,23 @@ class Updates(NamedTuple):
         session.run([tf.raw_ops.DestroyResourceOp(resource=v.handle) for v in self.data])
 
 
-def length_of(experiment: Experiment, phase: Phase, examples: int) -> tuple[int, int, int]:
-    """Returns a phase's batch size, its steps an epoch (the last may be short), and its steps."""
+class Length(NamedTuple):
+    """How long a phase is."""
+
+    batch_size: int
+    steps_per_epoch: int
+    steps: int  # in the whole phase
+    examples: int  # an epoch; the last batch of a pass may be short
+
+
+def length_of(experiment: Experiment, phase: Phase, examples: int) -> Length:
+    """Returns a phase's length over that many examples."""
     batch_size = min(experiment.batch_size or examples, examples)
-    steps_per_epoch = math.ceil(examples / batch_size)
-    return batch_size, steps_per_epoch, steps_per_epoch * (phase.epochs or experiment.epochs)
+    asked = experiment.steps_per_epoch
+    steps_per_epoch = asked or math.ceil(examples / batch_size)
+    drawn = asked * batch_size if asked else examples
+    epochs = phase.epochs or experiment.epochs
+    return Length(batch_size, steps_per_epoch, steps_per_epoch * epochs, drawn)
 
 
 def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Updates:
@@ -72,8 +83,7 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
 
     Raises ValueError where the phase's pattern matches no variable that its losses move.
     """
-    examples = len(rows)
-    batch_size, steps_per_epoch, steps = length_of(experiment, phase, examples)
+    length = length_of(experiment, phase, len(rows))
     rate = phase.learning_rate or experiment.learning_rate
     key = zlib.crc32(f'{experiment.seed}:{phase.name}'.encode())
     variables = model.variables(tf.get_default_graph(), phase.trainable, trainable=True)
@@ -81,20 +91,21 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
     made: dict[str, Any] = {}  # what only the loop's body can make: the optimizer and its variables
 
     def update(step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        start = tf.cast(step % steps_per_epoch, tf.int32) * batch_size
-        index = order.read_value()[start : start + batch_size]
-        x, y = fetch(index)
+        start = tf.cast(step % length.steps_per_epoch, tf.int32) * length.batch_size
+        index = order.read_value()[start : start + length.batch_size]
+        x, target, y = fetch(index)
         seed = tf.stack([tf.constant(key, tf.int64), step])
-        inputs = layers.mask(x, phase.corruption, seed)
-        endpoints = tower(model.Batch(inputs, x, y), Mode(True, seed))
-        means = [tf.reduce_mean(endpoints.losses[name]()) for name, _ in phase.losses]
-        loss = tf.add_n([w * m for (_, w), m in zip(phase.losses, means, strict=True)])
+        inputs = layers.corrupt(x, phase.corruption, seed)
+        endpoints = tower(model.Batch(inputs, target, y), Mode(True, seed))
+        means = [tf.reduce_mean(endpoints.losses[term.name]()) for term in phase.losses]
+        weights = [_weight(term, step, length.steps_per_epoch) for term in phase.losses]
+        loss = tf.add_n([w * m for w, m in zip(weights, means, strict=True)])
         gradients = tf.gradients(loss, variables)
         moved = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
         if not moved:
             raise ValueError(f'{phase.name}: its losses move no variable of {phase.trainable!r}')
         optimizer = _optimizer(
-            experiment, phase, _scheduled(experiment.schedule, rate, step, steps)
+            experiment, phase, _scheduled(experiment.schedule, rate, step, length.steps)
         )
         with tf.control_dependencies([tf.debugging.check_numerics(loss, 'loss')]):
             applied = optimizer.apply_gradients(moved)
@@ -103,8 +114,15 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
             count = tf.cast(tf.shape(index)[0], tf.float64)
             return step + 1, sums + count * tf.cast(tf.stack(means), tf.float64)
 
+    def shuffle(epoch: int) -> np.ndarray:
+        """Returns an epoch's examples: all of them, shuffled anew as often as they are needed."""
+        generator = np.random.default_rng((key, epoch))
+        passes = math.ceil(length.examples / len(rows))
+        orders = [generator.permutation(len(rows)) for _ in range(passes)]
+        return np.concatenate(orders)[: length.examples].astype(np.int32)
+
     with tf.name_scope(phase.name):
-        order = _held(f'{phase.name}/order', np.arange(examples, dtype=np.int32), data)
+        order = _held(f'{phase.name}/order', np.zeros(length.examples, np.int32), data)
         last_step = _held(f'{phase.name}/last_step', np.int64(-1), data)
         fetch = _fetcher(rows, f'{phase.name}/rows', data)
         first = tf.placeholder(tf.int64, [], 'first')
@@ -118,22 +136,29 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
             back_prop=False,
         )
     return Updates(
-        terms=tuple(name for name, _ in phase.losses),
-        examples=examples,
-        steps_per_epoch=steps_per_epoch,
-        steps=steps,
+        terms=tuple(term.name for term in phase.losses),
+        examples=length.examples,
+        steps_per_epoch=length.steps_per_epoch,
+        steps=length.steps,
         first=first,
         last=last,
         sums_before=sums_before,
         sums=sums,
         last_step=last_step,
         order=order,
-        shuffle=lambda epoch: (
-            np.random.default_rng((key, epoch)).permutation(examples).astype(np.int32)
-        ),
+        shuffle=shuffle,
         data=data,
         slots=made['optimizer'].variables(),
         trained=made['trained'],
+    )
+
+
+def _weight(term: Term, step: tf.Tensor, steps_per_epoch: int) -> float | tf.Tensor:
+    """Returns the term's weight, which rises with each step of its warm-up."""
+    if not term.warmup:
+        return term.weight
+    return term.weight * tf.minimum(
+        1.0, tf.cast(step, tf.float32) / (term.warmup * steps_per_epoch)
     )
 
 
@@ -151,20 +176,26 @@ def _held(name: str, value: np.ndarray, data: dict[tf.Variable, np.ndarray]) -> 
 
 
 def _fetcher(rows: Rows, name: str, data: dict[tf.Variable, np.ndarray]) -> Callable:
-    """Returns index -> (x, y) on the graph: float32 rows, bytes scaled to [0, 1], and labels."""
-    labels = None if rows.y is None else _held(f'{name}/y', rows.y, data)
-    mapped = isinstance(rows.x, np.memmap)
-    held = None if mapped else _held(f'{name}/x', rows.x, data)
+    """Returns index -> (x, target, y) on the graph: floats, bytes scaled to [0, 1], and labels."""
 
-    def fetch(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-        if mapped:
-            x = tf.numpy_function(lambda i: rows.x[i], [index], rows.x.dtype)
-            x.set_shape([None, *rows.x.shape[1:]])
-        else:
-            x = tf.gather(held, index)
-        if x.dtype == tf.uint8:
-            x = tf.cast(x, tf.float32) / 255.0
-        return x, None if labels is None else tf.gather(labels, index)
+    def held(values: np.ndarray | None, part: str) -> Callable[[tf.Tensor], tf.Tensor | None]:
+        if values is None:
+            return lambda index: None
+        if isinstance(values, np.memmap):
+            return lambda index: tf.numpy_function(lambda i: values[i], [index], values.dtype)
+        variable = _held(f'{name}/{part}', values, data)
+        return lambda index: tf.gather(variable, index)
+
+    examples, targets, labels = held(rows.x, 'x'), held(rows.target, 'target'), held(rows.y, 'y')
+
+    def scaled(values: tf.Tensor, like: np.ndarray) -> tf.Tensor:
+        values.set_shape([None, *like.shape[1:]])
+        return tf.cast(values, tf.float32) / 255.0 if values.dtype == tf.uint8 else values
+
+    def fetch(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+        x = scaled(examples(index), rows.x)
+        target = x if rows.target is None else scaled(targets(index), rows.target)
+        return x, target, labels(index)
 
     return fetch
 

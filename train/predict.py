@@ -13,10 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 import saved_graph
 import sources
 from errors import DataError, UsageError
-from train import runs
+from train.network import BATCH, configuration
 
 _ENDINGS = ('.png', '.jpg', '.jpeg', '.bmp', '.gif')
-_BATCH = 1000
 
 
 def predict(folder: Path, images: str, array: str) -> Path:
@@ -25,12 +24,7 @@ def predict(folder: Path, images: str, array: str) -> Path:
     The CSV has a row for each: file (or row number), label, probability. Raises UsageError where
     there is no finished classifier in `folder`.
     """
-    config = runs.read_json(folder / 'config.json')
-    if not config or not (folder / 'results.json').is_file():
-        raise UsageError(
-            f'{folder}: no finished run there; train it first (without --mode=predict)'
-        )
-    data = config['data']
+    data = configuration(folder)['data']
     restored = saved_graph.read(str(folder), wanted=('logits',))
     if images:
         names, x = _pictures(Path(images), tuple(data['picture']))
@@ -63,8 +57,7 @@ def _probabilities(restored: saved_graph.SavedGraph, x: np.ndarray) -> np.ndarra
         softmax = tf.nn.softmax(restored.tower(X)['logits'])
         saved_graph.load(session, restored.variables)
         parts = [
-            session.run(softmax, {X: x[start : start + _BATCH]})
-            for start in range(0, len(x), _BATCH)
+            session.run(softmax, {X: x[start : start + BATCH]}) for start in range(0, len(x), BATCH)
         ]
     return np.concatenate(parts)
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-from dataset import Dataset
-from parameters import Phase
+from dataset import Rows
+from parameters import Phase, Spec
 
 SPLITS = ('train', 'validation', 'test')
 
 
-def size(data: Dataset, variables: Sequence[tf.Variable]) -> str:
-    """Describes the data's splits and the number of weights."""
-    sizes = ', '.join(f'{len(rows):,} {name}' for name, rows in data.splits.items())
+def size(splits: Mapping[str, Rows], spec: Spec, variables: Sequence[tf.Variable]) -> str:
+    """Describes the splits trained on and scored, and the number of weights."""
+    sizes = ', '.join(f'{len(rows):,} {name}' for name, rows in splits.items())
     parameters = sum(int(v.shape.num_elements()) for v in variables)
     return (
-        f'{sizes} examples of {data.spec.shape[0]} features; '
+        f'{sizes} examples of {math.prod(spec.shape)} features; '
         f'{len(variables)} variables, {parameters:,} parameters'
     )
 

@@ -1,63 +1,183 @@
-"""One experiment over several seeds: every run resumes by itself; the study sums them up."""
+"""Studies: several runs for one question. Every run resumes by itself; the study sums them up."""
 
 from __future__ import annotations
 
+import contextlib
 import statistics
-from typing import Any
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from matplotlib.figure import Figure
+from scipy.stats import t as student
 
-from parameters import Experiment
+from parameters import Experiment, Study
 from train import figures, runs
 from train.experiment import Place, run
 
+CONFIDENCE = 0.95
 
-def run_study(experiment: Experiment, base: Experiment, place: Place, seeds: int) -> dict[str, Any]:
-    """Runs `seeds` seeds from the experiment's own on; writes and returns each metric's spread."""
-    results = []
-    for seed in range(experiment.seed, experiment.seed + seeds):
-        results.append(run(experiment.vary(seed=seed), base, place))
-    summary = {
-        name: _spread([result['metrics'][name] for result in results])
-        for name in results[0]['metrics']
-    }
-    first = place.folder(experiment, base)
-    last = experiment.seed + seeds - 1
-    folder = first.with_name(
-        first.name.replace(f'-seed{experiment.seed}', f'-seeds{experiment.seed}..{last}')
-    )
+
+class Point(NamedTuple):
+    """The runs of one arm at one value, a seed each."""
+
+    arm: str
+    value: Any
+    metrics: dict[str, list[float]]
+
+
+def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -> dict[str, Any]:
+    """Runs what is missing of a study; writes and returns its mean, spread and differences.
+
+    `catalogue` has the experiments as they stand there. A parent that several arms or values need
+    is trained once a seed. What the runs print goes into `log.txt`.
+    """
+    first = study.arms[0]
+    name = place.folder(first, catalogue[first.name]).name
+    last = first.seed + study.seeds - 1
+    seeds = f'-seeds{first.seed}..{last}' if study.seeds > 1 else f'-seed{first.seed}'
+    name = name.replace(f'-seed{first.seed}', seeds)
+    if len(study.values) == 1:
+        name += f'-{study.over}={study.values[0]}'
+    folder = place.runs / study.name / name
     folder.mkdir(parents=True, exist_ok=True)
-    study = {'experiment': experiment.name, 'seeds': seeds, 'metrics': summary}
-    runs.write_json(folder / 'results.json', study)
-    figures.save(_figure(experiment.name, summary), folder / 'figures' / 'spread.png')
-    print(f'\n{experiment.name}: {seeds} seeds, mean and standard deviation -> {folder}')
-    for name, spread in summary.items():
-        print(
-            f'{name:26}{spread["mean"]:>11.5g} +- {spread["deviation"]:<9.2g}'
-            f'{spread["least"]:>11.5g} to {spread["most"]:.5g}'
-        )
-    return study
+    points = _points(study, catalogue, place, folder / 'log.txt')
+    results = {
+        'study': study.name,
+        'seeds': study.seeds,
+        'over': study.over,
+        'points': [
+            {
+                'arm': p.arm,
+                'value': p.value,
+                'metrics': {n: _spread(v) for n, v in p.metrics.items()},
+            }
+            for p in points
+        ],
+        'differences': _differences(study, points),
+    }
+    runs.write_json(folder / 'results.json', results)
+    title = f'{study.name} on {first.dataset}'
+    figures.save(figures.study(study, results['points'], title), folder / 'figures' / 'study.png')
+    print('\n'.join(_lines(study, results)))
+    print(f'{study.seeds} seeds; the figure and results.json are in {folder}')
+    return results
+
+
+def _points(
+    study: Study, catalogue: Mapping[str, Experiment], place: Place, log: Path
+) -> list[Point]:
+    wanted = study.points()
+    seeds = range(study.arms[0].seed, study.arms[0].seed + study.seeds)
+    total, began = len(wanted) * study.seeds, time.monotonic()
+    found: dict[int, list[dict[str, float]]] = {index: [] for index in range(len(wanted))}
+    done = trained = 0
+    for seed in seeds:  # outermost, so that an interrupted study has whole seeds
+        for index, (arm, value, experiment) in enumerate(wanted):
+            experiment = experiment.vary(seed=seed)
+            folder = place.folder(experiment, catalogue[arm.name])
+            finished = (folder / 'results.json').is_file() and not place.restart
+            with _quiet(log):
+                metrics = run(experiment, catalogue[arm.name], place)['metrics']
+            found[index].append(metrics)
+            done, trained = done + 1, trained + (not finished)
+            _say(study, experiment, value, metrics, (done, total, trained), began)
+    return [
+        Point(arm.name, value, {n: [m[n] for m in found[i]] for n in found[i][0]})
+        for i, (arm, value, _) in enumerate(wanted)
+    ]
+
+
+@contextlib.contextmanager
+def _quiet(log: Path) -> Iterator[None]:
+    """Sends what a run prints to a file; progress bars, on the error stream, still show."""
+    with open(log, 'a', buffering=1) as opened, contextlib.redirect_stdout(opened):
+        yield
+
+
+def _say(
+    study: Study,
+    experiment: Experiment,
+    value: Any,
+    metrics: dict[str, float],
+    counts: tuple[int, int, int],
+    began: float,
+) -> None:
+    done, total, trained = counts
+    at = f' {study.over}={value}' if study.over else ''
+    shown = ', '.join(f'{n} {metrics[n]:.5g}' for n in study.metrics if n in metrics)
+    elapsed = time.monotonic() - began
+    left = ''
+    if trained and done < total:
+        left = f'; about {elapsed / done * (total - done) / 60:.0f} min left'
+    print(f'{done}/{total} {experiment.name}{at} seed {experiment.seed}: {shown}{left}')
+    sys.stdout.flush()
 
 
 def _spread(values: list[float]) -> dict[str, Any]:
+    """Returns mean, deviation, the mean's 95 % interval (Student's t), range and values."""
+    mean, count = statistics.fmean(values), len(values)
+    deviation = statistics.stdev(values) if count > 1 else 0.0
+    half = 0.0
+    if count > 1:
+        half = float(student.ppf(0.5 + CONFIDENCE / 2, count - 1)) * deviation / count**0.5
     return {
-        'mean': statistics.fmean(values),
-        'deviation': statistics.stdev(values) if len(values) > 1 else 0.0,
+        'mean': mean,
+        'deviation': deviation,
+        'interval': [mean - half, mean + half],
         'least': min(values),
         'most': max(values),
         'values': values,
     }
 
 
-def _figure(title: str, summary: dict[str, Any]) -> Figure:
-    """Draws every seed's value as a dot, a panel a metric."""
-    figure = Figure(figsize=(8, 0.55 * len(summary) + 0.8), layout='constrained')
-    panels = figure.subplots(len(summary), 1, squeeze=False).ravel()
-    for panel, (name, spread) in zip(panels, summary.items(), strict=True):
-        panel.plot(spread['values'], [0] * len(spread['values']), 'o', alpha=0.5)
-        panel.plot([spread['mean']], [0], '|', color='black', markersize=18)
-        panel.set_yticks([0], [name])
-        panel.tick_params(labelsize=7)
-        panel.ticklabel_format(axis='x', useOffset=False)
-    figure.suptitle(f'{title}: a dot a seed, the mean a bar', fontsize=10)
-    return figure
+def _differences(study: Study, points: list[Point]) -> list[dict[str, Any]]:
+    """Compares each arm with the first one at the same value, seed by seed."""
+    first = {p.value: p for p in points if p.arm == study.arms[0].name}
+    return [
+        {
+            'arm': point.arm,
+            'minus': study.arms[0].name,
+            'value': point.value,
+            'metric': name,
+            **_spread(
+                [
+                    mine - other
+                    for mine, other in zip(
+                        point.metrics[name], first[point.value].metrics[name], strict=True
+                    )
+                ]
+            ),
+        }
+        for point in points
+        if point.arm != study.arms[0].name
+        for name in study.metrics
+        if name in point.metrics and name in first[point.value].metrics
+    ]
+
+
+def _lines(study: Study, results: dict[str, Any]) -> list[str]:
+    lines = [f'\n{study.name}: mean, deviation and 95 % interval of the mean']
+    for point in results['points']:
+        at = f' {study.over}={point["value"]}' if study.over else ''
+        for name in study.metrics or point['metrics']:
+            if name not in point['metrics']:
+                continue
+            s = point['metrics'][name]
+            lines.append(
+                f'{point["arm"] + at:40} {name:22}{s["mean"]:>11.5g} +- {s["deviation"]:<9.2g}'
+                f'{s["interval"][0]:>11.5g} to {s["interval"][1]:.5g}'
+            )
+    for d in results['differences']:
+        at = f' {study.over}={d["value"]}' if study.over else ''
+        low, high = d['interval']
+        if study.seeds == 1:
+            said = 'one seed'
+        else:
+            said = 'excludes zero' if low > 0 or high < 0 else 'includes zero'
+        lines.append(
+            f'{d["arm"]} - {d["minus"]}{at}: {d["metric"]} {d["mean"]:+.5g} '
+            f'({low:+.5g} to {high:+.5g}: {said})'
+        )
+    return lines

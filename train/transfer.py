@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+import layers
 from errors import DataError
-from parameters import Spec
+from parameters import Experiment, Spec
 from saved_graph import SavedGraph, checksum
+
+_DRAWN = ('random', 'the draw')  # not restored at all: a control
 
 
 def check(restored: SavedGraph, spec: Spec) -> None:
@@ -31,12 +34,19 @@ def check(restored: SavedGraph, spec: Spec) -> None:
 
 
 def proof(
-    restored: SavedGraph, before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]
+    restored: SavedGraph,
+    before: Mapping[str, np.ndarray],
+    after: Mapping[str, np.ndarray],
+    initial: str,
 ) -> dict[str, Any]:
-    """Compares the restored variables in the file, when training began, and when it ended."""
+    """Compares the parent's variables as they were read, when training began, and when it ended.
+
+    `initial` says whether they were read from the file ('parent') or drawn afresh ('random').
+    """
     names = restored.variables.keys()
     return {
         'graph': restored.prefix,
+        'initial': initial,
         'restored': sorted(names),
         'values': sum(value.size for value in restored.variables.values()),
         'sha256_file': checksum(restored.variables),
@@ -51,15 +61,25 @@ def lines(proved: Mapping[str, Any]) -> list[str]:
     """Writes the proof for people."""
     same = proved['sha256_file'] == proved['sha256_restored']
     count = len(proved['restored'])
+    word, source = ('restored', 'the file') if proved['initial'] == 'parent' else _DRAWN
     shown = [
-        f'restored  {count} variables ({proved["values"]:,} values) of {proved["graph"]}: '
+        f'{word:9} {count} variables ({proved["values"]:,} values) of {proved["graph"]}: '
         f'{", ".join(proved["restored"])}',
-        f'          sha256 {proved["sha256_file"]} in the file, {proved["sha256_restored"]} in the '
+        f'          sha256 {proved["sha256_file"]} in {source}, {proved["sha256_restored"]} in the '
         f'session: {"equal" if same else "DIFFERENT"}',
         f'new       {", ".join(proved["new"])}',
     ]
     if proved['changed']:
-        shown.append(f'trained   {", ".join(proved["changed"])} of the restored ones')
+        shown.append(f'trained   {", ".join(proved["changed"])} of these')
     else:
         shown.append(f'frozen    sha256 {proved["sha256_trained"]} after training: unchanged')
     return shown
+
+
+def random_values(restored: SavedGraph, parent: Experiment | str, seed: int) -> SavedGraph:
+    """Returns the graph with its variables drawn afresh, kernels as the parent's initializer does.
+
+    Vectors are zero. A stranger's graph is taken to be initialised as He et al. (2015) do.
+    """
+    kind = parent.initializer if isinstance(parent, Experiment) else 'he'
+    return restored.randomized(lambda name, shape: layers.initial_value(name, shape, kind, seed))

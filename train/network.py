@@ -1,0 +1,123 @@
+"""A model in its session: built to be trained, or opened from a finished run's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import model
+import saved_graph
+from dataset import Rows
+from errors import UsageError
+from layers import Mode
+from parameters import Experiment, Spec, restore
+from saved_graph import SavedGraph
+from train import runs
+from train import session as sessions
+
+BATCH = 1000  # examples in one call, where nothing is learned from them
+
+Tower = Callable[[model.Batch, Mode], model.Endpoints]
+
+
+class Network(NamedTuple):
+    """A model's inference graph, and the session that holds its variables."""
+
+    experiment: Experiment
+    spec: Spec
+    restored: SavedGraph | None  # the parent's part, imported as it stands
+    session: tf.Session
+    endpoints: model.Endpoints
+    variables: list[tf.Variable]
+
+    def tower(self, reads: str = 'X') -> Tower:
+        """Returns what builds a tower from the tensor `reads` on, on the variables there are."""
+
+        def build(batch: model.Batch, mode: Mode) -> model.Endpoints:
+            with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+                return model.tower(
+                    self.experiment, self.spec, batch, mode, reads=reads, restored=self.restored
+                )
+
+        return build
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Returns the variables' values by name, in order of the names."""
+        read = self.session.run({v.op.name: v for v in self.variables})
+        return dict(sorted(read.items()))
+
+    def compute(self, name: str, rows: Rows, source: str = 'X') -> np.ndarray:
+        """Returns the promised tensor `name` for every row, [N, ...], in memory."""
+        tensors = self.endpoints.tensors
+        parts = [
+            self.session.run(tensors[name], {tensors[source]: rows.floats(start, start + BATCH)})
+            for start in range(0, len(rows), BATCH)
+        ]
+        return np.concatenate(parts)
+
+    def decode(self, codings: np.ndarray) -> np.ndarray:
+        """Returns the outputs of codings, [N, units], that are fed in place of computed ones."""
+        return self.compute('outputs', Rows(codings.astype(np.float32), None), source='codings')
+
+    def decodes(self) -> bool:
+        """Whether the outputs are computed from its codings, so that codings can be fed."""
+        return 'outputs' in self.endpoints.tensors and self.experiment.parent is None
+
+
+@contextmanager
+def built(experiment: Experiment, spec: Spec, restored: SavedGraph | None) -> Iterator[Network]:
+    """Builds the experiment's model with initial values, and the restored ones of its parent."""
+    settings = sessions.config(experiment.precision)
+    with tf.Graph().as_default() as graph, tf.Session(config=settings) as session:
+        endpoints = model.build(experiment, spec, restored)
+        variables = model.variables(graph)
+        session.run(tf.variables_initializer(variables))
+        if restored:
+            saved_graph.load(session, restored.variables)
+        yield Network(experiment, spec, restored, session, endpoints, variables)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[tuple[Network, dict]]:
+    """Builds a finished run's model with its final values; also gives what config.json holds.
+
+    Raises UsageError where there is no finished run, DataError where its files are damaged.
+    """
+    config = configuration(folder)
+    experiment, data = restore(config['experiment']), config['data']
+    spec = Spec(*(tuple(data[name]) for name in ('shape', 'classes', 'picture')))
+    restored = saved_graph.read(str(folder)) if experiment.parent else None
+    with built(experiment, spec, restored) as network:
+        saved_graph.load(
+            network.session,
+            saved_graph.values(str(folder / 'model'), [v.op.name for v in network.variables]),
+        )
+        yield network, config
+
+
+def configuration(folder: Path) -> dict:
+    """Returns config.json of a finished run; raises UsageError where there is none."""
+    config = runs.read_json(folder / 'config.json')
+    if not config or not (folder / 'results.json').is_file():
+        raise UsageError(
+            f'{folder}: no finished run there; train it first (without --mode=...), or name '
+            'another with --run_dir'
+        )
+    return config
+
+
+def identity(folder: Path, network: Network) -> str:
+    """Returns JSON that names a run: its folder, experiment, and the checksum of its variables."""
+    return json.dumps(
+        {
+            'run': str(folder),
+            'experiment': network.experiment.resolved(),
+            'variables_sha256': saved_graph.checksum(network.values()),
+        }
+    )
