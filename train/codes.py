@@ -87,12 +87,8 @@ def generate(folder: Path, codes: str, count: int, seed: int) -> Path:
         outputs = network.decode(codings)
         picture = tuple(config['data']['picture'])
         if picture:
-            lines = {
-                f'decoded codes {start} to {min(start + figures.SHOWN, len(outputs)) - 1}': outputs[
-                    start : start + figures.SHOWN
-                ]
-                for start in range(0, min(len(outputs), _DRAWN), figures.SHOWN)
-            }
+            title = f'decoded from {codes or f"the unit Gaussian, seed {seed}"}'
+            lines = {title: outputs[:_DRAWN]}
             figures.save(figures.picture_rows(lines, picture), folder / f'{name}.png')
         made = {'x': outputs.reshape(-1, *picture) if picture else outputs, 'codings': codings}
         return _save(folder / f'{name}.npz', made | {'run': np.array(identity(folder, network))})

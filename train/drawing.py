@@ -87,12 +87,10 @@ def _samples(network: Network, data: Dataset) -> dict[str, np.ndarray]:
     unit = evaluate.drawn(2 * figures.SHOWN, codings.shape[1])
     values, vectors = np.linalg.eigh(np.cov(codings, rowvar=False).reshape(2 * codings.shape[1:]))
     fitted = codings.mean(axis=0) + (unit * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    lines = {}
-    for name, codes in (('the unit Gaussian', unit), ('a Gaussian fitted to the codes', fitted)):
-        outputs = network.decode(codes)
-        lines[f'decoded from {name}'] = outputs[: figures.SHOWN]
-        lines[f'{name}, more'] = outputs[figures.SHOWN :]
-    return lines
+    return {
+        'decoded from the unit Gaussian': network.decode(unit),
+        'decoded from a Gaussian fitted to the codes': network.decode(fitted),
+    }
 
 
 def _between(network: Network, shown: Rows) -> dict[str, np.ndarray]:

@@ -48,12 +48,15 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
     ):
         epochs = [int(row['epoch']) for row in mine]
         marker = 'o' if len(epochs) == 1 else None
+        lowest, highest = float('inf'), float('-inf')
         for split, style in (('train', '-'), ('validation', '--')):
             values = [row.get(f'{split}/{term}') for row in mine]
             if all(values):
-                panel.plot(epochs, [float(v) for v in values], style, marker=marker, label=split)
+                drawn = [float(v) for v in values]
+                panel.plot(epochs, drawn, style, marker=marker, label=split)
+                lowest, highest = min(lowest, *drawn), max(highest, *drawn)
         kind = term.rsplit('/', 1)[-1]
-        if kind != 'accuracy' and all(float(row.get(f'train/{term}') or 1) > 0 for row in mine):
+        if kind != 'accuracy' and 0 < 3 * lowest < highest:
             panel.set_yscale('log')
         panel.set(title=f'{phase}: {kind}', xlabel='epoch', ylabel=_UNITS.get(kind, kind))
         panel.grid(alpha=0.3, which='both')
@@ -66,21 +69,24 @@ _UNITS = {
     'l2': 'penalty on the kernels',
     'mae': 'mean absolute error a feature',
     'cosine': '1 - cosine',
-    'nll': 'negative log-likelihood (nats an example)',
-    'kl': 'KL from the unit Gaussian (nats an example)',
-    'sparsity': 'KL from the wanted activation (nats, all units)',
+    'nll': '-log likelihood (nats an example)',
+    'kl': 'KL from N(0, I) (nats an example)',
+    'sparsity': 'KL from the target activation (nats)',
     'cross_entropy': 'cross-entropy (nats an example)',
     'accuracy': 'accuracy (fraction)',
 }
 
 
 def picture_rows(rows: Mapping[str, np.ndarray], picture: tuple[int, ...]) -> Figure:
-    """Draws rows of pictures, [n, pixels] each, with titles; values outside [0, 1] are cut."""
-    count = max(len(images) for images in rows.values())
-    figure = Figure(figsize=(1.0 * count, 1.25 * len(rows)), layout='constrained')
-    panels = figure.subplots(len(rows), 1, squeeze=False).ravel()
+    """Draws groups of pictures, [n, pixels] each, ten in a row, with titles; cuts to [0, 1]."""
+    columns = min(SHOWN, max(len(images) for images in rows.values()))
+    lines = [-(-len(images) // columns) for images in rows.values()]
+    height = sum(lines) * columns / SHOWN * picture[0] / picture[1] + 0.3 * len(rows)
+    figure = Figure(figsize=(SHOWN, max(height, 1)), layout='constrained')
+    panels = figure.subplots(len(rows), 1, squeeze=False, height_ratios=lines).ravel()
     for panel, (title, images) in zip(panels, rows.items(), strict=True):
-        panel.imshow(_montage(_drawable(images, picture), count, 1.0), cmap='gray', vmin=0, vmax=1)
+        grid = _montage(_drawable(images, picture), columns, 1.0)
+        panel.imshow(grid, cmap='gray', vmin=0, vmax=1)
         panel.axis('off')
         panel.set_title(title, fontsize=9, loc='left')
     return figure

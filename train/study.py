@@ -106,11 +106,16 @@ def _say(
 ) -> None:
     done, total, trained = counts
     at = f' {study.over}={value}' if study.over else ''
-    shown = ', '.join(f'{n} {metrics[n]:.5g}' for n in study.metrics if n in metrics)
-    elapsed = time.monotonic() - began
+    names = [n for n in study.metrics or ('test/accuracy', 'test/mse') if n in metrics]
+    shown = ', '.join(f'{n} {metrics[n]:.5g}' for n in names)
     left = ''
     if trained and done < total:
-        left = f'; about {elapsed / done * (total - done) / 60:.0f} min left'
+        seconds = (time.monotonic() - began) / done * (total - done)
+        left = (
+            f'; about {seconds:.0f} s left'
+            if seconds < 120
+            else f'; about {seconds / 60:.0f} min left'
+        )
     print(f'{done}/{total} {experiment.name}{at} seed {experiment.seed}: {shown}{left}')
     sys.stdout.flush()
 

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 import dataset
 import model
 import saved_graph
-from parameters import Experiment, Phase, schedule_of
+from parameters import Experiment, Noise, Phase, schedule_of
 from saved_graph import SavedGraph
 from train import drawing, evaluate, loop, report, runs, transfer
 from train.checkpoints import Checkpoints, State
@@ -93,8 +93,12 @@ class Trainer:
         updates = loop.build(experiment, phase, rows['train'], self.network.tower(phase.reads))
         names = [term.name for term in phase.losses]
         names += ['accuracy'] if experiment.parent else []
+        # A denoiser is validated as it trains, a classifier on clean inputs.
+        noise = Noise() if experiment.parent else phase.corruption
         with tf.name_scope(f'{phase.name}/validation'):
-            validation = Evaluation(self.network, {n: n for n in names}, reads=phase.reads)
+            validation = Evaluation(
+                self.network, {n: n for n in names}, reads=phase.reads, noise=noise
+            )
         updates.initialize(session)
         saver = tf.train.Saver([*self.network.variables, *updates.slots])
         if state.step:
