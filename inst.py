@@ -116,8 +116,9 @@ mnist_l1_dropout = mnist_l1.vary(
 )
 mnist_l1_fixed = mnist_l1.vary(
     'mnist_l1_fixed',
-    description='the same with smaller initial kernels: it trains',
+    description='the same with smaller initial kernels and a linear code: it trains',
     initializer='small',
+    code_activation='linear',
 )
 
 trivial = Experiment(
@@ -133,11 +134,10 @@ trivial = Experiment(
 )
 basic = trivial.vary(
     'basic',
-    description='one hidden layer of 32 units, beside PCA with 32 components',
+    description='one hidden layer of 32 ReLU units, beside PCA with 32 components',
     source=NOTES,
     hidden=(32,),
     activation='relu',
-    code_activation='linear',
     schedule='cosine',
     epochs=20,
 )

@@ -62,6 +62,8 @@ def main(arguments: list[str]) -> int:
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # as in `main.py --list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print('error: interrupted; the same command goes on from here', file=sys.stderr)
         return 128 + signal.SIGINT
@@ -95,7 +97,8 @@ def act() -> None:
             print(f'{name:31}{value.description}{kind} [{value.source}]')
         return
     if not FLAGS.experiment and not (FLAGS.run_dir and FLAGS.mode != 'train'):
-        raise UsageError('--experiment=NAME is needed; --list shows the names')
+        other = '' if FLAGS.mode == 'train' else ', or --run_dir=FOLDER of a finished run,'
+        raise UsageError(f'--experiment=NAME{other} is needed; --list shows the names')
     if FLAGS.mode not in MODES:
         hint = nearest(FLAGS.mode, MODES)
         raise UsageError(f'--mode={FLAGS.mode}: allowed are {", ".join(MODES)}{hint}')
@@ -144,15 +147,19 @@ def use_run() -> None:
         raise UsageError(
             f'--images: for --mode=predict; --mode={FLAGS.mode} reads --dataset, --array'
         )
-    with silent():
-        import train
     if FLAGS.run_dir:
+        idle = [name for name in ('set', 'parent', 'precision') if FLAGS[name].value]
+        if idle:
+            raise UsageError(f'--{idle[0]}: the configuration saved in --run_dir is used')
         folder, changes = Path(FLAGS.run_dir), data_changes()
     else:
         base = inst.find(FLAGS.experiment)
         if is_study(base):
             raise UsageError(f'--mode={FLAGS.mode}: {base.name} is a study; name one run')
-        folder, changes = place().folder(chosen(base), base), {}
+        with silent():
+            folder, changes = place().folder(chosen(base), base), {}
+    with silent():
+        import train
     if FLAGS.mode == 'predict':
         print(f'labels are in {train.predict(folder, FLAGS.images, FLAGS.array)}')
     elif FLAGS.mode == 'encode':

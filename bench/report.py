@@ -21,7 +21,8 @@ _BUSY = 0.1  # share of the cores that others take: PyTorch, whose threads spin,
 _METHOD = """\
 Seconds are an epoch's, the median of the rounds. A ratio is a contender's seconds over those of the
 product in the same round (in bfloat16 over the product in bfloat16; phase 2 over the stand-alone
-network): the median, which is judged, and the least and greatest. Above 1 the product is faster.
+network; a constrained network over the plain one): the median, which is judged, and the least and
+greatest. Against Keras, PyTorch and the bare session, above 1 means that the product is faster.
 
 Each contender is a process with its framework's default threads; one trains while the others wait.
 Their order moves on by one every round; one round before the first is not counted. All use Adam at
@@ -32,7 +33,9 @@ one call a step, from bytes held in the graph, and does nothing else. Keras (`fi
 the images as float32; PyTorch's Adam is the fused one, its bfloat16 is autocast. Phase 2 (of the
 experiment phasewise) and the stand-alone network are runs of the product over as many rows of 300
 numbers: updates alone, by the `seconds` of metrics.csv, the first epoch left out; computing what
-phase 2 reads is not in them."""
+phase 2 reads is not in them. The constrained networks (masked or noisy inputs, a sparse, Gaussian
+or dropped-out code) are whole runs of the experiments named, beside the plain network of their
+size, all on the data set above."""
 
 
 def render(measured: Measured, facts: dict[str, Any]) -> str:

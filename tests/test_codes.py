@@ -117,6 +117,7 @@ def test_generate_draws_codes_and_decodes_given_ones(finished, main, tmp_path):
         ('classifier', ('--mode=evaluate', '--array={unlabelled}'), 3, 'has no labels'),
         ('vae', ('--mode=evaluate', '--images=x'), 2, '--images'),
         ('vae', ('--mode=evaluat',), 2, "'evaluate'"),
+        ('vae', ('--mode=encode', '--set', 'hidden=3'), 2, 'saved in --run_dir is used'),
     ],
 )
 def test_what_cannot_be_done_is_one_line(finished, main, tmp_path, run, flags, code, words):

@@ -30,6 +30,7 @@ class Place:
     restart: bool = False
     verify: bool = False
     checkpoint_seconds: float = 0.0
+    figures: bool = True  # whether runs draw; --mode=evaluate does so afterwards
 
     def folder(self, experiment: Experiment, base: Experiment) -> Path:
         """Returns the run's folder; `base` is the experiment as it stands in the catalogue."""
@@ -80,7 +81,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         runs.settle(folder, config)
         _settle_environment(folder, experiment)
         checkpoints = Checkpoints(folder, place.checkpoint_seconds)
-        results = Trainer(experiment, data, folder, restored, checkpoints, interrupts).finish()
+        trainer = Trainer(experiment, data, folder, restored, checkpoints, interrupts)
+        results = trainer.finish(figures=place.figures)
         print(report.scores(results))
         print(f'figures, metrics.csv and the saved graph (prefix model) are in {folder}')
         return results

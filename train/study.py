@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import statistics
 import sys
 import time
@@ -74,12 +75,13 @@ def _points(
     found: dict[int, list[dict[str, float]]] = {index: [] for index in range(len(wanted))}
     done = trained = 0
     for seed in seeds:  # outermost, so that an interrupted study has whole seeds
+        at = dataclasses.replace(place, figures=seed == seeds[0])  # the first seed's runs draw
         for index, (arm, value, experiment) in enumerate(wanted):
             experiment = experiment.vary(seed=seed)
             folder = place.folder(experiment, catalogue[arm.name])
             finished = (folder / 'results.json').is_file() and not place.restart
             with _quiet(log):
-                metrics = run(experiment, catalogue[arm.name], place)['metrics']
+                metrics = run(experiment, catalogue[arm.name], at)['metrics']
             found[index].append(metrics)
             done, trained = done + 1, trained + (not finished)
             _say(study, experiment, value, metrics, (done, total, trained), began)

@@ -45,8 +45,8 @@ class Trainer:
             train = dataset.stratified(train, experiment.label_fraction, experiment.seed)
         self.splits = {**data.splits, 'train': train}
 
-    def finish(self) -> dict[str, Any]:
-        """Trains what is left, then evaluates, exports and draws; returns the results."""
+    def finish(self, *, figures: bool = True) -> dict[str, Any]:
+        """Trains what is left, evaluates, exports and, if asked, draws; returns the results."""
         with built(self.experiment, self.data.spec, self.restored) as self.network:
             print(report.size(self.splits, self.data.spec, self.network.variables))
             before = self.network.values()
@@ -64,14 +64,10 @@ class Trainer:
             self.interrupts.check()
             saved_graph.write(self.folder, self._inference, after)
             self.interrupts.check()
-            drawing.draw(
-                self.folder / 'figures',
-                self.network,
-                self.data,
-                f'{self.experiment.name} on {self.data.key}',
-                results['metrics'],
-                self.metrics.rows,
-            )
+            if figures:
+                title = f'{self.experiment.name} on {self.data.key}'
+                scores, rows = results['metrics'], self.metrics.rows
+                drawing.draw(self.folder / 'figures', self.network, self.data, title, scores, rows)
             runs.write_json(self.folder / 'results.json', results)
         evaluate.clear(self.folder / 'cache')
         return results
