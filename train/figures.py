@@ -276,7 +276,7 @@ def study(study: Study, points: Sequence[Mapping[str, Any]], title: str) -> Figu
         panel.grid(alpha=0.3)
     if study.trade_off:
         _trade_off(panels[len(names)], study, points)
-    figure.suptitle(f'{title}: a dot a seed, bars the 95 % interval of the mean', fontsize=11)
+    figure.suptitle(f'{title}\na dot a seed, bars the 95 % interval of the mean', fontsize=10)
     return figure
 
 
