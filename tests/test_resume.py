@@ -26,7 +26,7 @@ UPDATES = 27 * 60  # a phase
 
 RANDOM = (
     '--experiment=vae', '--dataset=mnist5k', '--set', 'hidden=60,10', '--set', 'dropout=0.1',
-    '--set', 'corruption=0.3', '--set', 'epochs=40', '--checkpoint_seconds=0.1',
+    '--set', 'corruption=0.3', '--set', 'epochs=20', '--checkpoint_seconds=0.1',
 )  # fmt: skip
 
 
@@ -88,8 +88,8 @@ def test_killed_mid_phase_it_resumes_and_ends_equal_bit_for_bit(data_dir, tmp_pa
 
 
 def test_dropout_noise_and_sampling_go_on_with_the_same_bits(data_dir, tmp_path):
-    """Two undisturbed runs and one that was killed end equal."""
-    folders = [tmp_path / name for name in ('one', 'other', 'killed')]
+    """A run that was killed ends equal to one that was not."""
+    folders = [tmp_path / name for name in ('whole', 'killed')]
     for folder in folders:
         process = start(data_dir, folder, RANDOM)
         if folder.name == 'killed':
@@ -101,8 +101,7 @@ def test_dropout_noise_and_sampling_go_on_with_the_same_bits(data_dir, tmp_path)
         out, err = process.communicate()
         assert process.returncode == 0, err
     assert 'resumes after update' in out
-    for folder in folders[1:]:
-        assert_same(folder, folders[0])
+    assert_same(folders[1], folders[0])
 
 
 @pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -149,10 +149,11 @@ def test_more_epochs_go_on_from_a_finished_run_and_equal_them_at_once(main, tmp_
         np.testing.assert_array_equal(one[key], other[key])
 
 
-def test_two_runs_are_equal_bit_for_bit(main, tmp_path):
+def test_two_runs_are_equal_bit_for_bit(main, tmp_path, digits):
     for root in ('a', 'b'):
         flags = ('--set', 'finetune_epochs=1', '--set', 'finetune_corruption=0.3')
-        main('--experiment=phasewise_finetune', DIGITS, *SHORT, *flags, runs=tmp_path / root)
+        data = f'--array={digits}'
+        main('--experiment=phasewise_finetune', data, *SHORT, *flags, runs=tmp_path / root)
     (one,), (other,) = ((tmp_path / r / 'phasewise_finetune').iterdir() for r in ('a', 'b'))
     values = weights_of(other)
     assert 'head/logits/kernel' in values
