@@ -31,29 +31,46 @@ _SCALING = {  # variance of a kernel's values, times the fan named
     'glorot': (1.0, 'fan_avg'),
     'lecun': (1.0, 'fan_in'),
     'small': (1 / 3, 'fan_in'),  # as torch.nn.Linear has by default
+    'unit': (1.0, 'one'),
 }
 _LOG_VAR_LIMIT = 10.0
+_TRUNCATED = 0.87962566103423978  # deviation of a unit normal cut at +-2
 
 
-def kernel_variable(name: str, shape: tuple[int, ...], initializer: str, seed: int) -> tf.Variable:
-    """Returns a kernel whose initial values depend on (seed, its full name) alone."""
-    scale, mode = _SCALING[initializer]
+def kernel_variable(
+    name: str,
+    shape: tuple[int, ...],
+    initializer: str,
+    seed: int,
+    fans: tuple[float, float] | None = None,
+) -> tf.Variable:
+    """Returns a kernel whose initial values depend on (seed, its full name) alone.
+
+    `fans` are the inputs that add up in one output, and the reverse; of a matrix, its shape.
+    """
     full_name = f'{tf.get_variable_scope().name}/{name}'
-    keyed = tf.variance_scaling_initializer(
-        scale, mode, 'truncated_normal', seed=zlib.crc32(f'{seed}:{full_name}'.encode())
+    keyed = tf.truncated_normal_initializer(
+        stddev=_deviation(initializer, *(fans or shape[-2:])) / _TRUNCATED,
+        seed=zlib.crc32(f'{seed}:{full_name}'.encode()),
     )
     return tf.get_variable(name, shape, initializer=keyed, use_resource=True)
+
+
+def _deviation(initializer: str, fan_in: float, fan_out: float) -> float:
+    """Returns the standard deviation that the initializer wants of a kernel's values."""
+    scale, fan = _SCALING[initializer]
+    fans = {'one': 1, 'fan_in': fan_in, 'fan_avg': (fan_in + fan_out) / 2}
+    return math.sqrt(scale / fans[fan])
 
 
 def initial_value(name: str, shape: tuple[int, ...], initializer: str, seed: int) -> np.ndarray:
     """Returns what `kernel_variable` might begin with, for any variable; zeros for a vector."""
     if len(shape) < 2:
         return np.zeros(shape, np.float32)
-    scale, mode = _SCALING[initializer]
     area = math.prod(shape[:-2])
-    fans = {'fan_in': area * shape[-2], 'fan_avg': area * (shape[-2] + shape[-1]) / 2}
+    deviation = _deviation(initializer, area * shape[-2], area * shape[-1])
     generator = np.random.default_rng(zlib.crc32(f'{seed}:{name}'.encode()))
-    return generator.normal(0, math.sqrt(scale / fans[mode]), shape).astype(np.float32)
+    return generator.normal(0, deviation, shape).astype(np.float32)
 
 
 def bias_variable(name: str, units: int) -> tf.Variable:
@@ -103,20 +120,12 @@ def dense_pair(
 
 
 def dense(
-    scope: str,
-    inputs: tf.Tensor,
-    units: int,
-    *,
-    activation: str,
-    initializer: str,
-    seed: int,
-    bias: bool = True,
+    scope: str, inputs: tf.Tensor, units: int, *, activation: str, initializer: str, seed: int
 ) -> tf.Tensor:
     """Returns activation(inputs @ kernel + bias), [N, units], with variables under `scope`."""
     with tf.variable_scope(scope):
         kernel = kernel_variable('kernel', (int(inputs.shape[-1]), units), initializer, seed)
-        product = tf.matmul(inputs, kernel)
-        return ACTIVATION[activation](product + bias_variable('bias', units) if bias else product)
+        return ACTIVATION[activation](tf.matmul(inputs, kernel) + bias_variable('bias', units))
 
 
 def deconvolution(
@@ -134,8 +143,12 @@ def deconvolution(
     h and w are half of `size`, rounded up.
     """
     with tf.variable_scope(scope):
-        shape = (5, 5, channels, int(inputs.shape[-1]))
-        kernel = kernel_variable('kernel', shape, initializer, seed)
+        before = int(inputs.shape[-1])
+        fans = (
+            before * 25 / 4,
+            channels * 25,
+        )  # at stride 2, a quarter of the kernel meets a pixel
+        kernel = kernel_variable('kernel', (5, 5, channels, before), initializer, seed, fans)
         wanted = tf.stack([tf.shape(inputs)[0], *size, channels])
         product = tf.nn.conv2d_transpose(inputs, kernel, wanted, strides=2, padding='SAME')
         product.set_shape([None, *size, channels])

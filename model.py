@@ -202,8 +202,9 @@ def _memory(experiment: Experiment, spec: Spec, batch: Batch, expose: Expose) ->
     sizes = [tuple(-(-side // 2**k) for side in (height, width)) for k in range(depth + 1)]
     codings = batch.inputs
     if experiment.memory_code:
-        codings = layers.dense(
-            'codes', codings, experiment.memory_code, activation='linear', bias=False, **settings
+        shape = (spec.shape[0], experiment.memory_code)
+        codings = tf.matmul(
+            codings, layers.kernel_variable('codes', shape, 'unit', experiment.seed)
         )
     codings = expose('codings', codings)
     units = math.prod(sizes[depth]) * experiment.filters[0]

@@ -59,7 +59,8 @@ def _separation(metrics: Mapping[str, float]) -> str:
 def _pictures(network: Network, data: Dataset, test: Rows) -> dict[str, Any]:
     picture, tensors, made = data.spec.picture, network.endpoints.tensors, {}
     shown = _one_of_each(test)
-    lines = {'input': shown.targets(0, len(shown))}
+    name = 'stored' if network.experiment.network == 'memory' else 'input'
+    lines = {name: shown.targets(0, len(shown))}
     noise = network.experiment.test_noise
     if network.experiment.parent is None and noise.amount:
         corrupted, outputs = evaluate.corrupted(network, shown, noise)

@@ -155,11 +155,12 @@ def latent(
     note: str = '',
 ) -> Figure:
     """Draws codings, [N, units], in the plane of their first two principal components."""
-    fitted = PCA(min(2, codings.shape[1])).fit(codings)
+    with np.errstate(invalid='ignore'):  # codes that are all dead have no variance to share
+        fitted = PCA(min(2, codings.shape[1])).fit(codings)
     plane = fitted.transform(codings)[:_SCATTERED]
     if plane.shape[1] == 1:
         plane = np.column_stack([plane, np.zeros(len(plane))])
-    shares = [*fitted.explained_variance_ratio_, 0.0]
+    shares = [*np.nan_to_num(fitted.explained_variance_ratio_), 0.0]
     figure = Figure(figsize=(7, 6), layout='constrained')
     panel = figure.subplots()
     if labels is None:
