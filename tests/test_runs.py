@@ -84,7 +84,7 @@ def test_figures_are_pictures_with_something_on_them(main, tmp_path, name):
 
 def test_iris_linear_finds_the_plane_of_pca_for_ten_seeds(main, tmp_path):
     code, out, _ = main('--experiment=iris_linear', '--seeds=10')
-    assert code == 0 and '10 seeds' in out
+    assert code == 0 and 'seeds: 10' in out
     (point,) = results_of(tmp_path / 'runs/iris_linear/iris-seeds0..9')['points']
     metrics = point['metrics']
     unexplained = 1 - 0.9580  # of a variance of 1: the data are standardised
@@ -163,7 +163,7 @@ def test_two_runs_are_equal_bit_for_bit(main, tmp_path, digits):
 
 def test_seeds_write_mean_and_spread(main, tmp_path):
     code, out, _ = main('--experiment=tied', DIGITS, *SHORT, '--seeds=2')
-    assert code == 0 and '2 seeds' in out
+    assert code == 0 and 'seeds: 2' in out
     folder = tmp_path / 'runs/tied/mnist5k-seeds0..1-epochs=1'
     (point,) = results_of(folder)['points']
     spread = point['metrics']['test/mse']
@@ -220,6 +220,31 @@ def test_colour_pictures_of_ones_own_are_drawn(main, tmp_path):
     (folder,) = (tmp_path / 'runs/phasewise').iterdir()
     figures = {file.stem for file in (folder / 'figures').iterdir()}
     assert figures == figures_of(inst.phasewise)
+
+
+def test_a_bernoulli_likelihood_wants_values_from_0_to_1(main):
+    code, _, err = main('--experiment=vae', '--dataset=iris')
+    assert code == 3 and len(err.splitlines()) == 1
+    assert 'iris: has values from' in err and 'loss=gaussian' in err
+    gaussian = (
+        '--set',
+        'loss=gaussian',
+        '--set',
+        'output_activation=linear',
+        '--set',
+        'hidden=8,2',
+    )
+    code, _, err = main('--experiment=vae', '--dataset=iris', *gaussian, *SHORT)
+    assert code == 0, err
+
+
+def test_a_memory_stores_what_it_is_shown(main, tmp_path):
+    flags = ('--experiment=memory_onehot', DIGITS, '--set', 'pictures=8', '--set', 'epochs=4')
+    code, _, err = main(*flags, f'--run_dir={tmp_path}/run')
+    assert code == 0, err
+    assert results_of(tmp_path / 'run')['metrics']['train/mse'] < 0.01
+    code, _, err = main('--experiment=memory_onehot', '--dataset=iris')
+    assert code == 2 and 'holds no pictures' in err
 
 
 def test_bfloat16_trains_and_is_named(main, tmp_path):

@@ -43,7 +43,7 @@ def test_the_pretraining_runs_once_a_seed(semi):
 
 def test_a_finished_study_trains_nothing_again(semi):
     runs, said = semi
-    first, second = said.split('seeds; the figure')[:2]
+    first, second = said.split('; the figure')[:2]
     assert first.count(' left\n') == 7 and second.count(' left\n') == 0
     assert second.count('test/accuracy') == first.count('test/accuracy')
     (folder,) = (runs / 'semi_supervised').iterdir()

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dataset
 import saved_graph
+from errors import DataError
 from parameters import Experiment
 from saved_graph import SavedGraph
 from train import report, runs, transfer
@@ -66,6 +68,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if sibling:
             print(f'goes on from {sibling}')
+        _check_range(experiment, data)
         config['data'] = {
             'key': data.key,
             'digest': data.digest,
@@ -105,6 +108,18 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
         interrupts.check()
         run(parent, parent, at)
     return saved_graph.read(str(folder))
+
+
+def _check_range(experiment: Experiment, data: dataset.Dataset) -> None:
+    """Raises DataError where a Bernoulli likelihood would meet values that are no probabilities."""
+    x = data.splits['train'].x
+    if experiment.parent or experiment.loss != 'bernoulli' or x.dtype == np.uint8:
+        return
+    if x.min() < 0 or x.max() > 1:
+        raise DataError(
+            f'{data.key}: has values from {x.min():g} to {x.max():g}, loss=bernoulli needs [0, 1]; '
+            'scale them, or use --set loss=gaussian --set output_activation=linear'
+        )
 
 
 def _settle_environment(folder: Path, experiment: Experiment) -> None:

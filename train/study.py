@@ -62,7 +62,7 @@ def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -
     title = f'{study.name} on {first.dataset}'
     figures.save(figures.study(study, results['points'], title), folder / 'figures' / 'study.png')
     print('\n'.join(_lines(study, results)))
-    print(f'{study.seeds} seeds; the figure and results.json are in {folder}')
+    print(f'seeds: {study.seeds}; the figure and results.json are in {folder}')
     return results
 
 
@@ -165,26 +165,29 @@ def _differences(study: Study, points: list[Point]) -> list[dict[str, Any]]:
 
 
 def _lines(study: Study, results: dict[str, Any]) -> list[str]:
-    lines = [f'\n{study.name}: mean, deviation and 95 % interval of the mean']
+    several = study.seeds > 1
+    heading = 'mean, deviation and 95 % interval of the mean' if several else 'one seed'
+    lines = [f'\n{study.name}: {heading}']
+
+    def at(point: Mapping[str, Any]) -> str:
+        return f' {study.over}={point["value"]}' if study.over else ''
+
     for point in results['points']:
-        at = f' {study.over}={point["value"]}' if study.over else ''
         for name in study.metrics or point['metrics']:
             if name not in point['metrics']:
                 continue
             s = point['metrics'][name]
-            lines.append(
-                f'{point["arm"] + at:40} {name:22}{s["mean"]:>11.5g} +- {s["deviation"]:<9.2g}'
-                f'{s["interval"][0]:>11.5g} to {s["interval"][1]:.5g}'
-            )
-    for d in results['differences']:
-        at = f' {study.over}={d["value"]}' if study.over else ''
-        low, high = d['interval']
-        if study.seeds == 1:
-            said = 'one seed'
-        else:
+            line = f'{point["arm"] + at(point):40} {name:22}{s["mean"]:>11.5g}'
+            if several:
+                low, high = s['interval']
+                line += f' +- {s["deviation"]:<9.2g}{low:>11.5g} to {high:.5g}'
+            lines.append(line)
+    for difference in results['differences']:
+        low, high = difference['interval']
+        line = f'{difference["arm"]} - {difference["minus"]}{at(difference)}: '
+        line += f'{difference["metric"]} {difference["mean"]:+.5g}'
+        if several:
             said = 'excludes zero' if low > 0 or high < 0 else 'includes zero'
-        lines.append(
-            f'{d["arm"]} - {d["minus"]}{at}: {d["metric"]} {d["mean"]:+.5g} '
-            f'({low:+.5g} to {high:+.5g}: {said})'
-        )
+            line += f' ({low:+.5g} to {high:+.5g}: {said})'
+        lines.append(line)
     return lines
