@@ -37,6 +37,13 @@ def test_codes_in_use_are_those_that_vary():
     assert found['mean_activation'] == pytest.approx(codings.mean())
 
 
+def test_filters_that_look_at_few_inputs_have_a_high_kurtosis():
+    noise = np.random.default_rng(0).normal(0, 1, (784, 50))
+    assert probe.filter_kurtosis(noise) == pytest.approx(0, abs=0.2)
+    window = np.where(np.arange(784)[:, None] < 30, noise, 0)
+    assert probe.filter_kurtosis(window) > 20
+
+
 def test_precision_and_recall_tell_blur_from_noise():
     images = np.random.default_rng(0).normal(0, 1, (200, 3))
     assert probe.precision_and_recall(images, images) == (1.0, 1.0)

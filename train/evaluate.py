@@ -99,6 +99,8 @@ def score(
         metrics |= {f'{split}/{name}': value for name, value in scored.items()}
     metrics |= {f'test/{name}': value for name, value in _codes(network, data).items()}
     interrupts.check()
+    if experiment.parent is None and experiment.network == 'dense' and data.spec.picture:
+        metrics['filter_kurtosis'] = probe.filter_kurtosis(network.values()['layer1/kernel'])
     return metrics | _principal_components(network, data)
 
 

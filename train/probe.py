@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import subspace_angles
+from scipy.stats import kurtosis
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
@@ -50,6 +51,14 @@ def usage(codings: np.ndarray) -> dict[str, float]:
         'dead_codes': int(np.sum(variance < 1e-12)),
         'mean_activation': float(np.mean(codings, dtype=np.float64)),
     }
+
+
+def filter_kurtosis(kernel: np.ndarray) -> float:
+    """Returns the median excess kurtosis of a kernel's columns, [inputs, units].
+
+    It is 0 for Gaussian noise, and the greater, the fewer inputs a filter looks at.
+    """
+    return float(np.median(kurtosis(kernel, axis=0)))
 
 
 def precision_and_recall(samples: np.ndarray, images: np.ndarray) -> tuple[float, float]:
