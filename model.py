@@ -104,7 +104,8 @@ def _dense_autoencoder(
     for k in range(lowest + 1, depth + 1):
         activation = experiment.code if k == depth else experiment.activation
         made = pairs[k].encode(hidden[k - 1], activation)
-        made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
+        if not (experiment.variational and k == depth):  # a Gaussian's mean is noisy by itself
+            made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
         tensors[f'hidden{k}'] = hidden[k] = expose(f'hidden{k}', made)
     codings = hidden[depth]
     if experiment.variational:

@@ -127,3 +127,9 @@ def test_a_study_from_the_command_line_takes_another_value(main, tmp_path):
 def test_what_a_study_cannot_do_is_one_line(main, flags, words):
     code, _, err = main('--experiment=semi_supervised', '--dataset=mnist5k', *flags)
     assert code == 2 and words in err and len(err.splitlines()) == 1
+
+
+def test_a_place_that_cannot_be_written_is_one_line(main, tmp_path):
+    (tmp_path / 'file').write_text('')
+    code, _, err = main('--experiment=semi_supervised', '--dataset=mnist5k', runs=tmp_path / 'file')
+    assert code == 2 and 'cannot be written' in err and len(err.splitlines()) == 1

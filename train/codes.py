@@ -24,7 +24,7 @@ def encode(folder: Path, changes: dict[str, Any], data_dir: Path) -> Path:
     there are any, and `run`, JSON of what made them. `changes` name another data set than the
     run's: its `dataset` and `data_path`. Raises UsageError where there is no finished run.
     """
-    with opened(folder) as (network, _), Interrupts() as interrupts:
+    with opened(folder) as network, Interrupts() as interrupts:
         data = _data(network, changes, data_dir)
         splits = {
             n: r for n, r in data.splits.items() if n != 'test' or r is not data.splits['train']
@@ -51,7 +51,7 @@ def evaluate_run(folder: Path, changes: dict[str, Any], data_dir: Path) -> dict[
 
     It is written, with figures, to `evaluation-<data set>/` in the run's folder.
     """
-    with opened(folder) as (network, _), Interrupts() as interrupts:
+    with opened(folder) as network, Interrupts() as interrupts:
         data = _data(network, changes, data_dir)
         if network.experiment.parent and not data.spec.classes:
             raise DataError(f'{data.key}: has no labels, and {folder} is a classifier')
@@ -78,14 +78,14 @@ def generate(folder: Path, codes: str, count: int, seed: int) -> Path:
     keyed by `seed`. The `.npz`, which is returned, has `x` [N, features], `codings` and `run`.
     Raises UsageError where the run does not decode, DataError where the codes do not fit it.
     """
-    with opened(folder) as (network, config):
+    with opened(folder) as network:
         if not network.decodes():
             raise UsageError(f'{folder}: {network.experiment.name} has no decoder of its own')
         units = int(network.endpoints.tensors['codings'].shape[-1])
         codings = _codings(codes, units) if codes else evaluate.drawn(count, units, seed)
         name = f'generated-{Path(codes).stem}' if codes else f'generated-seed{seed}'
         outputs = network.decode(codings)
-        picture = tuple(config['data']['picture'])
+        picture = network.spec.picture
         if picture:
             title = f'decoded from {codes or f"the unit Gaussian, seed {seed}"}'
             lines = {title: outputs[:_DRAWN]}

@@ -84,8 +84,8 @@ def built(experiment: Experiment, spec: Spec, restored: SavedGraph | None) -> It
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[tuple[Network, dict]]:
-    """Builds a finished run's model with its final values; also gives what config.json holds.
+def opened(folder: Path) -> Iterator[Network]:
+    """Builds a finished run's model with its final values.
 
     Raises UsageError where there is no finished run, DataError where its files are damaged.
     """
@@ -98,7 +98,7 @@ def opened(folder: Path) -> Iterator[tuple[Network, dict]]:
             network.session,
             saved_graph.values(str(folder / 'model'), [v.op.name for v in network.variables]),
         )
-        yield network, config
+        yield network
 
 
 def configuration(folder: Path) -> dict:

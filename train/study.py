@@ -42,8 +42,8 @@ def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -
     if len(study.values) == 1:
         name += f'-{study.over}={study.values[0]}'
     folder = place.runs / study.name / name
-    folder.mkdir(parents=True, exist_ok=True)
-    points = _points(study, catalogue, place, folder / 'log.txt')
+    with runs.claimed(folder):
+        points = _points(study, catalogue, place, folder / 'log.txt')
     results = {
         'study': study.name,
         'seeds': study.seeds,
