@@ -1,7 +1,7 @@
-"""TFRecords: every source is written once, with a manifest, and read back verified.
+"""Data sets: every source is written to TFRecords once, with a manifest, and read back verified.
 
 A data set's records live in `<data_dir>/records/<key>/`: `manifest.json` and, for each split,
-shards of tf.train.Example with `x` (raw bytes) and, where there are labels, `y`.
+shards as records.py writes them.
 """
 
 from __future__ import annotations
@@ -10,37 +10,34 @@ import functools
 import hashlib
 import json
 import math
-import mmap
 import os
 import shutil
-import struct
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 from filelock import FileLock
 
+import pictures
 import sources
 from errors import DataError, UsageError
 from parameters import Experiment, Spec
+from records import UNLABELLED, Form, Records, check_shard, write_shard
 
-SCHEMA = 1
+SCHEMA = 2
 _LABELLED = 20061201  # keys the choice of labelled examples apart from other draws of a seed
 _SHARD_EXAMPLES = 20_000
-_READ_BATCH = 2048
-_FRAME = 16  # bytes around a record: length 8, its CRC 4, the record, its CRC 4
+_DRAWABLE = (1, 3)  # channels of a picture
 
 
 class Rows(NamedTuple):
-    """A split or its activations: x [N, ...] in memory or mapped from disk, y [N] int32 or None.
+    """A split or its activations: x [N, ...] in memory or on disk, y [N] int32 or None.
 
     `target` is what is to be reconstructed, where that is not x.
     """
 
-    x: np.ndarray
+    x: np.ndarray | Records
     y: np.ndarray | None
     target: np.ndarray | None = None
 
@@ -56,8 +53,16 @@ class Rows(NamedTuple):
         return _scaled((self.x if self.target is None else self.target)[start:stop])
 
     def take(self, chosen: np.ndarray | slice) -> Rows:
-        """Returns the chosen rows."""
-        return Rows(*(None if part is None else part[chosen] for part in self))
+        """Returns the chosen rows; what is on disk stays there."""
+        x = self.x.take(chosen) if isinstance(self.x, Records) else self.x[chosen]
+        rest = (None if part is None else part[chosen] for part in (self.y, self.target))
+        return Rows(x, *rest)
+
+    def shaped(self, shape: tuple[int, ...]) -> Rows:
+        """Returns the same examples, each of another shape."""
+        is_array = isinstance(self.x, np.ndarray)
+        x = self.x.reshape(len(self), *shape) if is_array else self.x.reshape(shape)
+        return Rows(x, self.y, self.target)
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
@@ -76,9 +81,16 @@ class Dataset(NamedTuple):
 
 def key_of(experiment: Experiment) -> str:
     """Returns the name of the experiment's data: a user's own by its file and a hash of it."""
+    path = experiment.data_path
+    if experiment.dataset == 'images':
+        if not path:
+            raise UsageError('--dataset=images: needs --images=DIR, a folder of pictures')
+        found = pictures.listed(path)
+        settings = (found.digest, experiment.picture_size, experiment.jpeg_quality)
+        digest = hashlib.sha256(repr(settings).encode()).hexdigest()
+        return f'images:{Path(path).resolve().name}-{digest[:8]}'
     if experiment.dataset != 'array':
         return experiment.dataset
-    path = experiment.data_path
     if not path:
         raise UsageError('--dataset=array: needs --array=FILE.npz')
     if not Path(path).is_file():
@@ -88,33 +100,69 @@ def key_of(experiment: Experiment) -> str:
     return f'array:{Path(path).stem}-{digest[:8]}'
 
 
-def load(experiment: Experiment, data_dir: Path, *, verify: bool = False) -> Dataset:
+def load(
+    experiment: Experiment,
+    data_dir: Path,
+    *,
+    verify: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> Dataset:
     """Loads the experiment's data set, writing its records first where there are none.
 
-    `verify` hashes every shard. Raises DataError where records and manifest disagree, naming file
-    and offset.
+    `verify` hashes every shard. `check` is called while records are written, and may raise to stop
+    that. Raises DataError where records and manifest disagree, naming file and offset.
     """
     key = key_of(experiment)
     folder = data_dir / 'records' / key
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f'{folder}.lock'):
+            if _schema(folder) not in (SCHEMA, None):
+                print(f'the records of {key} are of another version and are written again')
+                shutil.rmtree(folder)
             if not (folder / 'manifest.json').is_file():
-                print(f'writing the records of {key} to {folder}, once')
-                source = sources.read(experiment.dataset, experiment.data_path, data_dir)
-                write(source, folder)
+                _write(experiment, folder, data_dir, check)
                 verify = True
     except OSError as error:
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
-    stamp = (folder / 'manifest.json').stat().st_mtime_ns
-    data = _kept(folder, stamp) if not verify else read(folder, verify=True)
-    return memory(data, experiment.pictures) if experiment.network == 'memory' else data
+    stamp, budget = (folder / 'manifest.json').stat().st_mtime_ns, experiment.cache_bytes
+    if verify:
+        _kept.cache_clear()
+        data = read(folder, budget, verify=True)
+    else:
+        data = _kept(folder, budget, stamp)
+    if experiment.network == 'memory':
+        return memory(data, experiment.pictures)
+    if experiment.network == 'conv' and not experiment.parent:
+        if not data.spec.picture:
+            raise UsageError(f'{data.key}: holds no pictures, which network=conv reads')
+        return shaped(data, (*data.spec.picture[:2], *(data.spec.picture[2:] or (1,))))
+    return data
+
+
+def _schema(folder: Path) -> int | None:
+    """Returns the version of the records there; None where there are none, or damaged ones."""
+    try:
+        return json.loads((folder / 'manifest.json').read_text())['schema']
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 @functools.lru_cache(maxsize=1)
-def _kept(folder: Path, _stamp: int) -> Dataset:
+def _kept(folder: Path, budget: int, _stamp: int) -> Dataset:
     """Reads a folder of records once for all the runs of a process."""
-    return read(folder)
+    return read(folder, budget)
+
+
+def shaped(data: Dataset, shape: tuple[int, ...]) -> Dataset:
+    """Returns the data with each example of that shape, where it has as many features."""
+    if data.spec.shape == shape or math.prod(data.spec.shape) != math.prod(shape):
+        return data
+    splits: dict[str, Rows] = {}
+    for name, rows in data.splits.items():
+        same = [n for n in splits if data.splits[n] is rows]  # a test split that is the train split
+        splits[name] = splits[same[0]] if same else rows.shaped(shape)
+    return data._replace(spec=data.spec._replace(shape=shape), splits=splits)
 
 
 def memory(data: Dataset, count: int) -> Dataset:
@@ -125,98 +173,217 @@ def memory(data: Dataset, count: int) -> Dataset:
     if count > len(train):
         raise UsageError(f'pictures={count}: {data.key} has {len(train)} to train on')
     labels = None if train.y is None else train.y[:count]
-    rows = Rows(np.eye(count, dtype=np.float32), labels, train.x[:count])
+    rows = Rows(np.eye(count, dtype=np.float32), labels, train.x[:count].reshape(count, -1))
     spec = data.spec._replace(shape=(count,))
     return data._replace(spec=spec, splits={'train': rows, 'test': rows})
 
 
-def stratified(rows: Rows, share: float, seed: int) -> Rows:
-    """Returns a share of each class, at least one of each, chosen by `seed`.
+def stratified(y: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Returns the rows of a share of each class, at least one of each, chosen by `seed`.
 
     A smaller share of the same seed is a part of a larger one.
     """
-    if share == 1.0:
-        return rows
     generator = np.random.default_rng((_LABELLED, seed))
     chosen = []
-    for label in np.unique(rows.y):
-        mine = generator.permutation(np.flatnonzero(rows.y == label))
+    for label in np.unique(y):
+        mine = generator.permutation(np.flatnonzero(y == label))
         chosen.append(mine[: max(1, round(share * len(mine)))])
-    return rows.take(np.sort(np.concatenate(chosen)))
+    return np.sort(np.concatenate(chosen))
+
+
+def unlabelled(rows: Rows, share: float, seed: int) -> Rows:
+    """Returns the rows with the labels of all but a share of each class hidden."""
+    if share == 1.0 or rows.y is None:
+        return rows
+    known = stratified(rows.y, share, seed)
+    y = np.full_like(rows.y, UNLABELLED)
+    y[known] = rows.y[known]
+    return Rows(rows.x, y, rows.target)
+
+
+def _write(experiment: Experiment, folder: Path, data_dir: Path, check: Callable[[], None]) -> None:
+    """Writes the records of the experiment's data set."""
+    print(f'writing the records of {folder.name} to {folder}, once')
+    if experiment.dataset == 'images':
+        write_pictures(experiment, folder, check)
+    else:
+        write(sources.read(experiment.dataset, experiment.data_path, data_dir), folder)
 
 
 def write(source: sources.Source, folder: Path) -> None:
     """Writes the source's records and manifest beside `folder`, then renames them into place."""
-    aside = Path(tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.parent))
+    aside = folder.with_name(f'.{folder.name}.writing')
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
     try:
         splits = {name: _write_split(aside, name, rows) for name, rows in source.splits.items()}
         first = source.splits['train'].x
-        manifest = {
-            'schema': SCHEMA,
-            'source': source.origin,
-            'shape': list(first.shape[1:]),
-            'dtype': str(first.dtype),
-            'classes': list(source.classes),
-            'splits': splits,
-        }
-        with open(aside / 'manifest.json', 'w') as file:
-            json.dump(manifest, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        if folder.exists():  # no manifest in it: leavings of another program
-            shutil.rmtree(folder)
-        os.rename(aside, folder)
+        form = Form(first.shape[1:], str(first.dtype))
+        _finish(aside, folder, source.origin, form, source.classes, splits)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 def _write_split(folder: Path, split: str, rows: sources.Examples) -> dict[str, Any]:
     shards = []
-    count = max(1, math.ceil(len(rows.x) / _SHARD_EXAMPLES))
-    for index in range(count):
-        start, stop = (len(rows.x) * i // count for i in (index, index + 1))
-        file = folder / f'{split}-{index:05d}-of-{count:05d}.tfrecord'
-        with tf.io.TFRecordWriter(str(file)) as writer:
-            for row in range(start, stop):
-                writer.write(_encode(rows, row))
-        with open(file, 'rb') as written:
-            os.fsync(written.fileno())
-        entry = {'file': file.name, 'examples': stop - start, 'bytes': file.stat().st_size}
-        shards.append(entry | {'sha256': _sha256(file)})
+    for file, start, stop in _shards(folder, split, len(rows.x), _SHARD_EXAMPLES):
+        labels = [None] * (stop - start) if rows.y is None else rows.y[start:stop].tolist()
+        examples = zip((x.tobytes() for x in rows.x[start:stop]), labels, strict=True)
+        shards.append(write_shard(file, examples))
     return {'examples': len(rows.x), 'shards': shards}
 
 
-def _encode(rows: sources.Examples, row: int) -> bytes:
-    features = {'x': tf.train.Feature(bytes_list=tf.train.BytesList(value=[rows.x[row].tobytes()]))}
-    if rows.y is not None:
-        label = tf.train.Int64List(value=[int(rows.y[row])])
-        features['y'] = tf.train.Feature(int64_list=label)
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+def _shards(folder: Path, split: str, examples: int, most: int) -> list[tuple[Path, int, int]]:
+    """Divides a split into shards of about the same size: file, first row, row after the last."""
+    count = max(1, math.ceil(examples / most))
+    ends = [examples * i // count for i in range(count + 1)]
+    return [
+        (folder / f'{split}-{i:05d}-of-{count:05d}.tfrecord', ends[i], ends[i + 1])
+        for i in range(count)
+    ]
 
 
-def _sha256(file: Path) -> str:
-    with open(file, 'rb') as opened:
-        return hashlib.file_digest(opened, 'sha256').hexdigest()
+def write_pictures(experiment: Experiment, folder: Path, check: Callable[[], None]) -> None:
+    """Writes a folder of pictures; an interrupted write goes on after its last whole shard.
+
+    Raises DataError where too many of them cannot be read.
+    """
+    found = pictures.listed(experiment.data_path)
+    settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
+    aside = folder.with_name(f'.{folder.name}.writing')
+    _say_what_changed(experiment.data_path, folder)
+    aside.mkdir(exist_ok=True)
+    planned = {
+        split: _shards(aside, split, len(files), pictures.SHARD)
+        for split, files in found.splits.items()
+    }
+    plan = {'schema': SCHEMA, 'shards': [p[0].name for part in planned.values() for p in part]}
+    if _json(aside / 'plan.json') != plan:  # the leavings of another version
+        shutil.rmtree(aside)
+        aside.mkdir()
+        (aside / 'plan.json').write_text(json.dumps(plan))
+    jobs = [
+        (file, found.splits[split][start:stop])
+        for split, part in planned.items()
+        for file, start, stop in part
+    ]
+    todo = [(file, files) for file, files in jobs if not _json(file.with_suffix('.json'))]
+    if len(todo) < len(jobs):
+        print(f'goes on: {len(jobs) - len(todo)} of {len(jobs)} shards are there')
+    with pictures.converted(found, [files for _, files in todo], settings, check) as converted:
+        for (file, _), stream in zip(todo, converted, strict=True):
+            unreadable: dict[str, str] = {}
+            entry = write_shard(file, pictures.readable(stream, unreadable))
+            entry['unreadable'] = unreadable
+            aside_entry = file.with_suffix('.writing')
+            aside_entry.write_text(json.dumps(entry))
+            os.replace(aside_entry, file.with_suffix('.json'))
+    entries = {
+        split: [_json(file.with_suffix('.json')) for file, _, _ in part]
+        for split, part in planned.items()
+    }
+    unreadable = {
+        name: reason
+        for part in entries.values()
+        for entry in part
+        for name, reason in entry.pop('unreadable').items()
+    }
+    splits = {
+        split: {'examples': sum(entry['examples'] for entry in part), 'shards': part}
+        for split, part in entries.items()
+    }
+    try:
+        pictures.report(found, unreadable, splits)
+    except DataError:
+        shutil.rmtree(aside)
+        raise
+    for file in (aside / 'plan.json', *aside.glob('*.json')):
+        file.unlink(missing_ok=True)
+    form = Form(settings.shape, 'uint8', 'jpeg' if settings.quality else 'raw')
+    extra = {
+        'images': os.path.realpath(experiment.data_path),
+        'jpeg_quality': settings.quality,
+        'listing': found.digest,
+        'unreadable': unreadable | found.ignored,
+    }
+    _finish(aside, folder, f'pictures of {found.folder}', form, found.classes, splits, extra)
 
 
-def read(folder: Path, *, verify: bool = False) -> Dataset:
-    """Reads a folder of records whole; a set without a test split, as iris, is tested on train."""
+def _say_what_changed(path: str, folder: Path) -> None:
+    """Prints that a folder of pictures was recorded before, as it was or as it was to be then."""
+    name, _, _ = folder.name.rpartition('-')
+    for other in folder.parent.glob(f'{name}-*/manifest.json'):
+        before = _json(other) or {}
+        if before.get('images') == os.path.realpath(path):
+            same = before.get('listing') == pictures.listed(path).digest
+            what = 'in another form' if same else 'before its files changed'
+            print(f'{path} was recorded {what} as {other.parent.name}, which is kept')
+
+
+def _json(file: Path) -> Any:
+    """Returns a file's content, or None where there is none to be read."""
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _finish(
+    aside: Path,
+    folder: Path,
+    origin: str,
+    form: Form,
+    classes: tuple[str, ...],
+    splits: dict[str, Any],
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Writes the manifest and renames the folder into place."""
+    manifest = {
+        'schema': SCHEMA,
+        'source': origin,
+        'shape': list(form.shape),
+        'dtype': form.dtype,
+        'encoding': form.encoding,
+        'classes': list(classes),
+        'splits': splits,
+        **(extra or {}),
+    }
+    with open(aside / 'manifest.json', 'w') as file:
+        json.dump(manifest, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    if folder.exists():  # no manifest in it: leavings of another program
+        shutil.rmtree(folder)
+    os.rename(aside, folder)
+
+
+def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Dataset:
+    """Reads a folder of records, into memory where all of it fits `budget` bytes.
+
+    A set without a test split, as iris, is tested on train.
+    """
     manifest = read_manifest(folder)
     remedy = f'remove {folder} to have it written again'
     digest = hashlib.sha256()
+    shape, classes = tuple(manifest['shape']), tuple(manifest['classes'])
+    form = Form(shape, manifest['dtype'], manifest['encoding'])
+    size = math.prod(shape) * np.dtype(form.dtype).itemsize
+    fits = size * sum(entry['examples'] for entry in manifest['splits'].values()) <= budget
     splits = {}
     for split, entry in manifest['splits'].items():
+        indices = []
         for shard in entry['shards']:
-            _check_shard(folder, shard, verify=verify, remedy=remedy)
+            indices.append(check_shard(folder, shard, remedy, verify=verify))
             digest.update(shard['sha256'].encode())
-        splits[split] = _read_split(folder, manifest, entry, remedy)
+        files = [folder / shard['file'] for shard in entry['shards']]
+        stored = Records(files, indices, form, remedy).reshape((math.prod(shape),))
+        y = np.concatenate([index[:, 1] for index in indices]).astype(np.int32)
+        if classes and len(y) and not 0 <= y.min() <= y.max() < len(classes):
+            raise DataError(f'{folder}: a label is not one of the {len(classes)} classes')
+        splits[split] = Rows(stored[:] if fits else stored, y if classes else None)
     splits.setdefault('test', splits['train'])
-    shape = tuple(manifest['shape'])
-    spec = Spec(
-        shape=(math.prod(shape),),
-        classes=tuple(manifest['classes']),
-        picture=shape if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)) else (),
-    )
+    is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in _DRAWABLE)
+    spec = Spec(shape=(math.prod(shape),), classes=classes, picture=shape if is_picture else ())
     return Dataset(folder.name, spec, splits, digest.hexdigest()[:16])
 
 
@@ -227,88 +394,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(file.read_text())
         if manifest['schema'] != SCHEMA:
             raise DataError(f'{file}: schema {manifest["schema"]}; this version reads {SCHEMA}')
-        known = {'source', 'shape', 'dtype', 'classes', 'splits'} <= manifest.keys()
+        known = {'source', 'shape', 'dtype', 'encoding', 'classes', 'splits'} <= manifest.keys()
     except (OSError, ValueError, KeyError, TypeError):
         known = False
     if not known:
         raise DataError(f'{file}: not a manifest; remove {folder} to have it written again')
     return manifest
-
-
-def _check_shard(folder: Path, shard: dict[str, Any], *, verify: bool, remedy: str) -> None:
-    """Checks size, framing and, where asked, hash before TensorFlow opens the file.
-
-    A frame that claims an absurd length would end the process inside TensorFlow.
-    """
-    file = folder / shard['file']
-    if not file.is_file():
-        raise DataError(f'{file}: missing; {remedy}')
-    size = file.stat().st_size
-    if size != shard['bytes']:
-        raise DataError(f'{file}: {size} bytes, the manifest says {shard["bytes"]}; {remedy}')
-    if verify and _sha256(file) != shard['sha256']:
-        raise DataError(f'{file}: its sha256 is not the one in the manifest; {remedy}')
-    offset = count = 0
-    with open(file, 'rb') as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        while offset < size:
-            length = struct.unpack_from('<Q', data, offset)[0] if offset + 8 <= size else size
-            if offset + _FRAME + length > size:
-                raise DataError(f'{file}: damaged record at offset {offset}; {remedy}')
-            offset, count = offset + _FRAME + length, count + 1
-    if count != shard['examples']:
-        expected = shard['examples']
-        raise DataError(f'{file}: {count} records, the manifest says {expected}; {remedy}')
-
-
-def _read_split(folder: Path, manifest: dict[str, Any], entry: dict[str, Any], remedy: str) -> Rows:
-    dtype, shape = np.dtype(manifest['dtype']), manifest['shape']
-    x = np.empty((entry['examples'], math.prod(shape)), dtype)
-    y = np.empty(entry['examples'], np.int32) if manifest['classes'] else None
-    start = 0
-    for shard in entry['shards']:
-        file = folder / shard['file']
-        begin = start
-        try:
-            for part, labels in _parsed(file, dtype, labelled=y is not None):
-                x[start : start + len(part)] = part
-                if y is not None:
-                    y[start : start + len(part)] = labels
-                start += len(part)
-        except (tf.errors.OpError, ValueError):
-            offset = _offset_of_damage(file)
-            raise DataError(f'{file}: damaged record at offset {offset}; {remedy}') from None
-        if start - begin != shard['examples']:
-            raise DataError(f'{file}: only {start - begin} records could be read; {remedy}')
-    if y is not None and len(y) and not 0 <= y.min() <= y.max() < len(manifest['classes']):
-        raise DataError(f'{folder}: a label is not one of the {len(manifest["classes"])} classes')
-    return Rows(x, y)
-
-
-def _parsed(
-    file: Path, dtype: np.dtype, *, labelled: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    features = {'x': tf.io.FixedLenFeature([], tf.string)}
-    if labelled:
-        features['y'] = tf.io.FixedLenFeature([], tf.int64)
-    with tf.Graph().as_default(), tf.Session() as session:
-        records = tf.data.TFRecordDataset(str(file)).batch(_READ_BATCH)
-        batch = tf.io.parse_example(tf.data.make_one_shot_iterator(records).get_next(), features)
-        batch['x'] = tf.io.decode_raw(batch['x'], tf.as_dtype(dtype))
-        while True:
-            try:
-                parsed = session.run(batch)
-            except tf.errors.OutOfRangeError:
-                return
-            yield parsed['x'], parsed.get('y')
-
-
-def _offset_of_damage(file: Path) -> int:
-    """Returns the byte offset of the first record that TensorFlow cannot read."""
-    offset = 0
-    try:
-        for record in tf.io.tf_record_iterator(str(file)):
-            tf.train.Example.FromString(record)
-            offset += _FRAME + len(record)
-    except Exception:
-        return offset
-    return offset

@@ -13,6 +13,7 @@ from parameters import Experiment, Study, nearest
 GERON = 'Geron 2017, Hands-On Machine Learning, ch. 15'
 L1_STORY = "an MNIST autoencoder's write-up: L1 loss, 11 codes"
 CONSTRAINTS = 'Jarvers and Hihn 2019, notebook on autoencoders'
+PRASAD = 'Prasad, Unsupervised Transfer Learning with Autoencoders in Tensorflow'
 NOTES = 'notes on autoencoders, after kvfrans.com'
 
 iris_linear = Experiment(
@@ -340,6 +341,7 @@ memory_onehot = Experiment(
     '64 pictures stored in the weights of a decoder, each under a one-hot vector',
     NOTES,
     network='memory',
+    filters=(64, 32),
     epochs=30,
     steps_per_epoch=100,
     batch_size=None,
@@ -350,6 +352,142 @@ memory_latent = memory_onehot.vary(
     'memory_latent',
     description='the same, each under a vector of 16 numbers that is learned too',
     memory_code=16,
+)
+
+conv_vae = Experiment(
+    'conv_vae',
+    'a folder of pictures (--images): four convolutions, a Gaussian code of 4,096, L1 distance',
+    PRASAD,
+    dataset='images',
+    network='conv',
+    filters=(32, 64, 64, 64),
+    kernel_size=3,
+    activation='relu',
+    output_activation='sigmoid',
+    loss='laplace',
+    variational=True,
+    epochs=20,
+    batch_size=32,
+    schedule='cosine',
+    flip=True,
+)
+conv_vae_l1 = conv_vae.vary('conv_vae_l1', description='conv_vae by the name of its distance')
+conv_vae_l2 = conv_vae.vary(
+    'conv_vae_l2', description='the same with L2: a Gaussian likelihood', loss='gaussian'
+)
+conv_vae_cosine = conv_vae.vary(
+    'conv_vae_cosine',
+    description='the same with cosine distance, which is no likelihood: beta is 0.02 / features',
+    loss='cosine',
+    beta=1.3e-7,
+)
+conv_ae = conv_vae.vary(
+    'conv_ae',
+    description='the same without the Gaussian code',
+    variational=False,
+    code_activation='linear',
+)
+conv_vae_classify = conv_vae.vary(
+    'conv_vae_classify',
+    description='conv_vae with a classifier of the code, trained together',
+    classify=1000.0,
+)
+
+conv_vae_cifar = conv_vae.vary(
+    'conv_vae_cifar',
+    description='the family at 32x32 on CIFAR-10: 5x5 kernels, 256 codes',
+    dataset='cifar10',
+    filters=(32, 64, 128, 128),
+    kernel_size=5,
+    code_size=256,
+    batch_size=64,
+)
+conv_vae_cifar_l1 = conv_vae_cifar.vary(
+    'conv_vae_cifar_l1', description='conv_vae_cifar by the name of its distance'
+)
+conv_vae_cifar_l2 = conv_vae_cifar.vary(
+    'conv_vae_cifar_l2', description='the same with L2: a Gaussian likelihood', loss='gaussian'
+)
+conv_vae_cifar_cosine = conv_vae_cifar.vary(
+    'conv_vae_cifar_cosine',
+    description='the same with cosine distance, beta 0.02 / features',
+    loss='cosine',
+    beta=6.5e-6,
+)
+conv_ae_cifar = conv_vae_cifar.vary(
+    'conv_ae_cifar',
+    description='the same without the Gaussian code',
+    variational=False,
+    code_activation='linear',
+)
+conv_vae_cifar_classify = conv_vae_cifar.vary(
+    'conv_vae_cifar_classify',
+    description='CIFAR-10: reconstruction and classifier trained together',
+    filters=(64, 128, 256, 512),
+    kernel_size=3,
+    classify=1000.0,
+    epochs=30,
+    crop=4,
+)
+conv_classifier = Experiment(
+    'conv_classifier',
+    "a classifier on the frozen codes of conv_vae_cifar's saved graph",
+    PRASAD,
+    dataset='cifar10',
+    parent=conv_vae_cifar,
+    head=(256,),
+    head_activation='relu',
+    head_dropout=0.3,
+    standardize_codings=True,
+    epochs=30,
+    batch_size=128,
+    schedule='cosine',
+)
+conv_finetune = conv_classifier.vary(
+    'conv_finetune',
+    description='the same, then all of it fine-tuned on flipped and shifted pictures',
+    finetune_epochs=20,
+    flip=True,
+    crop=4,
+)
+conv_scratch = conv_finetune.vary(
+    'conv_scratch',
+    description='the network of conv_finetune from random values',
+    initial='random',
+    epochs=0,
+)
+conv_phasewise = conv_vae_cifar.vary(
+    'conv_phasewise',
+    description='four convolutions trained greedily, one and its inverse a phase, on cached maps',
+    source=NOTES,
+    training='greedy',
+    loss='mse',
+    variational=False,
+    code_size=0,
+    epochs=5,
+    flip=False,
+)
+conv_joint = conv_phasewise.vary(
+    'conv_joint', description='the same four convolutions trained jointly', training='joint'
+)
+conv_transpose = Experiment(
+    'conv_transpose',
+    '28x28 convolutional autoencoder, decoded by transposed convolutions',
+    'Odena et al. 2016, Deconvolution and Checkerboard Artifacts',
+    network='conv',
+    filters=(32, 64),
+    kernel_size=3,
+    code_size=32,
+    activation='relu',
+    code_activation='linear',
+    output_activation='sigmoid',
+    batch_size=64,
+    schedule='cosine',
+)
+conv_upsample = conv_transpose.vary(
+    'conv_upsample',
+    description='the same, decoded by upsampling and convolutions',
+    decoder='upsample',
 )
 
 mnist_l1_initializers = Study(

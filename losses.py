@@ -49,6 +49,26 @@ def gaussian_nll(mean: tf.Tensor, target: tf.Tensor, log_var: tf.Tensor) -> tf.T
     return 0.5 * tf.reduce_sum(_per_example(squares + log_var + math.log(2 * math.pi)), axis=1)
 
 
+def laplace_nll(median: tf.Tensor, target: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
+    """Returns -log Laplace(target; median, exp(log_scale)) summed over features, nats, [batch]."""
+    distances = tf.abs(target - median) * tf.exp(-log_scale)
+    return tf.reduce_sum(_per_example(distances + log_scale + math.log(2)), axis=1)
+
+
+def psnr(outputs: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Returns the peak signal-to-noise ratio of pictures in [0, 1], cut to it, in dB, [batch]."""
+    error = mse(tf.clip_by_value(outputs, 0.0, 1.0), target)
+    return -10.0 / math.log(10) * tf.log(tf.maximum(error, 1e-10))
+
+
+def ssim(outputs: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Returns the structural similarity of pictures, [batch, H, W, C] in [0, 1], [batch].
+
+    Wang et al. 2004, windows of 11 x 11; the outputs are cut to [0, 1].
+    """
+    return tf.image.ssim(tf.clip_by_value(outputs, 0.0, 1.0), target, max_val=1.0)
+
+
 def gaussian_kl(mean: tf.Tensor, log_var: tf.Tensor) -> tf.Tensor:
     """Returns KL(N(mean, exp(log_var)) || N(0, I)) in nats, [batch] (Kingma and Welling 2014)."""
     terms = tf.exp(log_var) + tf.square(mean) - 1.0 - log_var
@@ -70,6 +90,16 @@ def sparsity_kl(activations: tf.Tensor, target: float) -> tf.Tensor:
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Returns -log softmax(logits)[label] in nats, [batch]; logits [batch, classes], labels int."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+
+def sigmoid_cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Returns -sum of log sigmoid(logits)[label] and log(1 - sigmoid) of the others, nats, [batch].
+
+    A label below zero is unknown and counts nothing.
+    """
+    wanted = tf.one_hot(labels, int(logits.shape[-1]))
+    nats = tf.nn.sigmoid_cross_entropy_with_logits(labels=wanted, logits=logits)
+    return tf.where_v2(labels >= 0, tf.reduce_sum(nats, axis=1), 0.0)
 
 
 def correct(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -33,7 +33,7 @@ flags.DEFINE_string('dataset', None, f"Instead of the experiment's: {', '.join(D
 flags.DEFINE_string(
     'array', None, 'A file .npz with x [N, ...] and y [N]: data to train on or label.'
 )
-flags.DEFINE_string('images', None, 'A folder of pictures to label (--mode=predict).')
+flags.DEFINE_string('images', None, 'A folder of pictures: data to train on or label.')
 flags.DEFINE_integer('seed', None, 'Keys initial weights, shuffling and dropout.')
 flags.DEFINE_integer(
     'seeds', None, 'Run this many seeds, and print mean and spread.', lower_bound=1
@@ -143,10 +143,6 @@ def use_run() -> None:
     """Does what --mode asks with a finished run: its saved configuration, another data set."""
     if FLAGS.mode == 'predict' and bool(FLAGS.images) == bool(FLAGS.array):
         raise UsageError('--mode=predict needs --images=DIR or --array=FILE.npz')
-    if FLAGS.mode != 'predict' and FLAGS.images:
-        raise UsageError(
-            f'--images: for --mode=predict; --mode={FLAGS.mode} reads --dataset, --array'
-        )
     if FLAGS.run_dir:
         idle = [name for name in ('set', 'parent', 'precision') if FLAGS[name].value]
         if idle:
@@ -173,8 +169,12 @@ def use_run() -> None:
 
 def data_changes() -> dict[str, str]:
     """Returns the fields that the data flags set."""
-    if FLAGS.array:
-        return {'dataset': 'array', 'data_path': FLAGS.array}
+    given = {name: FLAGS[name].value for name in ('images', 'array') if FLAGS[name].value}
+    if len(given) > 1 or (given and FLAGS.dataset not in (None, *given)):
+        named = ', '.join(f'--{name}' for name in (*given, 'dataset') if FLAGS[name].value)
+        raise UsageError(f'{named}: name one source of data')
+    for name, path in given.items():
+        return {'dataset': name, 'data_path': path}
     return {'dataset': FLAGS.dataset} if FLAGS.dataset else {}
 
 
@@ -189,8 +189,6 @@ def chosen(base: Experiment | Study) -> Experiment | Study:
     for name in ('seed', 'precision'):
         if getattr(FLAGS, name) is not None:
             changes[name] = getattr(FLAGS, name)
-    if FLAGS.mode == 'train' and FLAGS.images:
-        raise UsageError('--images: pictures can be labelled (--mode=predict), not yet trained on')
     changes |= data_changes() if FLAGS.mode != 'predict' else {}
     if FLAGS.parent:
         if is_study(base) or base.parent is None:

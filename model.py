@@ -28,9 +28,9 @@ INFERENCE = Mode()
 class Batch(NamedTuple):
     """What a tower is fed: the tensor it reads, what to reconstruct, labels if there are any."""
 
-    inputs: tf.Tensor  # [N, features], or the activations of a lower layer
+    inputs: tf.Tensor  # [N, features], [N, H, W, C], or the activations of a lower layer
     target: tf.Tensor  # as inputs; a memory's is the picture, [N, pixels]
-    y: tf.Tensor | None = None  # [N], int32
+    y: tf.Tensor | None = None  # [N], int32; below zero where unknown
 
 
 class Endpoints(NamedTuple):
@@ -52,9 +52,9 @@ def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None
     """
     X = tf.placeholder(tf.float32, [None, *spec.shape], name='X')
     y, mode = None, INFERENCE
-    if experiment.parent:
+    if experiment.classifies:
         y = tf.placeholder(tf.int32, [None], name='y')
-    if experiment.is_random():
+    if experiment.has_training_mode():
         mode = Mode(tf.placeholder_with_default(False, [], name='training'))
 
     def promise(name: str, tensor: tf.Tensor) -> tf.Tensor:
@@ -85,34 +85,66 @@ def tower(
             return _classifier(experiment, spec, batch, mode, reads, restored, expose)
         if experiment.network == 'memory':
             return _memory(experiment, spec, batch, expose)
-        return _dense_autoencoder(experiment, spec, batch, mode, reads, expose)
+        return _autoencoder(experiment, spec, batch, mode, reads, expose)
 
 
-def _dense_autoencoder(
+Pair = layers.DensePair | layers.ConvPair
+
+
+def _pairs(experiment: Experiment, spec: Spec) -> dict[int, Pair]:
+    """Makes or reuses each layer with its inverse, by number from 1; the last gives the code."""
+    settings = {'initializer': experiment.initializer, 'seed': experiment.seed}
+    pairs: dict[int, Pair] = {}
+    if experiment.network == 'dense':
+        shape = (math.prod(spec.shape),)
+        for k, units in enumerate(experiment.hidden, start=1):
+            pairs[k] = layers.dense_pair(
+                f'layer{k}', shape, units, tied=experiment.tied, **settings
+            )
+            shape = pairs[k].outputs
+        return pairs
+    shape, norm = spec.shape, experiment.batch_norm
+    for k, channels in enumerate(experiment.filters, start=1):
+        settings['normalized'] = norm, norm and k > 1  # the output has a bias
+        pairs[k] = layers.conv_pair(
+            f'layer{k}',
+            shape,
+            channels,
+            side=experiment.kernel_size,
+            upsample=experiment.decoder == 'upsample',
+            **settings,
+        )
+        shape = pairs[k].outputs
+    if experiment.code_size:
+        settings['normalized'] = norm
+        k, units = experiment.depth, experiment.code_size
+        pairs[k] = layers.dense_pair(f'layer{k}', shape, units, tied=False, **settings)
+    return pairs
+
+
+def _autoencoder(
     experiment: Experiment, spec: Spec, batch: Batch, mode: Mode, reads: str, expose: Expose
 ) -> Endpoints:
-    sizes = (math.prod(spec.shape), *experiment.hidden)
-    depth = len(experiment.hidden)
     settings = {'initializer': experiment.initializer, 'seed': experiment.seed}
-    pairs = {
-        k: layers.dense_pair(f'layer{k}', *sizes[k - 1 : k + 1], tied=experiment.tied, **settings)
-        for k in range(1, depth + 1)
-    }
+    pairs, depth = _pairs(experiment, spec), experiment.depth
+    kernels = [kernel for pair in pairs.values() for kernel in pair.kernels]
     lowest = 0 if reads == 'X' else int(reads.removeprefix('hidden'))
     tensors: dict[str, tf.Tensor] = {}
-    hidden = {lowest: batch.inputs}  # hidden[k] is [N, sizes[k]]
+    hidden = {lowest: batch.inputs}  # hidden[k] is [N, *pairs[k].outputs]
     for k in range(lowest + 1, depth + 1):
         activation = experiment.code if k == depth else experiment.activation
-        made = pairs[k].encode(hidden[k - 1], activation)
+        made = layers.ACTIVATION[activation](pairs[k].encode(hidden[k - 1], mode))
         if not (experiment.variational and k == depth):  # a Gaussian's mean is noisy by itself
             made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
         tensors[f'hidden{k}'] = hidden[k] = expose(f'hidden{k}', made)
-    codings = hidden[depth]
+    codings = layers.flattened(hidden[depth])
     if experiment.variational:
+        units = pairs[depth].outputs[0]
+        below = layers.flattened(hidden[depth - 1])
         with tf.variable_scope(f'layer{depth}'):
-            raw = layers.dense(
-                'log_var', hidden[depth - 1], sizes[depth], activation='linear', **settings
-            )
+            raw = layers.dense('log_var', below, units, activation='linear', **settings)
+            with tf.variable_scope('log_var', reuse=True):
+                kernels.append(tf.get_variable('kernel'))
         mean = tensors['codings_mean'] = expose('codings_mean', codings)
         log_var = tensors['codings_log_var'] = expose('codings_log_var', layers.log_variance(raw))
         codings = layers.sample(mean, log_var, mode)
@@ -124,11 +156,11 @@ def _dense_autoencoder(
 
     def decode(k: int, codings: tf.Tensor) -> tf.Tensor:
         """Decodes hidden[k] down to what the tower reads, but for the last activation."""
-        made = pairs[k].decode(codings, 'linear')
+        made = pairs[k].decode(codings, mode)
         for layer in range(k - 1, lowest, -1):
             made = layers.ACTIVATION[activation_of(layer + 1)](made)
             made = layers.dropout(made, experiment.dropout, mode, f'decoded{layer}')
-            made = pairs[layer].decode(made, 'linear')
+            made = pairs[layer].decode(made, mode)
         return made
 
     final = layers.ACTIVATION[activation_of(lowest + 1)]
@@ -138,16 +170,31 @@ def _dense_autoencoder(
         for k in range(lowest + 1, depth):
             name = f'phase{k}_outputs'
             tensors[name] = expose(name, final(decode(k, hidden[k])))
+    if experiment.classify:
+        with tf.variable_scope('head'):
+            classes = len(spec.classes)
+            made = layers.dense(
+                'logits', tensors['codings'], classes, activation='linear', **settings
+            )
+        tensors['logits'] = expose('logits', made)
 
     distance = _distance(experiment)
     name = LOSSES[experiment.loss]
     terms: dict[str, Lazy] = {
         'mse': lambda: losses.mse(tensors['outputs'], batch.target),
         name: lambda: distance(logits, activation_of(lowest + 1), batch.target),
-        'l2': lambda: losses.l2([w for p in pairs.values() for w in p.kernels], experiment.l2),
+        'l2': lambda: losses.l2(kernels, experiment.l2),
+        'ssim': lambda: losses.ssim(tensors['outputs'], batch.target),
         'sparsity': lambda: losses.sparsity_kl(tensors['codings'], experiment.sparsity_target),
     }
     metrics = _reconstruction_metrics(tensors['outputs'], batch.target)
+    if experiment.network == 'conv':
+        metrics['psnr'] = lambda: losses.psnr(tensors['outputs'], batch.target)
+    if experiment.classify:
+        metrics['cross_entropy'] = terms['cross_entropy'] = lambda: losses.sigmoid_cross_entropy(
+            tensors['logits'], batch.y
+        )
+        metrics['accuracy'] = lambda: losses.correct(tensors['logits'], batch.y)
     if name == 'nll':
         metrics['nll'] = terms['nll']
     if experiment.variational:
@@ -157,7 +204,7 @@ def _dense_autoencoder(
     for k in range(lowest + 1, depth + 1):
         target = batch.target if k == lowest + 1 else hidden[k - 1]
         terms[f'phase{k}/{name}'] = lambda k=k, target=target: distance(
-            pairs[k].decode(hidden[k], 'linear'), activation_of(k), target
+            pairs[k].decode(hidden[k], mode), activation_of(k), target
         )
         terms[f'phase{k}/l2'] = lambda k=k: losses.l2(pairs[k].kernels, experiment.l2)
         terms[f'phase{k}/sparsity'] = lambda k=k: losses.sparsity_kl(
@@ -169,7 +216,8 @@ def _dense_autoencoder(
 def _distance(experiment: Experiment) -> Callable[[tf.Tensor, str, tf.Tensor], tf.Tensor]:
     """Returns (logits, activation, target) -> the experiment's loss, [batch].
 
-    A Gaussian likelihood has one variance for all features, learned with the rest.
+    A Gaussian or Laplace likelihood has one variance or scale for all features, learned with the
+    rest (Rybkin et al. 2021).
     """
     if experiment.loss == 'bernoulli':
         return lambda logits, _, target: losses.bernoulli_nll(logits, target)
@@ -178,6 +226,12 @@ def _distance(experiment: Experiment) -> Callable[[tf.Tensor, str, tf.Tensor], t
             log_var = layers.log_variance(layers.bias_variable('output_log_var', 1))
         return lambda logits, activation, target: losses.gaussian_nll(
             layers.ACTIVATION[activation](logits), target, log_var
+        )
+    if experiment.loss == 'laplace':
+        with tf.variable_scope('layer1'):
+            log_scale = layers.log_variance(layers.bias_variable('output_log_scale', 1))
+        return lambda logits, activation, target: losses.laplace_nll(
+            layers.ACTIVATION[activation](logits), target, log_scale
         )
     found = getattr(losses, experiment.loss)
     return lambda logits, activation, target: found(layers.ACTIVATION[activation](logits), target)
@@ -215,7 +269,12 @@ def _memory(experiment: Experiment, spec: Spec, batch: Batch, expose: Expose) ->
     kinds = (*[experiment.activation] * (depth - 1), experiment.output_activation)
     for k, (units, kind) in enumerate(zip(widths, kinds, strict=True), start=1):
         made = layers.deconvolution(
-            f'deconvolution{k}', made, sizes[depth - k], units, activation=kind, **settings
+            f'deconvolution{k}',
+            made,
+            (*sizes[depth - k], units),
+            side=experiment.kernel_size,
+            activation=kind,
+            **settings,
         )
     outputs = expose('outputs', tf.reshape(made, [-1, math.prod(spec.picture)]))
     metrics = _reconstruction_metrics(outputs, batch.target)

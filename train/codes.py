@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def evaluate_run(folder: Path, changes: dict[str, Any], data_dir: Path) -> dict[
     """
     with opened(folder) as network, Interrupts() as interrupts:
         data = _data(network, changes, data_dir)
-        if network.experiment.parent and not data.spec.classes:
+        if network.experiment.classifies and not data.spec.classes:
             raise DataError(f'{data.key}: has no labels, and {folder} is a classifier')
         metrics = evaluate.score(network, data, data.splits, interrupts)
         results = {
@@ -96,13 +97,16 @@ def generate(folder: Path, codes: str, count: int, seed: int) -> Path:
 
 def _data(network: Network, changes: dict[str, Any], data_dir: Path) -> dataset.Dataset:
     experiment = network.experiment.vary(**changes)
-    data = dataset.load(experiment, data_dir)
+    if experiment.dataset == 'images' and network.spec.picture:
+        size, channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]
+        experiment = experiment.vary(image_size=size, image_channels=channels)
+    data = dataset.shaped(dataset.load(experiment, data_dir), network.spec.shape)
     if data.spec.shape != network.spec.shape:
         raise DataError(
-            f'{data.key}: {data.spec.shape[0]} features an example, the run reads '
-            f'{network.spec.shape[0]}'
+            f'{data.key}: {math.prod(data.spec.shape)} features an example, the run reads '
+            f'{math.prod(network.spec.shape)}'
         )
-    if experiment.parent and data.spec.classes and data.spec.classes != network.spec.classes:
+    if experiment.classifies and data.spec.classes and data.spec.classes != network.spec.classes:
         print(f'warning: the classes of {data.key} are not those that the run was trained on')
         if len(data.spec.classes) > len(network.spec.classes):
             raise DataError(

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from dataset import Dataset, Rows
 from train import evaluate, figures, probe
 from train.network import Network
 
+_THUMBNAILS = 300  # pictures drawn at the place of their codes
 _MANIFOLD = 15  # pictures along each side of a two-dimensional code's map
 
 
@@ -37,7 +39,7 @@ def draw(
         ),
     }
     if picture:
-        made |= _pictures(network, data, test)
+        made |= _pictures(network, data, test, codings, title)
     if 'logits' in network.endpoints.tensors:
         made |= _confusion(network, data, test, title)
     elif codings.shape[1] == 2 and not picture:
@@ -56,7 +58,9 @@ def _separation(metrics: Mapping[str, float]) -> str:
     return f'5-nearest-neighbour accuracy: {", ".join(texts)}' if texts else ''
 
 
-def _pictures(network: Network, data: Dataset, test: Rows) -> dict[str, Any]:
+def _pictures(
+    network: Network, data: Dataset, test: Rows, codings: np.ndarray, title: str
+) -> dict[str, Any]:
     picture, tensors, made = data.spec.picture, network.endpoints.tensors, {}
     shown = _one_of_each(test)
     name = 'stored' if network.experiment.network == 'memory' else 'input'
@@ -70,14 +74,20 @@ def _pictures(network: Network, data: Dataset, test: Rows) -> dict[str, Any]:
     if 'outputs' in tensors:
         lines['output'] = network.compute('outputs', shown)
     made['reconstructions'] = figures.picture_rows(lines, picture)
-    kernel = network.values().get('layer1/kernel')
-    if kernel is not None and kernel.shape[0] == data.spec.shape[0]:
-        made['filters'] = figures.filters(kernel, picture)
+    if any(variable.op.name == 'layer1/kernel' for variable in network.variables):
+        kernel = network.values()['layer1/kernel']
+        if kernel.ndim == 4:  # of a convolution, [side, side, channels, units]
+            made['filters'] = figures.filters(kernel, kernel.shape[:3])
+        elif kernel.shape[0] == data.spec.shape[0]:
+            made['filters'] = figures.filters(kernel, picture)
+    thumbs = probe.compared(test, _THUMBNAILS)
+    made['latent_pictures'] = figures.latent_pictures(
+        codings, thumbs.targets(0, len(thumbs)), picture, f'{title}: codings of test pictures'
+    )
     if network.decodes() and network.experiment.network != 'memory':
         made['samples'] = figures.picture_rows(_samples(network, data), picture)
         made['interpolation'] = figures.picture_rows(_between(network, shown), picture)
-    if network.decodes() and int(tensors['codings'].shape[-1]) == 2:
-        codings = network.compute('codings', test)
+    if network.decodes() and codings.shape[1] == 2:
         made['manifold'] = _manifold(network, codings, picture)
     return made
 
@@ -117,15 +127,18 @@ def _manifold(network: Network, codings: np.ndarray, picture: tuple[int, ...]) -
 def _confusion(network: Network, data: Dataset, test: Rows, title: str) -> dict[str, Any]:
     picture, classes = data.spec.picture, data.spec.classes
     logits = network.compute('logits', test)
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities = shifted / shifted.sum(axis=1, keepdims=True)
+    joint = network.experiment.parent is None  # with an output of its own for each class
+    probabilities = expit(logits) if joint else softmax(logits, axis=1)
     correct = float(np.mean(probabilities.argmax(axis=1) == test.y))
     title = f'{title}: test accuracy {correct:.2%}'
     made = {'confusion': figures.confusion(test.y, probabilities, classes, title)}
     if picture:
-        images = test.floats(0, len(test))
         made['most_confused'] = figures.most_confused(
-            images, test.y, probabilities, classes, picture
+            lambda rows: test.take(rows).floats(0, len(rows)),
+            test.y,
+            probabilities,
+            classes,
+            picture,
         )
     return made
 

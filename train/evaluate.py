@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -14,15 +15,19 @@ import layers
 import model
 from dataset import Dataset, Rows
 from layers import Mode
-from parameters import Noise
+from parameters import Noise, Spec
+from records import Records
 from train import probe
 from train.interrupts import Interrupts
-from train.network import BATCH, Network
+from train.network import Network, batch_size
 
 _CLEAN = Noise()
 _KEY = 19  # of the random numbers of evaluation, which are the same in every run
 _BASELINES: dict[tuple[str, int], dict[str, float]] = {}  # of (data, width), for a study's runs
 _SAMPLES = 2000  # drawn to be compared with as many test pictures
+_SIMILAR = 1 << 23  # numbers, at most, in pictures that are compared with pictures
+_COMPARED = 1 << 27  # numbers, at most, in examples whose neighbours are sought
+_WINDOW = 11  # side of the windows of structural similarity
 
 
 class Evaluation:
@@ -42,10 +47,14 @@ class Evaluation:
     ):
         """Builds it; `names` maps what a value is called to what it is, None is all metrics."""
         self._session = network.session
-        tensors, labelled = network.endpoints.tensors, network.experiment.parent is not None
+        tensors, labelled = network.endpoints.tensors, network.experiment.classifies
+        shape = tensors[reads].shape
+        self._batch = batch_size(tuple(map(int, shape[1:])))
+        is_memory = network.experiment.network == 'memory' and not network.experiment.parent
         with tf.name_scope('evaluation'):
-            self._inputs = tf.placeholder(tf.float32, tensors[reads].shape, 'inputs')
-            self._target = tf.placeholder(tf.float32, [None, None], 'target')
+            self._inputs = tf.placeholder(tf.float32, shape, 'inputs')
+            wanted = [None, None] if is_memory else shape
+            self._target = tf.placeholder(tf.float32, wanted, 'target')
             self._y = tf.placeholder(tf.int32, [None], 'y') if labelled else None
             self._seed = tf.placeholder(tf.int64, [2], 'seed')
             inputs = layers.corrupt(self._inputs, noise, self._seed)
@@ -58,11 +67,12 @@ class Evaluation:
     def mean(self, rows: Rows) -> dict[str, float]:
         """Returns each value's mean over the rows; a scalar counts once for each example."""
         sums = dict.fromkeys(self._fetches, 0.0)
-        for start in range(0, len(rows), BATCH):
-            stop = min(start + BATCH, len(rows))
+        for start in range(0, len(rows), self._batch):
+            stop = min(start + self._batch, len(rows))
+            inputs = rows.floats(start, stop)
             feeds = {
-                self._inputs: rows.floats(start, stop),
-                self._target: rows.targets(start, stop),
+                self._inputs: inputs,
+                self._target: inputs if rows.target is None else rows.targets(start, stop),
                 self._seed: (_KEY, start),
             }
             if self._y is not None:
@@ -77,7 +87,8 @@ def score(
 ) -> dict[str, float]:
     """Returns all metrics of results.json: of each of `splits`, and of the codes of the test set.
 
-    `data` has the whole splits, which codes are compared among.
+    `data` has the whole splits, which codes are compared among. Of training examples that are on
+    disk only the first 10,000 are scored.
     """
     experiment = network.experiment
     evaluations = [Evaluation(network, samples=False)]
@@ -92,6 +103,8 @@ def score(
         )
     metrics: dict[str, float] = {}
     for split, rows in splits.items():
+        if isinstance(rows.x, Records) and split == 'train':
+            rows = probe.compared(rows)
         scored: dict[str, float] = {}
         for evaluation in evaluations:
             interrupts.check()
@@ -99,9 +112,28 @@ def score(
         metrics |= {f'{split}/{name}': value for name, value in scored.items()}
     metrics |= {f'test/{name}': value for name, value in _codes(network, data).items()}
     interrupts.check()
+    if experiment.parent is None and experiment.network == 'conv':
+        metrics |= _of_pictures(network, data)
     if experiment.parent is None and experiment.network == 'dense' and data.spec.picture:
         metrics['filter_kurtosis'] = probe.filter_kurtosis(network.values()['layer1/kernel'])
     return metrics | _principal_components(network, data)
+
+
+def _of_pictures(network: Network, data: Dataset) -> dict[str, float]:
+    """Returns structural similarity and checkerboard of reconstructed test pictures."""
+    found: dict[str, float] = {}
+    test = probe.compared(data.splits['test'], _limit(data.spec, _SIMILAR))
+    if min(data.spec.picture[:2]) >= _WINDOW:
+        found['test/ssim'] = Evaluation(network, {'ssim': 'ssim'}, samples=False).mean(test)['ssim']
+    images, outputs = test.floats(0, len(test)), network.compute('outputs', test)
+    found['checkerboard_data'] = probe.checkerboard(images)
+    found['test/checkerboard'] = probe.checkerboard(np.clip(outputs, 0, 1))
+    return found
+
+
+def _limit(spec: Spec, numbers: int) -> int:
+    """Returns how many examples have about so many numbers."""
+    return max(1, numbers // math.prod(spec.shape))
 
 
 def _codes(network: Network, data: Dataset) -> dict[str, float]:
@@ -112,13 +144,18 @@ def _codes(network: Network, data: Dataset) -> dict[str, float]:
         among = network.compute('codings', train)
         found['separation'] = probe.separation(among, train.y, codings, test.y)
         key = (data.digest, codings.shape[1])
-        if key not in _BASELINES:
+        fits = len(train) <= _limit(data.spec, _COMPARED)
+        if key not in _BASELINES and fits:
             _BASELINES[key] = probe.baselines(train, test, codings.shape[1])
-        found |= _BASELINES[key]
-    if network.decodes() and data.spec.picture and network.experiment.network != 'memory':
-        images = probe.compared(test, _SAMPLES)
+        found |= _BASELINES.get(key, {})
+    draws = network.decodes() and data.spec.picture and network.experiment.network != 'memory'
+    if draws and len(test) > probe.NEAREST:
+        images = probe.compared(test, min(_SAMPLES, _limit(data.spec, _SIMILAR)))
         outputs = network.decode(drawn(len(images), codings.shape[1]))
-        precision, recall = probe.precision_and_recall(outputs, images.floats(0, len(images)))
+        near = (
+            values.reshape(len(images), -1) for values in (outputs, images.floats(0, len(images)))
+        )
+        precision, recall = probe.precision_and_recall(*near)
         found |= {'sample_precision': precision, 'sample_recall': recall}
     return found
 
@@ -176,10 +213,11 @@ def cached(
         file.parent.mkdir(parents=True, exist_ok=True)
         aside = file.with_suffix('.writing')
         written = np.lib.format.open_memmap(aside, 'w+', np.float32, shape)
-        for start in range(0, len(rows), BATCH):
+        size = batch_size(network.spec.shape)
+        for start in range(0, len(rows), size):
             interrupts.check()
-            feeds = {tensors['X']: rows.floats(start, start + BATCH)}
-            written[start : start + BATCH] = network.session.run(tensors[name], feeds)
+            feeds = {tensors['X']: rows.floats(start, start + size)}
+            written[start : start + size] = network.session.run(tensors[name], feeds)
         written.flush()
         os.replace(aside, file)
     return Rows(np.load(file, mmap_mode='r'), rows.y)

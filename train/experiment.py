@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 import dataset
 import saved_graph
-from errors import DataError
+from errors import DataError, UsageError
 from parameters import Experiment
 from saved_graph import SavedGraph
 from train import report, runs, transfer
@@ -64,11 +64,13 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             print(report.scores(results))
             return results
         restored = _parent(experiment, place, interrupts)
-        data = dataset.load(experiment, place.data_dir, verify=place.verify)
+        data = dataset.load(experiment, place.data_dir, verify=place.verify, check=interrupts.check)
+        if restored and restored.shape and None not in restored.shape:
+            data = dataset.shaped(data, restored.shape)
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if sibling:
             print(f'goes on from {sibling}')
-        _check_range(experiment, data)
+        _check_data(experiment, data)
         config['data'] = {
             'key': data.key,
             'digest': data.digest,
@@ -110,9 +112,19 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
     return saved_graph.read(str(folder))
 
 
-def _check_range(experiment: Experiment, data: dataset.Dataset) -> None:
-    """Raises DataError where a Bernoulli likelihood would meet values that are no probabilities."""
+def _check_data(experiment: Experiment, data: dataset.Dataset) -> None:
+    """Raises UsageError or DataError where the experiment asks what the data cannot give."""
     x = data.splits['train'].x
+    if experiment.classifies and not data.spec.classes:
+        raise DataError(
+            f'{data.key}: a classifier needs labels, and this data set has none (folders by class, '
+            'or y in the .npz file)'
+        )
+    if (experiment.flip or experiment.crop) and len(data.spec.shape) != 3:
+        raise UsageError(
+            f'{"flip" if experiment.flip else "crop"}: needs a network that reads pictures, this '
+            f'one reads {data.spec.shape[0]} features'
+        )
     if experiment.parent or experiment.loss != 'bernoulli' or x.dtype == np.uint8:
         return
     if x.min() < 0 or x.max() > 1:

@@ -6,14 +6,16 @@ The functions take arrays and return a Figure; drawing.py collects the arrays of
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from sklearn.decomposition import PCA
 
 from parameters import Study
@@ -69,6 +71,7 @@ _UNITS = {
     'l2': 'penalty on the kernels',
     'mae': 'mean absolute error a feature',
     'cosine': '1 - cosine',
+    'psnr': 'peak signal-to-noise ratio (dB)',
     'nll': '-log likelihood (nats an example)',
     'kl': 'KL from N(0, I) (nats an example)',
     'sparsity': 'KL from the target activation (nats)',
@@ -128,22 +131,27 @@ def _drawable(images: np.ndarray, picture: tuple[int, ...]) -> np.ndarray:
 
 
 def filters(kernel: np.ndarray, picture: tuple[int, ...]) -> Figure:
-    """Draws the 100 columns of largest norm of a first kernel, [pixels, units], on one scale."""
+    """Draws the 100 filters of largest norm of a first kernel, [..., units], on one scale.
+
+    A filter is drawn as a picture of that shape.
+    """
+    kernel = kernel.reshape(-1, kernel.shape[-1])
     norms = np.linalg.norm(kernel, axis=0)
     chosen = np.argsort(-norms, kind='stable')[:100]
-    limit = np.percentile(np.abs(kernel[:, chosen]), 99.5)
+    limit, note = np.percentile(np.abs(kernel[:, chosen]), 99.5), ''
     weights = np.clip(kernel[:, chosen].T / limit, -1, 1)
     columns = int(np.ceil(np.sqrt(len(chosen))))
     figure = Figure(figsize=(8.4, 7.4), layout='constrained')
     panel = figure.subplots()
     if picture[2:] == (3,):  # in colour, grey is zero
         panel.imshow(_montage(0.5 + 0.5 * weights.reshape(-1, *picture), columns, 1.0))
+        note = f'; grey is 0, full colour {limit:.2g}'
     else:
         grid = _montage(weights.reshape(-1, *picture[:2]), columns, np.nan)
         shown = panel.imshow(grid * limit, cmap='RdBu_r', vmin=-limit, vmax=limit)
         figure.colorbar(shown, ax=panel, shrink=0.6, label='weight')
     panel.axis('off')
-    panel.set_title(f'first-layer filters: {len(chosen)} of {kernel.shape[1]}, largest norms')
+    panel.set_title(f'first-layer filters: {len(chosen)} of {kernel.shape[1]}, largest norms{note}')
     return figure
 
 
@@ -181,6 +189,29 @@ def latent(
     return figure
 
 
+def latent_pictures(
+    codings: np.ndarray, images: np.ndarray, picture: tuple[int, ...], title: str
+) -> Figure:
+    """Draws pictures, [n, pixels], where the first n of all codings, [N, units], lie.
+
+    The plane is that of the codings' first two principal components.
+    """
+    with np.errstate(invalid='ignore'):
+        plane = PCA(min(2, codings.shape[1])).fit(codings).transform(codings[: len(images)])
+    if plane.shape[1] == 1:
+        plane = np.column_stack([plane, np.zeros(len(plane))])
+    figure = Figure(figsize=(10, 9), layout='constrained')
+    panel = figure.subplots()
+    panel.scatter(*plane.T, s=0)
+    zoom, scale = 26 / max(picture[:2]), Normalize(0, 1)
+    for place, image in zip(plane, _drawable(images, picture), strict=True):
+        step = -(-max(picture[:2]) // 64)
+        drawn = OffsetImage(image[::step, ::step], zoom=zoom * step, cmap='gray', norm=scale)
+        panel.add_artist(AnnotationBbox(drawn, place, frameon=False))
+    panel.set(xlabel='first principal component', ylabel='second principal component', title=title)
+    return figure
+
+
 def _colours(count: int) -> np.ndarray:
     return colormaps['tab10'](range(count)) if count <= 10 else colormaps['tab20'](range(20))
 
@@ -211,13 +242,16 @@ def confusion(
 
 
 def most_confused(
-    images: np.ndarray,
+    images: Callable[[np.ndarray], np.ndarray],
     labels: np.ndarray,
     probabilities: np.ndarray,
     classes: Sequence[str],
     picture: tuple[int, ...],
 ) -> Figure | None:
-    """Draws the wrongly classified pictures of the highest confidence; None where all are right."""
+    """Draws the wrongly classified pictures of the highest confidence; None where all are right.
+
+    `images` gives the pictures of some rows, [n, pixels].
+    """
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
@@ -229,7 +263,7 @@ def most_confused(
     panels = figure.subplots(lines, SHOWN, squeeze=False).ravel()
     for panel in panels:
         panel.axis('off')
-    drawable = _drawable(images[wrong], picture)
+    drawable = _drawable(images(wrong), picture)
     for panel, image, row in zip(panels, drawable, wrong, strict=False):
         panel.imshow(image, cmap='gray', vmin=0, vmax=1)
         panel.set_title(

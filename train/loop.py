@@ -19,14 +19,18 @@ from tqdm import tqdm
 
 import layers
 import model
+import records
 from dataset import Rows
 from errors import Diverged
 from layers import Mode
 from parameters import Experiment, Phase, Term
+from records import Records
 from train.checkpoints import Checkpoints, State
 from train.interrupts import Interrupts
 from train.network import Tower
 
+_READ = 32  # records read in one piece of Python
+_AHEAD = 2  # batches that are ready before they are needed
 _CALL_SECONDS = 0.2  # of updates in one session call: long enough to be cheap, short enough to stop
 
 
@@ -42,10 +46,10 @@ class Updates(NamedTuple):
     sums_before: tf.Tensor  # adding to these
     sums: tf.Tensor  # the losses, summed over examples, float64
     last_step: tf.Variable  # the last one applied
-    order: tf.Variable  # of the examples in this epoch
-    shuffle: Callable[[int], np.ndarray]  # epoch -> that order
+    begin: Callable[[tf.Session, int, int], None]  # (session, epoch, step within it)
     data: dict[tf.Variable, np.ndarray]  # what must be set before the first step
     slots: list[tf.Variable]
+    failure: Callable[[], Exception | None]  # of what is read from disk
     trained: tuple[str, ...]  # names of the variables it moves
 
     def initialize(self, session: tf.Session) -> None:
@@ -91,12 +95,13 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
     made: dict[str, Any] = {}  # what only the loop's body can make: the optimizer and its variables
 
     def update(step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        start = tf.cast(step % length.steps_per_epoch, tf.int32) * length.batch_size
-        index = order.read_value()[start : start + length.batch_size]
-        x, target, y = fetch(index)
         seed = tf.stack([tf.constant(key, tf.int64), step])
+        x, target, y = feed.fetch(step)
+        if phase.reads == 'X' and (experiment.flip or experiment.crop):
+            target = x = layers.augment(x, experiment.flip, experiment.crop, seed)
         inputs = layers.corrupt(x, phase.corruption, seed)
-        endpoints = tower(model.Batch(inputs, target, y), Mode(True, seed))
+        mode = Mode(True, seed, statistics={})
+        endpoints = tower(model.Batch(inputs, target, y), mode)
         means = [tf.reduce_mean(endpoints.losses[term.name]()) for term in phase.losses]
         weights = [_weight(term, step, length.steps_per_epoch) for term in phase.losses]
         loss = tf.add_n([w * m for w, m in zip(weights, means, strict=True)])
@@ -108,23 +113,15 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
             experiment, phase, _scheduled(experiment.schedule, rate, step, length.steps)
         )
         with tf.control_dependencies([tf.debugging.check_numerics(loss, 'loss')]):
-            applied = optimizer.apply_gradients(moved)
+            applied = [optimizer.apply_gradients(moved), *follow(mode.statistics, phase.trainable)]
         made.update(optimizer=optimizer, trained=tuple(v.op.name for _, v in moved))
-        with tf.control_dependencies([applied, last_step.assign(step)]):
-            count = tf.cast(tf.shape(index)[0], tf.float64)
+        with tf.control_dependencies([*applied, last_step.assign(step)]):
+            count = tf.cast(tf.shape(x)[0], tf.float64)
             return step + 1, sums + count * tf.cast(tf.stack(means), tf.float64)
 
-    def shuffle(epoch: int) -> np.ndarray:
-        """Returns an epoch's examples: all of them, shuffled anew as often as they are needed."""
-        generator = np.random.default_rng((key, epoch))
-        passes = math.ceil(length.examples / len(rows))
-        orders = [generator.permutation(len(rows)) for _ in range(passes)]
-        return np.concatenate(orders)[: length.examples].astype(np.int32)
-
     with tf.name_scope(phase.name):
-        order = _held(f'{phase.name}/order', np.zeros(length.examples, np.int32), data)
         last_step = _held(f'{phase.name}/last_step', np.int64(-1), data)
-        fetch = _fetcher(rows, f'{phase.name}/rows', data)
+        feed = _feed(rows, length, key, phase.name, data)
         first = tf.placeholder(tf.int64, [], 'first')
         last = tf.placeholder(tf.int64, [], 'last')
         sums_before = tf.placeholder(tf.float64, [len(phase.losses)], 'sums_before')
@@ -145,11 +142,11 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
         sums_before=sums_before,
         sums=sums,
         last_step=last_step,
-        order=order,
-        shuffle=shuffle,
+        begin=feed.begin,
         data=data,
         slots=made['optimizer'].variables(),
         trained=made['trained'],
+        failure=lambda: getattr(rows.x, 'failure', None),
     )
 
 
@@ -175,29 +172,103 @@ def _held(name: str, value: np.ndarray, data: dict[tf.Variable, np.ndarray]) -> 
     return variable
 
 
-def _fetcher(rows: Rows, name: str, data: dict[tf.Variable, np.ndarray]) -> Callable:
-    """Returns index -> (x, target, y) on the graph: floats, bytes scaled to [0, 1], and labels."""
+class Feed(NamedTuple):
+    """Where a phase's batches come from."""
 
-    def held(values: np.ndarray | None, part: str) -> Callable[[tf.Tensor], tf.Tensor | None]:
+    fetch: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]]  # step -> a batch
+    begin: Callable[[tf.Session, int, int], None]  # (session, epoch, step within it)
+
+
+def _feed(
+    rows: Rows, length: Length, key: int, name: str, data: dict[tf.Variable, np.ndarray]
+) -> Feed:
+    """Feeds the rows in an order that depends on (key, epoch) alone: (x, target, labels) a batch.
+
+    What is in memory is held by the graph and gathered; what is on disk is read and decoded ahead,
+    while the updates run. x and target are floats, bytes scaled to [0, 1].
+    """
+    order = _held(f'{name}/order', np.zeros(length.examples, np.int32), data)
+    stream = streamed(rows.x, length.batch_size) if _is_on_disk(rows.x) else None
+
+    def gathered(values: np.ndarray | None, part: str) -> Callable[[tf.Tensor], Any]:
         if values is None:
             return lambda index: None
-        if isinstance(values, np.memmap):
-            return lambda index: tf.numpy_function(lambda i: values[i], [index], values.dtype)
-        variable = _held(f'{name}/{part}', values, data)
+        variable = _held(f'{name}/rows/{part}', values, data)
         return lambda index: tf.gather(variable, index)
 
-    examples, targets, labels = held(rows.x, 'x'), held(rows.target, 'target'), held(rows.y, 'y')
+    x_of = gathered(None if stream else rows.x, 'x')
+    target_of, label_of = gathered(rows.target, 'target'), gathered(rows.y, 'y')
 
-    def scaled(values: tf.Tensor, like: np.ndarray) -> tf.Tensor:
-        values.set_shape([None, *like.shape[1:]])
-        return tf.cast(values, tf.float32) / 255.0 if values.dtype == tf.uint8 else values
+    def fetch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+        start = tf.cast(step % length.steps_per_epoch, tf.int32) * length.batch_size
+        index = order.read_value()[start : start + length.batch_size]
+        x = _scaled(stream.iterator.get_next() if stream else x_of(index), rows.x.shape)
+        target = x if rows.target is None else _scaled(target_of(index), rows.target.shape)
+        return x, target, label_of(index)
 
-    def fetch(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
-        x = scaled(examples(index), rows.x)
-        target = x if rows.target is None else scaled(targets(index), rows.target)
-        return x, target, labels(index)
+    def begin(session: tf.Session, epoch: int, step: int) -> None:
+        rows_in_order = shuffled(len(rows), length.examples, (key, epoch))
+        session.run(order.initializer, {order.initializer.inputs[1]: rows_in_order})
+        if stream:
+            left = rows_in_order[step * length.batch_size :]
+            session.run(stream.iterator.initializer, {stream.order: left})
 
-    return fetch
+    return Feed(fetch, begin)
+
+
+def shuffled(count: int, examples: int, key: tuple[int, int]) -> np.ndarray:
+    """Returns `examples` of `count` rows: all of them, in an order anew as often as needed."""
+    generator = np.random.default_rng(key)
+    orders = [generator.permutation(count) for _ in range(math.ceil(examples / count))]
+    return np.concatenate(orders)[:examples].astype(np.int32)
+
+
+def _scaled(values: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+    """Returns values of [N, ...] like `shape` as floats, bytes scaled to [0, 1]."""
+    values.set_shape([None, *shape[1:]])
+    return tf.cast(values, tf.float32) / 255.0 if values.dtype == tf.uint8 else values
+
+
+def _is_on_disk(values: np.ndarray | Records) -> bool:
+    return isinstance(values, np.memmap | Records)
+
+
+class Stream(NamedTuple):
+    """Batches of rows that are read from disk."""
+
+    iterator: Any  # of batches, [n, ...]
+    order: tf.Tensor  # feed of its initializer: the rows, in order
+
+
+def streamed(values: np.memmap | Records, batch_size: int) -> Stream:
+    """Reads rows from disk ahead of their use, in order, on as many threads as there are cores."""
+    order = tf.placeholder(tf.int32, [None], 'order')
+    rows = tf.data.Dataset.from_tensor_slices(order)
+    parallel = tf.data.AUTOTUNE
+    if isinstance(values, Records):
+
+        def decoded(record: tf.Tensor) -> tf.Tensor:
+            return tf.reshape(records.decoded(record, values.form), values.shape[1:])
+
+        read = rows.batch(_READ).map(
+            lambda index: tf.numpy_function(values.serialized, [index], tf.string)
+        )
+        batches = read.unbatch().map(decoded, parallel).batch(batch_size)
+    else:
+        batches = rows.batch(batch_size).map(
+            lambda index: tf.numpy_function(values.__getitem__, [index], values.dtype)
+        )
+    return Stream(tf.data.make_initializable_iterator(batches.prefetch(_AHEAD)), order)
+
+
+def follow(statistics: dict[str, tf.Tensor], trainable: str) -> list[tf.Operation]:
+    """Moves batch norm's averages, of the layers that are trained, towards a batch's."""
+    moved = []
+    for variable in model.variables(tf.get_default_graph(), trainable):
+        if variable.op.name in statistics:
+            step = statistics[variable.op.name] - variable.read_value()
+            moved.append(variable.assign_add((1.0 - layers.MOMENTUM) * step))
+    return moved
 
 
 def _scheduled(schedule: str, rate: float, step: tf.Tensor, steps: int) -> tf.Tensor:
@@ -233,17 +304,16 @@ def train(
     what to show. Raises Diverged at a loss that is not finite; after a signal Interrupted, once
     the run is saved.
     """
-    shuffled, per_call = None, 1
+    begun, per_call = None, 1
     epochs = updates.steps // updates.steps_per_epoch
     total = updates.examples * epochs
     with tqdm(total=total, unit='ex', unit_scale=True, disable=None, leave=False) as bar:
         bar.update(state.step * total // updates.steps)
         while state.step < updates.steps:
             epoch, inside = divmod(state.step, updates.steps_per_epoch)
-            if epoch != shuffled:
-                initializer = updates.order.initializer
-                session.run(initializer, {initializer.inputs[1]: updates.shuffle(epoch)})
-                shuffled = epoch
+            if epoch != begun:
+                updates.begin(session, epoch, inside)
+                begun = epoch
                 bar.set_description(f'{name} epoch {epoch + 1}/{epochs}', refresh=False)
             if not inside and not state.sums:
                 state.sums, state.seconds = [0.0] * len(updates.terms), 0.0
@@ -273,7 +343,9 @@ def _run(session: tf.Session, updates: Updates, name: str, state: State, steps: 
     }
     try:
         return session.run(updates.sums, feeds).tolist()
-    except tf.errors.InvalidArgumentError as error:
+    except tf.errors.OpError as error:
+        if updates.failure():
+            raise updates.failure() from None
         if 'Tensor had' not in str(error):
             raise
         failed = int(session.run(updates.last_step)) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +22,15 @@ from saved_graph import SavedGraph
 from train import runs
 from train import session as sessions
 
-BATCH = 1000  # examples in one call, where nothing is learned from them
+_BATCH = 1000  # examples in one call, where nothing is learned from them
+_VALUES = 10_000_000  # numbers in one call's inputs
 
 Tower = Callable[[model.Batch, Mode], model.Endpoints]
+
+
+def batch_size(shape: tuple[int, ...]) -> int:
+    """Returns how many examples of that shape go into one call."""
+    return max(1, min(_BATCH, _VALUES // math.prod(shape)))
 
 
 class Network(NamedTuple):
@@ -54,10 +61,10 @@ class Network(NamedTuple):
 
     def compute(self, name: str, rows: Rows, source: str = 'X') -> np.ndarray:
         """Returns the promised tensor `name` for every row, [N, ...], in memory."""
-        tensors = self.endpoints.tensors
+        tensors, size = self.endpoints.tensors, batch_size(self.spec.shape)
         parts = [
-            self.session.run(tensors[name], {tensors[source]: rows.floats(start, start + BATCH)})
-            for start in range(0, len(rows), BATCH)
+            self.session.run(tensors[name], {tensors[source]: rows.floats(start, start + size)})
+            for start in range(0, len(rows), size)
         ]
         return np.concatenate(parts)
 

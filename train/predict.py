@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from pathlib import Path
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+import pictures
 import saved_graph
 import sources
 from errors import DataError, UsageError
-from train.network import BATCH, configuration
-
-_ENDINGS = ('.png', '.jpg', '.jpeg', '.bmp', '.gif')
+from train.network import batch_size, configuration
 
 
 def predict(folder: Path, images: str, array: str) -> Path:
@@ -31,15 +30,16 @@ def predict(folder: Path, images: str, array: str) -> Path:
         target = f'predictions-{Path(images).resolve().name}.csv'
     else:
         x = sources.read_npz(array).x
-        x = x.reshape(len(x), -1)
         x = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x
         names = [str(row) for row in range(len(x))]
         target = f'predictions-{Path(array).stem}.csv'
-    if x.shape[1:] != tuple(data['shape']):
+    features, wanted = math.prod(x.shape[1:]), math.prod(data['shape'])
+    if features != wanted:
         raise DataError(
-            f'{images or array}: {x.shape[1]} features an example, the run reads {data["shape"][0]}'
+            f'{images or array}: {features} features an example, the run reads {wanted}'
         )
-    probabilities = _probabilities(restored, x)
+    joint = not configuration(folder)['experiment'].get('parent')
+    probabilities = _probabilities(restored, x.reshape(-1, *data['shape']), joint)
     chosen = probabilities.argmax(axis=1)
     aside = folder / f'.{target}'
     with open(aside, 'w', newline='') as opened:
@@ -51,37 +51,34 @@ def predict(folder: Path, images: str, array: str) -> Path:
     return folder / target
 
 
-def _probabilities(restored: saved_graph.SavedGraph, x: np.ndarray) -> np.ndarray:
+def _probabilities(restored: saved_graph.SavedGraph, x: np.ndarray, joint: bool) -> np.ndarray:
     with tf.Graph().as_default(), tf.Session() as session:
         X = tf.placeholder(tf.float32, [None, *x.shape[1:]])
-        softmax = tf.nn.softmax(restored.tower(X)['logits'])
+        logits = restored.tower(X)['logits']
+        wanted = tf.sigmoid(logits) if joint else tf.nn.softmax(logits)
         saved_graph.load(session, restored.variables)
+        size = batch_size(x.shape[1:])
         parts = [
-            session.run(softmax, {X: x[start : start + BATCH]}) for start in range(0, len(x), BATCH)
+            session.run(wanted, {X: x[start : start + size]}) for start in range(0, len(x), size)
         ]
     return np.concatenate(parts)
 
 
 def _pictures(folder: Path, picture: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
-    """Reads a flat folder of pictures as the network wants them: grey, centre-cropped, [0, 1]."""
+    """Reads a flat folder of pictures as the network wants them: cropped, in [0, 1]."""
     if not folder.is_dir():
         raise UsageError(f'--images={folder}: no such folder')
-    if len(picture) != 2:
-        raise UsageError(
-            '--images: this run was not trained on grey pictures; give --array=FILE.npz'
-        )
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS)
+    if not picture:
+        raise UsageError('--images: this run was not trained on pictures; give --array=FILE.npz')
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in pictures.ENDINGS)
     if not files:
-        raise DataError(f'--images={folder}: no pictures there ({", ".join(_ENDINGS)})')
-    height, width = picture
+        raise DataError(f'--images={folder}: no pictures there ({", ".join(pictures.ENDINGS)})')
     rows, names = [], []
     for file in files:
         try:
-            with Image.open(file) as opened:
-                grey = ImageOps.exif_transpose(opened).convert('L')
-                fitted = ImageOps.fit(grey, (width, height), Image.Resampling.LANCZOS)
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            print(f'warning: {file} is left out: {error}')
+            fitted = pictures.fitted(file, (*picture[:2], *(picture[2:] or (1,))))
+        except Exception as error:  # a damaged file can raise anything
+            print(f'warning: {file} is left out: {pictures.reason(error)}')
             continue
         rows.append(np.asarray(fitted, np.float32).ravel() / np.float32(255))
         names.append(file.name)

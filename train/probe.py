@@ -11,6 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from dataset import Rows
 
 NEIGHBOURS = 5
+NEAREST = 3  # the neighbour whose distance says what is near (Kynkaanniemi et al. 2019)
 COMPARED = 10_000  # training examples that the test examples are compared with
 _ACTIVE = 0.01  # variance of a code's mean over the data above which it is in use (Burda 2016)
 
@@ -19,7 +20,7 @@ def separation(
     train: np.ndarray, labels: np.ndarray, test: np.ndarray, wanted: np.ndarray
 ) -> float:
     """Returns the accuracy of 5 nearest neighbours, test [N, units] among train, Euclidean."""
-    probe = KNeighborsClassifier(NEIGHBOURS, algorithm='brute').fit(train, labels)
+    probe = KNeighborsClassifier(min(NEIGHBOURS, len(train)), algorithm='brute').fit(train, labels)
     return float(np.mean(probe.predict(test) == wanted))
 
 
@@ -33,7 +34,7 @@ def baselines(train: Rows, test: Rows, units: int) -> dict[str, float]:
 
     The components are those of the compared training rows; no more of them than there are pixels.
     """
-    images, others = (rows.floats(0, len(rows)) for rows in (train, test))
+    images, others = (rows.floats(0, len(rows)).reshape(len(rows), -1) for rows in (train, test))
     fitted = _fit(images, min(units, *images.shape))
     return {
         'separation_pixels': separation(images, train.y, others, test.y),
@@ -61,6 +62,20 @@ def filter_kurtosis(kernel: np.ndarray) -> float:
     return float(np.median(kurtosis(kernel, axis=0)))
 
 
+def checkerboard(images: np.ndarray) -> float:
+    """Returns the share of spectral energy that has the period of a stride of 2, [N, H, W, C].
+
+    That is the power within an eighth of the highest frequency, across, down or both, over all but
+    the mean's: where neighbouring outputs of a transposed convolution differ by their place in the
+    stride (Odena et al. 2016). Of natural pictures it is small.
+    """
+    power = np.abs(np.fft.fft2(images, axes=(1, 2))) ** 2
+    power = power.mean(axis=(0, 3), dtype=np.float64)
+    power[0, 0] = 0.0
+    high = [np.abs(np.fft.fftfreq(size)) >= 7 / 16 for size in power.shape]
+    return float(power[high[0][:, None] | high[1]].sum() / max(power.sum(), 1e-30))
+
+
 def precision_and_recall(samples: np.ndarray, images: np.ndarray) -> tuple[float, float]:
     """Returns the shares of samples near images, and of images near samples, both [N, pixels].
 
@@ -70,7 +85,7 @@ def precision_and_recall(samples: np.ndarray, images: np.ndarray) -> tuple[float
 
     def near(points: np.ndarray, others: np.ndarray) -> float:
         among = NearestNeighbors(algorithm='brute').fit(others)
-        radius = among.kneighbors(n_neighbors=3)[0][:, -1]
+        radius = among.kneighbors(n_neighbors=NEAREST)[0][:, -1]
         squares = np.sum(points**2, axis=1)[:, None] + np.sum(others**2, axis=1)
         distances = np.sqrt(np.maximum(squares - 2 * points @ others.T, 0))
         return float(np.mean((distances <= radius).any(axis=1)))

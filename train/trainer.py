@@ -41,15 +41,19 @@ class Trainer:
         self.state = checkpoints.latest() or State()
         self.metrics = runs.Metrics(folder, self.state.updates)
         train = data.splits['train']
-        if experiment.parent:
-            train = dataset.stratified(train, experiment.label_fraction, experiment.seed)
+        share, seed = experiment.label_fraction, experiment.seed
+        if experiment.parent and share < 1:
+            train = train.take(dataset.stratified(train.y, share, seed))
         self.splits = {**data.splits, 'train': train}
+        self._trained = train  # as `train`, without the labels that are not to be known
+        if experiment.classify:
+            self._trained = dataset.unlabelled(train, share, seed)
 
     def finish(self, *, figures: bool = True) -> dict[str, Any]:
         """Trains what is left, evaluates, exports and, if asked, draws; returns the results."""
         with built(self.experiment, self.data.spec, self.restored) as self.network:
             print(report.size(self.splits, self.data.spec, self.network.variables))
-            before = self.network.values()
+            before = self.network.values() if self.restored else {}
             if self.state.updates:
                 saver = tf.train.Saver(self.network.variables)
                 self.checkpoints.restore(self.network.session, saver)
@@ -88,7 +92,7 @@ class Trainer:
             self._standardize(rows['train'])
         updates = loop.build(experiment, phase, rows['train'], self.network.tower(phase.reads))
         names = [term.name for term in phase.losses]
-        names += ['accuracy'] if experiment.parent else []
+        names += ['accuracy'] if experiment.classifies else []
         # A denoiser is validated as it trains, a classifier on clean inputs.
         noise = Noise() if experiment.parent else phase.corruption
         with tf.name_scope(f'{phase.name}/validation'):
@@ -131,7 +135,7 @@ class Trainer:
 
     def _read(self, phase: Phase, split: str) -> dataset.Rows | None:
         """Returns what the phase reads of a split: its examples, or activations computed once."""
-        rows = self.splits.get(split)
+        rows = self._trained if split == 'train' else self.splits.get(split)
         if rows is None or phase.reads == 'X':
             return rows
         names = model.upstream(self.network.endpoints.tensors[phase.reads])

@@ -1,0 +1,224 @@
+"""TFRecord shards: written whole, each with an index, and read back by row.
+
+A shard `name.tfrecord` holds tf.train.Examples with `x` (raw bytes, or a JPEG) and, where there are
+labels, `y`. Its index `name.npy`, int64 [examples, 2], has each record's length and label, so that
+any row is read alone: memory does not grow with the data, and a shuffled epoch costs no buffer.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import os
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import google_crc32c
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from errors import DataError
+
+_FRAME = 16  # bytes around a record: length 8, its CRC 4, the record, its CRC 4
+_READ = 2048  # rows decoded in one call
+UNLABELLED = -1
+
+
+class Form(NamedTuple):
+    """What a record's `x` is: the shape and type of an example, and how it is encoded."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    encoding: str = 'raw'  # or 'jpeg'
+
+
+def write_shard(file: Path, examples: Iterable[tuple[bytes, int | None]]) -> dict[str, Any]:
+    """Writes the examples, `x` and label each, and their index; returns the manifest's entry.
+
+    Both files are on disk under their own names only when they are whole.
+    """
+    aside, index = file.with_name(f'.{file.name}'), []
+    with tf.io.TFRecordWriter(str(aside)) as writer:
+        for x, label in examples:
+            record = _example(x, label)
+            writer.write(record)
+            index.append((len(record), UNLABELLED if label is None else label))
+    beside = file.with_suffix('.npy')
+    with open(beside.with_name(f'.{beside.name}'), 'wb') as opened:
+        np.save(opened, np.array(index, np.int64).reshape(-1, 2))
+    for target in (file, beside):
+        written = target.with_name(f'.{target.name}')
+        with open(written, 'rb') as opened:
+            os.fsync(opened.fileno())
+        os.replace(written, target)
+    return {
+        'file': file.name,
+        'examples': len(index),
+        'bytes': file.stat().st_size,
+        'sha256': sha256(file),
+        'index_sha256': sha256(beside),
+    }
+
+
+def _example(x: bytes, label: int | None) -> bytes:
+    features = {'x': tf.train.Feature(bytes_list=tf.train.BytesList(value=[x]))}
+    if label is not None:
+        features['y'] = tf.train.Feature(int64_list=tf.train.Int64List(value=[label]))
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def sha256(file: Path) -> str:
+    """Returns a file's sha256 in hexadecimal."""
+    with open(file, 'rb') as opened:
+        return hashlib.file_digest(opened, 'sha256').hexdigest()
+
+
+def check_shard(folder: Path, shard: Mapping[str, Any], remedy: str, *, verify: bool) -> np.ndarray:
+    """Returns a shard's index, having checked sizes, the index's hash and, if asked, the shard's.
+
+    Raises DataError, which ends with `remedy`, where they are not what the manifest says.
+    """
+    file = folder / shard['file']
+    index = file.with_suffix('.npy')
+    for needed in (file, index):
+        if not needed.is_file():
+            raise DataError(f'{needed}: missing; {remedy}')
+    size = file.stat().st_size
+    if size != shard['bytes']:
+        raise DataError(f'{file}: {size} bytes, the manifest says {shard["bytes"]}; {remedy}')
+    for needed, wanted in ((index, shard['index_sha256']), (file, shard['sha256'])):
+        if (verify or needed is index) and sha256(needed) != wanted:
+            raise DataError(f'{needed}: its sha256 is not the one in the manifest; {remedy}')
+    return np.load(index)
+
+
+class Records:
+    """Examples on disk that index like an array, [N, *shape], and are decoded when asked for.
+
+    A record that is damaged raises DataError with its file and offset. `failure` keeps that error
+    for callers who are told of it by TensorFlow.
+    """
+
+    def __init__(self, files: list[Path], indices: list[np.ndarray], form: Form, remedy: str):
+        """Takes the shards of one split, each with its index; opens a file when it is read."""
+        self._files, self._remedy, self._open = files, remedy, {}
+        self.form = form
+        lengths = [index[:, 0] for index in indices]
+        self._lengths = np.concatenate(lengths)
+        self._shard = np.repeat(np.arange(len(files), dtype=np.int32), [len(i) for i in indices])
+        self._offsets = np.concatenate([np.cumsum(n + _FRAME) - n - _FRAME for n in lengths])
+        self._rows = np.arange(len(self._lengths))
+        self._shape = form.shape
+        self.failure: DataError | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that the array would have."""
+        return len(self), *self._shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the array's values."""
+        return np.dtype(self.form.dtype)
+
+    def __getitem__(self, chosen: slice | np.ndarray) -> np.ndarray:
+        """Reads and decodes the chosen rows."""
+        rows = self._rows[chosen]
+        made = np.empty((len(rows), *self._shape), self.dtype)
+        for start in range(0, len(rows), _READ):
+            part = slice(start, start + _READ)
+            made[part] = _decoder(self.form)(self._read(rows[part])).reshape(-1, *self._shape)
+        return made
+
+    def take(self, chosen: slice | np.ndarray) -> Records:
+        """Returns the chosen rows, still on disk."""
+        return self._like(_rows=self._rows[chosen])
+
+    def reshape(self, shape: tuple[int, ...]) -> Records:
+        """Returns the same rows, each of another shape."""
+        return self._like(_shape=shape)
+
+    def _like(self, **changes: Any) -> Records:
+        other = object.__new__(Records)
+        other.__dict__.update(self.__dict__, **changes)
+        return other
+
+    def serialized(self, chosen: np.ndarray) -> np.ndarray:
+        """Returns the chosen rows as they are recorded, an array of bytes objects."""
+        try:
+            return np.array(self._read(self._rows[chosen]), object)
+        except DataError as error:
+            self.failure = error
+            raise
+
+    def _read(self, rows: np.ndarray) -> list[bytes]:
+        """Reads records, those that follow one another in one piece."""
+        shards = self._shard[rows]
+        breaks = np.flatnonzero((np.diff(rows) != 1) | (np.diff(shards) != 0)) + 1
+        found = []
+        for span in np.split(rows, breaks) if len(rows) else ():
+            file, start = self._files[shards[len(found)]], int(self._offsets[span[0]])
+            lengths = self._lengths[span].tolist()
+            size = sum(lengths) + _FRAME * len(span)
+            content = os.pread(self._descriptor(file), size, start)
+            at = 0
+            for length in lengths:
+                frame = content[at : at + length + _FRAME]
+                if not _is_whole(frame, length):
+                    raise DataError(
+                        f'{file}: damaged record at offset {start + at}; {self._remedy}'
+                    )
+                found.append(frame[12:-4])
+                at += length + _FRAME
+        return found
+
+    def _descriptor(self, file: Path) -> int:
+        if file not in self._open:
+            self._open[file] = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        return self._open[file]
+
+
+def _is_whole(frame: bytes, length: int) -> bool:
+    if len(frame) != length + _FRAME:
+        return False
+    stated, crc = struct.unpack_from('<QI', frame)
+    (data_crc,) = struct.unpack_from('<I', frame, length + 12)
+    sums = _masked(frame[:8]), _masked(frame[12:-4])
+    return stated == length and (crc, data_crc) == sums
+
+
+def _masked(content: bytes) -> int:
+    crc = google_crc32c.value(content)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def decoded(record: tf.Tensor, form: Form) -> tf.Tensor:
+    """Decodes one serialized example, a string, to its `x`, [*shape]."""
+    features = {'x': tf.io.FixedLenFeature([], tf.string)}
+    x = tf.io.parse_single_example(record, features)['x']
+    if form.encoding == 'jpeg':  # as Pillow and libjpeg decode it
+        x = tf.io.decode_jpeg(x, form.shape[-1], dct_method='INTEGER_ACCURATE')
+        x.set_shape(form.shape)
+        return x
+    return tf.reshape(tf.io.decode_raw(x, tf.as_dtype(form.dtype)), form.shape)
+
+
+@functools.lru_cache(maxsize=8)
+def _decoder(form: Form) -> Callable[[list[bytes]], np.ndarray]:
+    """Returns a function from serialized examples to [n, *shape], in a session of its own."""
+    with tf.Graph().as_default():
+        records = tf.placeholder(tf.string, [None])
+        if form.encoding == 'raw':
+            features = {'x': tf.io.FixedLenFeature([], tf.string)}
+            x = tf.io.parse_example(records, features)['x']
+            made = tf.io.decode_raw(x, tf.as_dtype(form.dtype))
+        else:
+            made = tf.map_fn(lambda record: decoded(record, form), records, tf.as_dtype(form.dtype))
+        made = tf.reshape(made, [-1, math.prod(form.shape)])
+        return tf.Session().make_callable(made, [records])
