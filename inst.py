@@ -490,6 +490,36 @@ conv_upsample = conv_transpose.vary(
     decoder='upsample',
 )
 
+conv_vae_cifar_distances = Study(
+    'conv_vae_cifar_distances',
+    'which distance reconstructs best, and by which measure?',
+    PRASAD,
+    arms=(conv_vae_cifar_l1, conv_vae_cifar_l2, conv_vae_cifar_cosine),
+    seeds=1,
+    metrics=('test/mae', 'test/mse', 'test/cosine', 'test/psnr', 'test/ssim', 'test/separation'),
+)
+conv_vae_cifar_curve = Study(
+    'conv_vae_cifar_curve',
+    'accuracy against reconstruction, by the weight of the classifier',
+    PRASAD,
+    arms=(conv_vae_cifar_classify,),
+    seeds=1,
+    over='classify',
+    values=(10.0, 100.0, 1000.0, 10000.0),
+    metrics=('test/accuracy', 'test/psnr', 'test/mae', 'test/kl'),
+    trade_off=('test/psnr', 'test/accuracy'),
+)
+conv_transfer = Study(
+    'conv_transfer',
+    'what an unsupervised convolutional encoder is worth to a classifier, by share of labels',
+    PRASAD,
+    arms=(conv_scratch, conv_classifier, conv_finetune),
+    seeds=1,
+    over='label_fraction',
+    values=(0.01, 0.1, 1.0),
+    metrics=('test/accuracy',),
+)
+
 mnist_l1_initializers = Study(
     'mnist_l1_initializers',
     'does it stagnate, does dropout mend it? by initial kernels',

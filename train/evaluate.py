@@ -14,6 +14,7 @@ import tensorflow.compat.v1 as tf
 import layers
 import model
 from dataset import Dataset, Rows
+from errors import UsageError
 from layers import Mode
 from parameters import Noise, Spec
 from records import Records
@@ -206,11 +207,17 @@ def cached(
     """
     tensors = network.endpoints.tensors
     shape = (len(rows), *map(int, tensors[name].shape[1:]))
-    if 4 * np.prod(shape, dtype=np.int64) <= budget:
+    if 4 * math.prod(shape) <= budget:
         interrupts.check()
         return Rows(network.compute(name, rows), rows.y)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
+        size, free = 4 * math.prod(shape), shutil.disk_usage(file.parent).free
+        if size > free:
+            raise UsageError(
+                f'{file}: {name} of {len(rows):,} examples takes {size / 1e9:.0f} GB, the disk has '
+                f'{free / 1e9:.0f} free; name another with --runs, or fewer or smaller pictures'
+            )
         aside = file.with_suffix('.writing')
         written = np.lib.format.open_memmap(aside, 'w+', np.float32, shape)
         size = batch_size(network.spec.shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,10 +17,9 @@ def size(splits: Mapping[str, Rows], spec: Spec, variables: Sequence[tf.Variable
     """Describes the splits trained on and scored, and the number of weights."""
     sizes = ', '.join(f'{len(rows):,} {name}' for name, rows in splits.items())
     parameters = sum(int(v.shape.num_elements()) for v in variables)
-    return (
-        f'{sizes} examples of {math.prod(spec.shape)} features; '
-        f'{len(variables)} variables, {parameters:,} parameters'
-    )
+    shape = 'x'.join(map(str, spec.shape))
+    shape = f'{shape} features' if len(spec.shape) == 1 else shape
+    return f'{sizes} examples of {shape}; {len(variables)} variables, {parameters:,} parameters'
 
 
 def phase(done: Phase, rows: Sequence[dict[str, str]], updates: int, examples: int) -> str:
