@@ -1,7 +1,6 @@
 """Data sets: every source is written to TFRecords once, with a manifest, and read back verified.
 
-A data set's records live in `<data_dir>/records/<key>/`: `manifest.json` and, for each split,
-shards as records.py writes them.
+A data set's records live in `<data_dir>/records/<key>/`; recording.py writes them.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,14 +18,13 @@ import numpy as np
 from filelock import FileLock
 
 import pictures
-import sources
+import recording
 from errors import DataError, UsageError
 from parameters import Experiment, Spec
-from records import UNLABELLED, Form, Records, check_shard, write_shard
+from recording import SCHEMA
+from records import UNLABELLED, Form, Records, check_shard
 
-SCHEMA = 2
 _LABELLED = 20061201  # keys the choice of labelled examples apart from other draws of a seed
-_SHARD_EXAMPLES = 20_000
 _DRAWABLE = (1, 3)  # channels of a picture
 
 
@@ -121,7 +118,7 @@ def load(
                 print(f'the records of {key} are of another version and are written again')
                 shutil.rmtree(folder)
             if not (folder / 'manifest.json').is_file():
-                _write(experiment, folder, data_dir, check)
+                recording.write(experiment, folder, data_dir, check)
                 verify = True
     except OSError as error:
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
@@ -199,162 +196,6 @@ def unlabelled(rows: Rows, share: float, seed: int) -> Rows:
     y = np.full_like(rows.y, UNLABELLED)
     y[known] = rows.y[known]
     return Rows(rows.x, y, rows.target)
-
-
-def _write(experiment: Experiment, folder: Path, data_dir: Path, check: Callable[[], None]) -> None:
-    """Writes the records of the experiment's data set."""
-    print(f'writing the records of {folder.name} to {folder}, once')
-    if experiment.dataset == 'images':
-        write_pictures(experiment, folder, check)
-    else:
-        write(sources.read(experiment.dataset, experiment.data_path, data_dir), folder)
-
-
-def write(source: sources.Source, folder: Path) -> None:
-    """Writes the source's records and manifest beside `folder`, then renames them into place."""
-    aside = folder.with_name(f'.{folder.name}.writing')
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    try:
-        splits = {name: _write_split(aside, name, rows) for name, rows in source.splits.items()}
-        first = source.splits['train'].x
-        form = Form(first.shape[1:], str(first.dtype))
-        _finish(aside, folder, source.origin, form, source.classes, splits)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _write_split(folder: Path, split: str, rows: sources.Examples) -> dict[str, Any]:
-    shards = []
-    for file, start, stop in _shards(folder, split, len(rows.x), _SHARD_EXAMPLES):
-        labels = [None] * (stop - start) if rows.y is None else rows.y[start:stop].tolist()
-        examples = zip((x.tobytes() for x in rows.x[start:stop]), labels, strict=True)
-        shards.append(write_shard(file, examples))
-    return {'examples': len(rows.x), 'shards': shards}
-
-
-def _shards(folder: Path, split: str, examples: int, most: int) -> list[tuple[Path, int, int]]:
-    """Divides a split into shards of about the same size: file, first row, row after the last."""
-    count = max(1, math.ceil(examples / most))
-    ends = [examples * i // count for i in range(count + 1)]
-    return [
-        (folder / f'{split}-{i:05d}-of-{count:05d}.tfrecord', ends[i], ends[i + 1])
-        for i in range(count)
-    ]
-
-
-def write_pictures(experiment: Experiment, folder: Path, check: Callable[[], None]) -> None:
-    """Writes a folder of pictures; an interrupted write goes on after its last whole shard.
-
-    Raises DataError where too many of them cannot be read.
-    """
-    found = pictures.listed(experiment.data_path)
-    settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
-    aside = folder.with_name(f'.{folder.name}.writing')
-    _say_what_changed(experiment.data_path, folder)
-    aside.mkdir(exist_ok=True)
-    planned = {
-        split: _shards(aside, split, len(files), pictures.SHARD)
-        for split, files in found.splits.items()
-    }
-    plan = {'schema': SCHEMA, 'shards': [p[0].name for part in planned.values() for p in part]}
-    if _json(aside / 'plan.json') != plan:  # the leavings of another version
-        shutil.rmtree(aside)
-        aside.mkdir()
-        (aside / 'plan.json').write_text(json.dumps(plan))
-    jobs = [
-        (file, found.splits[split][start:stop])
-        for split, part in planned.items()
-        for file, start, stop in part
-    ]
-    todo = [(file, files) for file, files in jobs if not _json(file.with_suffix('.json'))]
-    if len(todo) < len(jobs):
-        print(f'goes on: {len(jobs) - len(todo)} of {len(jobs)} shards are there')
-    with pictures.converted(found, [files for _, files in todo], settings, check) as converted:
-        for (file, _), stream in zip(todo, converted, strict=True):
-            unreadable: dict[str, str] = {}
-            entry = write_shard(file, pictures.readable(stream, unreadable))
-            entry['unreadable'] = unreadable
-            aside_entry = file.with_suffix('.writing')
-            aside_entry.write_text(json.dumps(entry))
-            os.replace(aside_entry, file.with_suffix('.json'))
-    entries = {
-        split: [_json(file.with_suffix('.json')) for file, _, _ in part]
-        for split, part in planned.items()
-    }
-    unreadable = {
-        name: reason
-        for part in entries.values()
-        for entry in part
-        for name, reason in entry.pop('unreadable').items()
-    }
-    splits = {
-        split: {'examples': sum(entry['examples'] for entry in part), 'shards': part}
-        for split, part in entries.items()
-    }
-    try:
-        pictures.report(found, unreadable, splits)
-    except DataError:
-        shutil.rmtree(aside)
-        raise
-    for file in (aside / 'plan.json', *aside.glob('*.json')):
-        file.unlink(missing_ok=True)
-    form = Form(settings.shape, 'uint8', 'jpeg' if settings.quality else 'raw')
-    extra = {
-        'images': os.path.realpath(experiment.data_path),
-        'jpeg_quality': settings.quality,
-        'listing': found.digest,
-        'unreadable': unreadable | found.ignored,
-    }
-    _finish(aside, folder, f'pictures of {found.folder}', form, found.classes, splits, extra)
-
-
-def _say_what_changed(path: str, folder: Path) -> None:
-    """Prints that a folder of pictures was recorded before, as it was or as it was to be then."""
-    name, _, _ = folder.name.rpartition('-')
-    for other in folder.parent.glob(f'{name}-*/manifest.json'):
-        before = _json(other) or {}
-        if before.get('images') == os.path.realpath(path):
-            same = before.get('listing') == pictures.listed(path).digest
-            what = 'in another form' if same else 'before its files changed'
-            print(f'{path} was recorded {what} as {other.parent.name}, which is kept')
-
-
-def _json(file: Path) -> Any:
-    """Returns a file's content, or None where there is none to be read."""
-    try:
-        return json.loads(file.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _finish(
-    aside: Path,
-    folder: Path,
-    origin: str,
-    form: Form,
-    classes: tuple[str, ...],
-    splits: dict[str, Any],
-    extra: dict[str, Any] | None = None,
-) -> None:
-    """Writes the manifest and renames the folder into place."""
-    manifest = {
-        'schema': SCHEMA,
-        'source': origin,
-        'shape': list(form.shape),
-        'dtype': form.dtype,
-        'encoding': form.encoding,
-        'classes': list(classes),
-        'splits': splits,
-        **(extra or {}),
-    }
-    with open(aside / 'manifest.json', 'w') as file:
-        json.dump(manifest, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    if folder.exists():  # no manifest in it: leavings of another program
-        shutil.rmtree(folder)
-    os.rename(aside, folder)
 
 
 def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Dataset:

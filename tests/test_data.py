@@ -10,6 +10,7 @@ import pytest
 
 import dataset
 import inst
+import recording
 import sources
 from errors import DataError, UsageError
 
@@ -23,7 +24,7 @@ def records(tmp_path):
     source = sources.Source(
         'made', {'train': sources.Examples(x, np.arange(30) % 3)}, ('a', 'b', 'c')
     )
-    dataset.write(source, tmp_path / 'made')
+    recording.write_arrays(source, tmp_path / 'made')
     return tmp_path / 'made', x
 
 
@@ -109,7 +110,7 @@ def test_verify_notices_a_shard_that_is_another_of_the_same_form(records):
     other = sources.Source(
         'other', {'train': sources.Examples(255 - x, np.arange(30) % 3)}, ('a', 'b', 'c')
     )
-    dataset.write(other, folder.with_name('other'))
+    recording.write_arrays(other, folder.with_name('other'))
     shard_of(folder).write_bytes(shard_of(folder.with_name('other')).read_bytes())
     with pytest.raises(DataError, match='sha256'):
         dataset.read(folder, verify=True)

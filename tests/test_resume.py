@@ -30,6 +30,13 @@ RANDOM = (
 )  # fmt: skip
 
 
+STREAMED = (
+    '--experiment=conv_vae_cifar_classify', '--dataset=mnist5k', '--set=filters=4,6',
+    '--set=code_size=8', '--set=cache_bytes=0', '--set=epochs=4', '--set=crop=2',
+    '--checkpoint_seconds=0.1',
+)  # fmt: skip
+
+
 def start(data_dir: Path, folder: Path, flags: tuple[str, ...] = FLAGS) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, 'main.py', *flags, f'--data_dir={data_dir}', f'--run_dir={folder}'],
@@ -87,17 +94,18 @@ def test_killed_mid_phase_it_resumes_and_ends_equal_bit_for_bit(data_dir, tmp_pa
     assert_same(folder, undisturbed)
 
 
-def test_dropout_noise_and_sampling_go_on_with_the_same_bits(data_dir, tmp_path):
-    """A run that was killed ends equal to one that was not."""
+@pytest.mark.parametrize('flags', [RANDOM, STREAMED], ids=['random', 'streamed'])
+def test_what_is_random_or_streamed_goes_on_with_the_same_bits(data_dir, tmp_path, flags):
+    """A run that was killed ends equal to one that was not; batch norm and augmentation too."""
     folders = [tmp_path / name for name in ('whole', 'killed')]
     for folder in folders:
-        process = start(data_dir, folder, RANDOM)
+        process = start(data_dir, folder, flags)
         if folder.name == 'killed':
             wait_for_checkpoint(process, folder, 0)
             time.sleep(0.05)
             process.kill()
             assert process.wait() == -signal.SIGKILL and not (folder / 'results.json').exists()
-            process = start(data_dir, folder, RANDOM)
+            process = start(data_dir, folder, flags)
         out, err = process.communicate()
         assert process.returncode == 0, err
     assert 'resumes after update' in out
