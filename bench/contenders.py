@@ -219,7 +219,7 @@ def bare(experiment: Experiment, task: Task) -> Round:
             endpoints = model.tower(experiment, spec, model.Batch(x, x), mode)
         loss = tf.reduce_mean(endpoints.losses['mse']())
         step = tf.train.AdamOptimizer(experiment.learning_rate).minimize(loss)
-        update = tf.group(step, *loop.follow(mode.statistics, '.*'))
+        update = tf.group(step, *loop.follow(mode.statistics, '.*', tf.constant(1000)))
         session = tf.Session(config=sessions.config(experiment.precision))
         session.run(tf.global_variables_initializer(), {content: images})
         step = session.make_callable(update, [index])

@@ -13,7 +13,7 @@ import losses
 from errors import UsageError
 from layers import Mode
 from parameters import Spec, schedule_of
-from train import probe
+from train import loop, probe
 from train.network import built
 
 TINY = inst.conv_transpose.vary(filters=(4, 6), code_size=3, batch_size=8, epochs=1)
@@ -277,3 +277,23 @@ def test_a_random_convolutional_parent_is_alive(main, digits, tmp_path):
     np.testing.assert_array_equal(restored, np.ones(4))
     np.testing.assert_array_equal(layers.initial_value('layer1/moving_variance', (4,), 'he', 0), 1)
     np.testing.assert_array_equal(layers.initial_value('layer1/bias', (4,), 'he', 0), 0)
+
+
+def test_moving_averages_begin_fast_and_follow_the_trained_layers_alone():
+    with tf.Graph().as_default(), tf.Session() as session:
+        with tf.variable_scope('layer1'):
+            norm = layers.batch_norm('', 1)
+        with tf.variable_scope('layer2'):
+            layers.batch_norm('', 1)
+        found = {f'layer{k}/moving_mean': tf.constant([10.0]) for k in (1, 2)}
+        step = tf.placeholder(tf.int64, [])
+        follow = loop.follow(found, 'layer1/.*', step)
+        assert len(follow) == 1
+        session.run(tf.global_variables_initializer())
+        means = [0.0]
+        for at in (0, 1, 1000):
+            session.run(follow, {step: at})
+            means.append(float(session.run(norm.moving_mean)[0]))
+    kept = (0.1, 2 / 11, layers.MOMENTUM)
+    for before, after, share in zip(means, means[1:], kept, strict=False):
+        assert after == pytest.approx(share * before + (1 - share) * 10, rel=1e-5)

@@ -21,6 +21,8 @@ from train.checkpoints import Checkpoints
 from train.interrupts import Interrupts
 from train.trainer import Trainer
 
+_CHECKED = 10_000  # rows looked at together
+
 
 @dataclass(frozen=True)
 class Place:
@@ -127,9 +129,13 @@ def _check_data(experiment: Experiment, data: dataset.Dataset) -> None:
         )
     if experiment.parent or experiment.loss != 'bernoulli' or x.dtype == np.uint8:
         return
-    if x.min() < 0 or x.max() > 1:
+    least, most = np.inf, -np.inf
+    for start in range(0, len(x), _CHECKED):
+        part = x[start : start + _CHECKED]
+        least, most = min(least, part.min()), max(most, part.max())
+    if least < 0 or most > 1:
         raise DataError(
-            f'{data.key}: has values from {x.min():g} to {x.max():g}, loss=bernoulli needs [0, 1]; '
+            f'{data.key}: has values from {least:g} to {most:g}, loss=bernoulli needs [0, 1]; '
             'scale them, or use --set loss=gaussian --set output_activation=linear'
         )
 

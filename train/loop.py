@@ -113,7 +113,10 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
             experiment, phase, _scheduled(experiment.schedule, rate, step, length.steps)
         )
         with tf.control_dependencies([tf.debugging.check_numerics(loss, 'loss')]):
-            applied = [optimizer.apply_gradients(moved), *follow(mode.statistics, phase.trainable)]
+            applied = [
+                optimizer.apply_gradients(moved),
+                *follow(mode.statistics, phase.trainable, step),
+            ]
         made.update(optimizer=optimizer, trained=tuple(v.op.name for _, v in moved))
         with tf.control_dependencies([*applied, last_step.assign(step)]):
             count = tf.cast(tf.shape(x)[0], tf.float64)
@@ -261,13 +264,18 @@ def streamed(values: np.memmap | Records, batch_size: int) -> Stream:
     return Stream(tf.data.make_initializable_iterator(batches.prefetch(_AHEAD)), order)
 
 
-def follow(statistics: dict[str, tf.Tensor], trainable: str) -> list[tf.Operation]:
-    """Moves batch norm's averages, of the layers that are trained, towards a batch's."""
+def follow(statistics: dict[str, tf.Tensor], trainable: str, step: tf.Tensor) -> list[tf.Operation]:
+    """Moves batch norm's averages, of the layers that are trained, towards a batch's.
+
+    The first steps of a phase move them faster, so that where they began is soon forgotten.
+    """
     moved = []
+    done = tf.cast(step, tf.float32)
+    kept = tf.minimum(layers.MOMENTUM, (1.0 + done) / (10.0 + done))
     for variable in model.variables(tf.get_default_graph(), trainable):
         if variable.op.name in statistics:
-            step = statistics[variable.op.name] - variable.read_value()
-            moved.append(variable.assign_add((1.0 - layers.MOMENTUM) * step))
+            towards = statistics[variable.op.name] - variable.read_value()
+            moved.append(variable.assign_add((1.0 - kept) * towards))
     return moved
 
 
