@@ -268,7 +268,7 @@ def test_a_convolutional_graph_is_restored_under_a_head(main, digits, tmp_path):
     )
     assert not any('moving' in name for name in parent['changed'])
     assert {f.name for f in (tmp_path / 'vae' / 'figures').iterdir()} >= {
-        'filters.png', 'interpolation.png', 'latent_pictures.png', 'reconstructions.png', 'samples.png',
+        'filters.png', 'interpolation.png', 'latent_pictures.png', 'reconstructions.png', 'samples.png', 'spectra.png',
     }  # fmt: skip
 
 

@@ -34,7 +34,8 @@ def figures_of(experiment) -> set[str]:
     if experiment.parent:
         return wanted
     is_plane = experiment.network == 'dense' and experiment.hidden[-1] == 2
-    return wanted | {'samples', 'interpolation'} | ({'manifold'} if is_plane else set())
+    wanted |= {'samples', 'interpolation'} | ({'manifold'} if is_plane else set())
+    return wanted | ({'spectra'} if experiment.network == 'conv' else set())
 
 
 def different() -> list[str]:

@@ -87,6 +87,14 @@ def _pictures(
     if network.decodes() and network.experiment.network != 'memory':
         made['samples'] = figures.picture_rows(_samples(network, data), picture)
         made['interpolation'] = figures.picture_rows(_between(network, shown), picture)
+    if network.decodes() and network.experiment.network == 'conv':
+        images, outputs = thumbs.floats(0, len(thumbs)), network.compute('outputs', thumbs)
+        made['spectra'] = figures.spectra(
+            {
+                'pictures': (probe.spectrum(images), probe.checkerboard(images)),
+                'reconstructions': (probe.spectrum(outputs), probe.checkerboard(outputs)),
+            }
+        )
     if network.decodes() and codings.shape[1] == 2:
         made['manifold'] = _manifold(network, codings, picture)
     return made
@@ -96,8 +104,9 @@ def _samples(network: Network, data: Dataset) -> dict[str, np.ndarray]:
     """Decodes codes drawn from the unit Gaussian, and from one fitted to the training codes."""
     codings = network.compute('codings', probe.compared(data.splits['train'], 2000))
     unit = evaluate.drawn(2 * figures.SHOWN, codings.shape[1])
-    values, vectors = np.linalg.eigh(np.cov(codings, rowvar=False).reshape(2 * codings.shape[1:]))
-    fitted = codings.mean(axis=0) + (unit * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    mean, count = codings.mean(axis=0), len(codings)
+    weights = evaluate.drawn(2 * figures.SHOWN, count, seed=1) / np.sqrt(count)
+    fitted = mean + weights @ (codings - mean)  # has the codes' covariance
     return {
         'decoded from the unit Gaussian': network.decode(unit),
         'decoded from a Gaussian fitted to the codes': network.decode(fitted),
@@ -105,14 +114,15 @@ def _samples(network: Network, data: Dataset) -> dict[str, np.ndarray]:
 
 
 def _between(network: Network, shown: Rows) -> dict[str, np.ndarray]:
-    """Decodes points on the lines between the codes of neighbouring pictures."""
-    codings = network.compute('codings', shown)
-    shares = np.linspace(0, 1, figures.SHOWN, dtype=np.float32)[:, None]
+    """Decodes points on the lines between the codes of two pictures, which stand at the ends."""
+    codings, images = network.compute('codings', shown), shown.floats(0, len(shown))
+    shares = np.linspace(0, 1, figures.SHOWN - 2, dtype=np.float32)[:, None]
     lines = {}
     for first in range(0, min(6, len(codings) - 1), 2):
         ends = codings[first], codings[first + 1]
-        lines[f'between two codes, {first // 2 + 1}'] = network.decode(
-            ends[0] * (1 - shares) + ends[1] * shares
+        decoded = network.decode(ends[0] * (1 - shares) + ends[1] * shares)
+        lines[f'two pictures, and what lies between their codes, {first // 2 + 1}'] = np.stack(
+            [images[first], *decoded.reshape(-1, *images.shape[1:]), images[first + 1]]
         )
     return lines
 

@@ -21,6 +21,7 @@ from sklearn.decomposition import PCA
 from parameters import Study
 
 SHOWN = 10  # pictures in a row
+_ENDS = ((0, -0.5), (-1, 0.5))  # of an axis of values: half a step before the first, after the last
 _SCATTERED = 3000  # points at most in a latent figure
 
 
@@ -152,6 +153,26 @@ def filters(kernel: np.ndarray, picture: tuple[int, ...]) -> Figure:
         figure.colorbar(shown, ax=panel, shrink=0.6, label='weight')
     panel.axis('off')
     panel.set_title(f'first-layer filters: {len(chosen)} of {kernel.shape[1]}, largest norms{note}')
+    return figure
+
+
+def spectra(measured: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
+    """Draws mean power spectra, [H, W] as numpy.fft orders them, each with its checkerboard."""
+    figure = Figure(figsize=(4.6 * len(measured), 4.2), layout='constrained')
+    panels = figure.subplots(1, len(measured), squeeze=False)[0]
+    with np.errstate(divide='ignore'):  # the constant is left out and drawn white
+        drawn = {name: np.log10(power) for name, (power, _) in measured.items()}
+    most = max(power.max() for power in drawn.values())
+    for panel, (name, power) in zip(panels, drawn.items(), strict=True):
+        height, width = power.shape
+        ends = [sorted(np.fft.fftfreq(n))[i] + s / n for n in (width, height) for i, s in _ENDS]
+        power = np.ma.masked_invalid(np.fft.fftshift(power))
+        shown = panel.imshow(
+            power, vmin=most - 7, vmax=most, extent=ends, origin='lower', aspect=height / width
+        )
+        panel.set(xlabel='cycles a pixel, across', ylabel='down')
+        panel.set_title(f'{name}: {measured[name][1]:.2%} at the period of the stride', fontsize=9)
+    figure.colorbar(shown, ax=panels, label='log10 of the share of the power')
     return figure
 
 

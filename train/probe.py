@@ -62,18 +62,27 @@ def filter_kurtosis(kernel: np.ndarray) -> float:
     return float(np.median(kurtosis(kernel, axis=0)))
 
 
-def checkerboard(images: np.ndarray) -> float:
-    """Returns the share of spectral energy that has the period of a stride of 2, [N, H, W, C].
+def spectrum(images: np.ndarray) -> np.ndarray:
+    """Returns the mean power spectrum of pictures, [N, H, W, C] -> [H, W], as shares that add to 1.
 
-    That is the power within an eighth of the highest frequency, across, down or both, over all but
-    the mean's: where neighbouring outputs of a transposed convolution differ by their place in the
-    stride (Odena et al. 2016). Of natural pictures it is small.
+    As numpy.fft orders it, the constant left out.
     """
     power = np.abs(np.fft.fft2(images, axes=(1, 2))) ** 2
     power = power.mean(axis=(0, 3), dtype=np.float64)
     power[0, 0] = 0.0
+    return power / max(power.sum(), 1e-30)
+
+
+def checkerboard(images: np.ndarray) -> float:
+    """Returns the share of spectral energy that has the period of a stride of 2, [N, H, W, C].
+
+    That is the power within an eighth of the highest frequency, across, down or both: where
+    neighbouring outputs of a transposed convolution differ by their place in the stride (Odena et
+    al. 2016). Of natural pictures it is small.
+    """
+    power = spectrum(images)
     high = [np.abs(np.fft.fftfreq(size)) >= 7 / 16 for size in power.shape]
-    return float(power[high[0][:, None] | high[1]].sum() / max(power.sum(), 1e-30))
+    return float(power[high[0][:, None] | high[1]].sum())
 
 
 def precision_and_recall(samples: np.ndarray, images: np.ndarray) -> tuple[float, float]:
