@@ -332,7 +332,8 @@ def study(study: Study, points: Sequence[Mapping[str, Any]], title: str) -> Figu
         panel.grid(alpha=0.3)
     if study.trade_off:
         _trade_off(panels[len(names)], study, points)
-    figure.suptitle(f'{title}\na dot a seed, bars the 95 % interval of the mean', fontsize=10)
+    words = 'a dot a seed, bars the 95 % interval of the mean' if study.seeds > 1 else 'one seed'
+    figure.suptitle(f'{title}\n{words}', fontsize=10)
     return figure
 
 
