@@ -26,13 +26,13 @@ UPDATES = 27 * 60  # a phase
 
 RANDOM = (
     '--experiment=vae', '--dataset=mnist5k', '--set', 'hidden=60,10', '--set', 'dropout=0.1',
-    '--set', 'corruption=0.3', '--set', 'epochs=20', '--checkpoint_seconds=0.1',
+    '--set', 'corruption=0.3', '--set', 'epochs=10', '--checkpoint_seconds=0.1',
 )  # fmt: skip
 
 
 STREAMED = (
     '--experiment=conv_vae_cifar_classify', '--dataset=mnist5k', '--set=filters=4,6',
-    '--set=code_size=8', '--set=cache_bytes=0', '--set=epochs=4', '--set=crop=2',
+    '--set=code_size=8', '--set=cache_bytes=0', '--set=epochs=2', '--set=crop=2',
     '--checkpoint_seconds=0.1',
 )  # fmt: skip
 

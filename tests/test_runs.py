@@ -10,6 +10,7 @@ from conftest import results_of, weights_of
 from PIL import Image
 
 import inst
+from parameters import IMAGES
 
 DIGITS = '--dataset=mnist5k'
 SHORT = ['--set', 'epochs=1']
@@ -39,11 +40,14 @@ def figures_of(experiment) -> set[str]:
 
 
 def different() -> list[str]:
-    """Returns the names of all experiments that are not another one under a second name."""
+    """Returns the names of all experiments that are not another one of another name or size."""
+    words = {'name', 'description', 'source', 'dataset', *IMAGES}
+    sizes = {'filters', 'kernel_size', 'code_size', 'batch_size', 'epochs', 'beta', 'phases'}
     found = {}
     for name, experiment in inst.EXPERIMENTS.items():
-        words = {'name': '', 'description': '', 'source': ''}
-        found.setdefault(json.dumps(experiment.resolved() | words), name)
+        left_out = words | sizes if experiment.network == 'conv' else words
+        kept = {n: v for n, v in experiment.resolved().items() if n not in left_out}
+        found.setdefault(json.dumps(kept), name)
     return list(found.values())
 
 
