@@ -23,12 +23,11 @@ import numpy as np
 
 import inst
 from bench import reading
+from bench.reading import Round
 from errors import DataError, UserError
 from parameters import Experiment, Spec
 
 _PICTURES = 6400  # of CIFAR-10, that convolutional networks train on
-
-Round = Callable[[int, int], float]  # (seed, epochs) -> seconds an epoch
 
 
 class Contender(NamedTuple):

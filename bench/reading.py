@@ -12,7 +12,7 @@ from pathlib import Path
 import inst
 from parameters import Experiment
 
-Round = Callable[[int, int], float]  # (seed, passes) -> seconds a pass
+Round = Callable[[int, int], float]  # (seed, epochs or passes) -> seconds for each
 
 PHOTOS = inst.conv_ae.vary(
     dataset='images', data_path='photos', code_size=64, cache_bytes=0, schedule='constant'
