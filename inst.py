@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 
 from errors import UsageError
-from parameters import Experiment, Study, nearest
+from parameters import Experiment, nearest
+from studies import Study
 
 GERON = 'Geron 2017, Hands-On Machine Learning, ch. 15'
 L1_STORY = "an MNIST autoencoder's write-up: L1 loss, 11 codes"
@@ -395,12 +396,13 @@ conv_vae_classify = conv_vae.vary(
 
 conv_vae_cifar = conv_vae.vary(
     'conv_vae_cifar',
-    description='the family at 32x32 on CIFAR-10: 5x5 kernels, 256 codes',
+    description='the family at 32x32 on CIFAR-10, 256 codes',
     dataset='cifar10',
-    filters=(32, 64, 128, 128),
-    kernel_size=5,
+    filters=(64, 128, 256, 256),
     code_size=256,
-    batch_size=64,
+    epochs=8,
+    batch_size=128,
+    learning_rate=2e-3,
 )
 conv_vae_cifar_l1 = conv_vae_cifar.vary(
     'conv_vae_cifar_l1', description='conv_vae_cifar by the name of its distance'
@@ -423,10 +425,8 @@ conv_ae_cifar = conv_vae_cifar.vary(
 conv_vae_cifar_classify = conv_vae_cifar.vary(
     'conv_vae_cifar_classify',
     description='CIFAR-10: reconstruction and classifier trained together',
-    filters=(64, 128, 256, 512),
-    kernel_size=3,
-    classify=1000.0,
-    epochs=30,
+    classify=10000.0,
+    epochs=20,
     crop=4,
 )
 conv_classifier = Experiment(
@@ -446,7 +446,7 @@ conv_classifier = Experiment(
 conv_finetune = conv_classifier.vary(
     'conv_finetune',
     description='the same, then all of it fine-tuned on flipped and shifted pictures',
-    finetune_epochs=20,
+    finetune_epochs=10,
     flip=True,
     crop=4,
 )
@@ -500,14 +500,22 @@ conv_vae_cifar_distances = Study(
 )
 conv_vae_cifar_curve = Study(
     'conv_vae_cifar_curve',
-    'accuracy against reconstruction, by the weight of the classifier',
+    'accuracy against reconstruction, by the weight of the classifier (0: none)',
     PRASAD,
-    arms=(conv_vae_cifar_classify,),
+    arms=(conv_vae_cifar_classify.vary(epochs=5),),
     seeds=1,
     over='classify',
-    values=(10.0, 100.0, 1000.0, 10000.0),
-    metrics=('test/accuracy', 'test/psnr', 'test/mae', 'test/kl'),
+    values=(0.0, 100.0, 1000.0, 10000.0),
+    metrics=('test/accuracy', 'test/psnr', 'test/mae', 'test/kl', 'test/separation'),
     trade_off=('test/psnr', 'test/accuracy'),
+)
+conv_vae_cifar_labels = dataclasses.replace(
+    conv_vae_cifar_curve,
+    name='conv_vae_cifar_labels',
+    description='reconstruction and classifier together, by the share of labels that are known',
+    over='label_fraction',
+    values=(0.01, 0.1, 1.0),
+    trade_off=None,
 )
 conv_transfer = Study(
     'conv_transfer',

@@ -20,7 +20,8 @@ from absl import flags
 
 import inst
 from errors import UsageError, UserError
-from parameters import DATASETS, PRECISIONS, Experiment, Study, nearest, parse
+from parameters import DATASETS, PRECISIONS, Experiment, nearest, parse
+from studies import Study
 
 FLAGS = flags.FLAGS
 MODES = ('train', 'evaluate', 'encode', 'predict', 'generate')

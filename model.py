@@ -16,6 +16,7 @@ import tensorflow.compat.v1 as tf
 
 import layers
 import losses
+import pairs
 from layers import Mode
 from parameters import LOSSES, Experiment, Spec
 from saved_graph import SavedGraph
@@ -23,6 +24,11 @@ from saved_graph import SavedGraph
 Lazy = Callable[[], tf.Tensor]
 Expose = Callable[[str, tf.Tensor], tf.Tensor]
 INFERENCE = Mode()
+_DEVIATION = 0.1  # of a learned likelihood, to begin with
+_LEARNED = {  # loss -> the variable that is learned, the loss, where the variable begins
+    'gaussian': ('output_log_var', losses.gaussian_nll, 2 * math.log(_DEVIATION)),
+    'laplace': ('output_log_scale', losses.laplace_nll, math.log(_DEVIATION / 2**0.5)),
+}
 
 
 class Batch(NamedTuple):
@@ -88,25 +94,20 @@ def tower(
         return _autoencoder(experiment, spec, batch, mode, reads, expose)
 
 
-Pair = layers.DensePair | layers.ConvPair
-
-
-def _pairs(experiment: Experiment, spec: Spec) -> dict[int, Pair]:
+def _stack(experiment: Experiment, spec: Spec) -> dict[int, pairs.Pair]:
     """Makes or reuses each layer with its inverse, by number from 1; the last gives the code."""
     settings = {'initializer': experiment.initializer, 'seed': experiment.seed}
-    pairs: dict[int, Pair] = {}
+    stack: dict[int, pairs.Pair] = {}
     if experiment.network == 'dense':
         shape = (math.prod(spec.shape),)
         for k, units in enumerate(experiment.hidden, start=1):
-            pairs[k] = layers.dense_pair(
-                f'layer{k}', shape, units, tied=experiment.tied, **settings
-            )
-            shape = pairs[k].outputs
-        return pairs
+            stack[k] = pairs.dense_pair(f'layer{k}', shape, units, tied=experiment.tied, **settings)
+            shape = stack[k].outputs
+        return stack
     shape, norm = spec.shape, experiment.batch_norm
     for k, channels in enumerate(experiment.filters, start=1):
         settings['normalized'] = norm, norm and k > 1  # the output has a bias
-        pairs[k] = layers.conv_pair(
+        stack[k] = pairs.conv_pair(
             f'layer{k}',
             shape,
             channels,
@@ -114,32 +115,32 @@ def _pairs(experiment: Experiment, spec: Spec) -> dict[int, Pair]:
             upsample=experiment.decoder == 'upsample',
             **settings,
         )
-        shape = pairs[k].outputs
+        shape = stack[k].outputs
     if experiment.code_size:
         settings['normalized'] = norm
         k, units = experiment.depth, experiment.code_size
-        pairs[k] = layers.dense_pair(f'layer{k}', shape, units, tied=False, **settings)
-    return pairs
+        stack[k] = pairs.dense_pair(f'layer{k}', shape, units, tied=False, **settings)
+    return stack
 
 
 def _autoencoder(
     experiment: Experiment, spec: Spec, batch: Batch, mode: Mode, reads: str, expose: Expose
 ) -> Endpoints:
     settings = {'initializer': experiment.initializer, 'seed': experiment.seed}
-    pairs, depth = _pairs(experiment, spec), experiment.depth
-    kernels = [kernel for pair in pairs.values() for kernel in pair.kernels]
+    stack, depth = _stack(experiment, spec), experiment.depth
+    kernels = [kernel for pair in stack.values() for kernel in pair.kernels]
     lowest = 0 if reads == 'X' else int(reads.removeprefix('hidden'))
     tensors: dict[str, tf.Tensor] = {}
-    hidden = {lowest: batch.inputs}  # hidden[k] is [N, *pairs[k].outputs]
+    hidden = {lowest: batch.inputs}  # hidden[k] is [N, *stack[k].outputs]
     for k in range(lowest + 1, depth + 1):
         activation = experiment.code if k == depth else experiment.activation
-        made = layers.ACTIVATION[activation](pairs[k].encode(hidden[k - 1], mode))
+        made = layers.ACTIVATION[activation](stack[k].encode(hidden[k - 1], mode))
         if not (experiment.variational and k == depth):  # a Gaussian's mean is noisy by itself
             made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
         tensors[f'hidden{k}'] = hidden[k] = expose(f'hidden{k}', made)
     codings = layers.flattened(hidden[depth])
     if experiment.variational:
-        units = pairs[depth].outputs[0]
+        units = stack[depth].outputs[0]
         below = layers.flattened(hidden[depth - 1])
         with tf.variable_scope(f'layer{depth}'):
             raw = layers.dense('log_var', below, units, activation='linear', **settings)
@@ -156,11 +157,11 @@ def _autoencoder(
 
     def decode(k: int, codings: tf.Tensor) -> tf.Tensor:
         """Decodes hidden[k] down to what the tower reads, but for the last activation."""
-        made = pairs[k].decode(codings, mode)
+        made = stack[k].decode(codings, mode)
         for layer in range(k - 1, lowest, -1):
             made = layers.ACTIVATION[activation_of(layer + 1)](made)
             made = layers.dropout(made, experiment.dropout, mode, f'decoded{layer}')
-            made = pairs[layer].decode(made, mode)
+            made = stack[layer].decode(made, mode)
         return made
 
     final = layers.ACTIVATION[activation_of(lowest + 1)]
@@ -204,9 +205,9 @@ def _autoencoder(
     for k in range(lowest + 1, depth + 1):
         target = batch.target if k == lowest + 1 else hidden[k - 1]
         terms[f'phase{k}/{name}'] = lambda k=k, target=target: distance(
-            pairs[k].decode(hidden[k], mode), activation_of(k), target
+            stack[k].decode(hidden[k], mode), activation_of(k), target
         )
-        terms[f'phase{k}/l2'] = lambda k=k: losses.l2(pairs[k].kernels, experiment.l2)
+        terms[f'phase{k}/l2'] = lambda k=k: losses.l2(stack[k].kernels, experiment.l2)
         terms[f'phase{k}/sparsity'] = lambda k=k: losses.sparsity_kl(
             hidden[k], experiment.sparsity_target
         )
@@ -217,21 +218,17 @@ def _distance(experiment: Experiment) -> Callable[[tf.Tensor, str, tf.Tensor], t
     """Returns (logits, activation, target) -> the experiment's loss, [batch].
 
     A Gaussian or Laplace likelihood has one variance or scale for all features, learned with the
-    rest (Rybkin et al. 2021).
+    rest (Rybkin et al. 2021). It begins at a deviation of 0.1, as of a fair reconstruction of data
+    in [0, 1]: from 1, Adam takes thousands of updates in which the KL weighs far too much.
     """
     if experiment.loss == 'bernoulli':
         return lambda logits, _, target: losses.bernoulli_nll(logits, target)
-    if experiment.loss == 'gaussian':
+    if experiment.loss in _LEARNED:
+        name, nll, start = _LEARNED[experiment.loss]
         with tf.variable_scope('layer1'):
-            log_var = layers.log_variance(layers.bias_variable('output_log_var', 1))
-        return lambda logits, activation, target: losses.gaussian_nll(
-            layers.ACTIVATION[activation](logits), target, log_var
-        )
-    if experiment.loss == 'laplace':
-        with tf.variable_scope('layer1'):
-            log_scale = layers.log_variance(layers.bias_variable('output_log_scale', 1))
-        return lambda logits, activation, target: losses.laplace_nll(
-            layers.ACTIVATION[activation](logits), target, log_scale
+            log_width = layers.log_variance(layers.bias_variable(name, 1, start))
+        return lambda logits, activation, target: nll(
+            layers.ACTIVATION[activation](logits), target, log_width
         )
     found = getattr(losses, experiment.loss)
     return lambda logits, activation, target: found(layers.ACTIVATION[activation](logits), target)
@@ -268,7 +265,7 @@ def _memory(experiment: Experiment, spec: Spec, batch: Batch, expose: Expose) ->
     widths = (*experiment.filters[1:], channels)
     kinds = (*[experiment.activation] * (depth - 1), experiment.output_activation)
     for k, (units, kind) in enumerate(zip(widths, kinds, strict=True), start=1):
-        made = layers.deconvolution(
+        made = pairs.deconvolution(
             f'deconvolution{k}',
             made,
             (*sizes[depth - k], units),

@@ -1,4 +1,4 @@
-"""Every hyper-parameter: the frozen values Experiment, Phase and Study, checked when made.
+"""Every hyper-parameter: the frozen values Experiment and Phase, checked when made.
 
 An experiment is a value and a variation is one line (`tied.vary('untied', tied=False)`). The phases
 in which it trains are derived from it by `schedule_of`. Standard library only, so that reading the
@@ -403,47 +403,6 @@ def _owner(name: str, experiment: Experiment) -> str:
     if groups == ['transfer']:
         return 'experiments with a parent'
     return ' or '.join(f'network={g}' for g in groups if g in NETWORKS)
-
-
-@dataclass(frozen=True)
-class Study:
-    """A question that needs several runs: every arm, at every value of one field, for every seed.
-
-    The first arm is what the others are compared with, seed by seed.
-    """
-
-    name: str
-    description: str
-    source: str
-    arms: tuple[Experiment, ...]
-    seeds: int = 5
-    over: str = ''  # the field that is varied, if one is
-    values: tuple[Any, ...] = ()
-    metrics: tuple[str, ...] = ()  # printed and drawn; none: all
-    trade_off: tuple[str, str] | None = None  # two metrics drawn against each other
-
-    def vary(self, **changes: Any) -> Study:
-        """Returns the study with other values of `over`, or with all arms varied alike."""
-        values = self.values
-        if self.over in changes:
-            values = (changes.pop(self.over),)
-        arms = tuple(arm.vary(**changes) for arm in self.arms)
-        return dataclasses.replace(self, arms=arms, values=values)
-
-    def points(self) -> list[tuple[Experiment, Any, Experiment]]:
-        """Returns (arm, value, the arm at that value); without `over` the value is None."""
-        if not self.over:
-            return [(arm, None, arm) for arm in self.arms]
-        return [
-            (arm, value, arm.vary(**{self.over: value}))
-            for value in self.values
-            for arm in self.arms
-        ]
-
-    def resolved(self) -> dict[str, Any]:
-        """Returns the study as plain JSON values."""
-        plain = {name: getattr(self, name) for name in ('name', 'seeds', 'over', 'values')}
-        return json.loads(json.dumps(plain | {'arms': [arm.resolved() for arm in self.arms]}))
 
 
 def parse(name: str, text: str) -> Any:

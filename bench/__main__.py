@@ -10,13 +10,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from absl import app, flags
 
 from bench import report
-from bench.contenders import NETWORKS, Contender, Task
+from bench.contenders import Task
+from bench.networks import NETWORKS, Contender
+from bench.report import Seconds
 
 FLAGS = flags.FLAGS
 _SLOW_ROUNDS = 2  # of bfloat16 where the CPU lacks it and takes several times as long
@@ -26,7 +29,7 @@ flags.DEFINE_integer('epochs', 3, 'Epochs a contender trains in a round.', lower
 flags.DEFINE_enum('dataset', 'mnist', ['mnist', 'mnist5k'], 'What is trained on.')
 flags.DEFINE_string('data_dir', 'data', 'Where data sets are found and records are kept.')
 flags.DEFINE_string('only', '', 'A pattern to be found in `network/contender`.')
-flags.DEFINE_string('output', 'bench/RESULTS.md', 'Where the report is written.')
+flags.DEFINE_string('output', 'bench/RESULTS.md', 'The report; figures are kept beside it (.json).')
 
 
 class Failed(Exception):
@@ -90,48 +93,65 @@ def due(network: str, index: int, facts: dict[str, Any]) -> list[Contender]:
     return found[turn:] + found[:turn]
 
 
-def measure(task: Task, facts: dict[str, Any]) -> report.Measured:
-    """Trains every network by every contender, round by round."""
-    measured: report.Measured = {}
+def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], str]) -> Seconds:
+    """Trains a network by every contender, round by round."""
+    measured: Seconds = {}
 
-    def ask(worker: Worker, key: tuple[str, str], command: dict[str, int] | None = None) -> Any:
+    def ask(worker: Worker, name: str, command: dict[str, int] | None = None) -> Any:
         try:
             if command:
                 worker.send(command)
             return worker.answer().get('seconds')
         except (Failed, BrokenPipeError) as error:
-            measured[key] = str(error)
+            measured[name] = str(error)
             return None
 
-    began, done = time.monotonic(), 0
-    jobs = sum(len(due(n, r, facts)) for n in NETWORKS for r in range(facts['rounds'] + 1))
-    for network in NETWORKS:
-        with contextlib.ExitStack() as stack:
-            workers = {}
-            for contender in due(network, 0, facts):
-                key = (network, contender.name)
-                workers[key] = Worker(task._replace(network=network, contender=contender.name))
-                stack.callback(workers[key].close)
-                measured[key] = [None] * facts['rounds']
-            for key, worker in workers.items():
-                ask(worker, key)
-            for index in range(facts['rounds'] + 1):
-                for key in ((network, contender.name) for contender in due(network, index, facts)):
-                    seconds = None
-                    if isinstance(measured[key], list):
-                        command = {'seed': index, 'epochs': facts['epochs'] if index else 1}
-                        seconds = ask(workers[key], key, command)
-                    if index and seconds:
-                        measured[key][index - 1] = seconds
-                    done += 1
-                    said = f'{seconds:.2f} s an epoch' if seconds else measured[key]
-                    left = (time.monotonic() - began) / done * (jobs - done) / 60
-                    print(
-                        f'{network}, round {index} of {facts["rounds"]}, {key[1]}: {said}; '
-                        f'about {left:.0f} min left',
-                        file=sys.stderr,
-                    )
+    with contextlib.ExitStack() as stack:
+        workers = {}
+        for contender in due(network, 0, facts):
+            name = contender.name
+            workers[name] = Worker(task._replace(network=network, contender=name))
+            stack.callback(workers[name].close)
+            measured[name] = [None] * facts['rounds']
+        for name, worker in workers.items():
+            ask(worker, name)
+        for index in range(facts['rounds'] + 1):
+            for name in (contender.name for contender in due(network, index, facts)):
+                seconds = None
+                if isinstance(measured[name], list):
+                    command = {'seed': index, 'epochs': facts['epochs'] if index else 1}
+                    seconds = ask(workers[name], name, command)
+                if index and seconds:
+                    measured[name][index - 1] = seconds
+                said = f'{seconds:.2f} s an epoch' if seconds else measured[name]
+                print(
+                    f'{network}, round {index} of {facts["rounds"]}, {name}: {said}; {left()}',
+                    file=sys.stderr,
+                )
     return measured
+
+
+def measure_all(task: Task, facts: dict[str, Any], file: Path) -> report.Results:
+    """Measures what --only names and puts it in place of what `file` has of it; returns it all."""
+    results: report.Results = json.loads(file.read_text()) if file.is_file() else {}
+    jobs = sum(len(due(n, r, facts)) for n in NETWORKS for r in range(facts['rounds'] + 1))
+    began, done = time.monotonic(), 0
+
+    def left() -> str:
+        nonlocal done
+        done += 1
+        return f'about {(time.monotonic() - began) / done * (jobs - done) / 60:.0f} min left'
+
+    for network in NETWORKS:
+        if not due(network, 0, facts):
+            continue
+        start, others = time.monotonic(), seconds_of_others()
+        seconds = measure(network, task, facts, left)
+        spent = (time.monotonic() - start) * facts['cpus']
+        busy = max(0.0, seconds_of_others() - others) / spent
+        results[network] = {**facts, 'others': busy, 'seconds': seconds}
+        file.write_text(json.dumps(results, indent=1) + '\n')
+    return results
 
 
 def seconds_of_others() -> float:
@@ -149,7 +169,6 @@ def main(arguments: list[str]) -> None:
     if arguments[1:]:
         raise app.UsageError(f'stray argument {arguments[1]!r}; flags are written --name=value')
     facts = {'rounds': FLAGS.rounds, 'epochs': FLAGS.epochs}
-    began, others = time.monotonic(), seconds_of_others()
     runs = Path('runs')  # on the disk that runs are on: checkpoints cost what they cost there
     runs.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.bench-', dir=runs) as folder:
@@ -160,17 +179,17 @@ def main(arguments: list[str]) -> None:
             except Failed as error:
                 raise SystemExit(f'error: {error}') from None
         kept = FLAGS.rounds if facts['bfloat16'] else min(FLAGS.rounds, _SLOW_ROUNDS)
-        facts['bfloat16_rounds'] = kept
+        facts |= {'bfloat16_rounds': kept, 'provenance': report.provenance(facts)}
         if facts['dataset'] != FLAGS.dataset:
             print(
                 f'{FLAGS.dataset} is not to be had: trains on {facts["dataset"]}', file=sys.stderr
             )
-        measured = measure(task._replace(dataset=facts['dataset']), facts)
-    others = seconds_of_others() - others
-    facts['others'] = max(0.0, others) / (time.monotonic() - began) / facts['cpus']
-    text = report.render(measured, facts)
+        output = Path(FLAGS.output)
+        task = task._replace(dataset=facts['dataset'])
+        results = measure_all(task, facts, output.with_suffix('.json'))
+    text = report.render(results)
     print(text)
-    Path(FLAGS.output).write_text(text)
+    output.write_text(text)
 
 
 if __name__ == '__main__':

@@ -11,10 +11,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.contenders import NETWORKS, Contender
+from bench.networks import NETWORKS, Contender
 
-Measured = dict[tuple[str, str], list[float | None] | str]
-"""(network, contender) -> seconds an epoch, a round each, or why there are none."""
+Seconds = dict[str, list[float | None] | str]
+"""Contender -> seconds an epoch, a round each, or why there are none."""
+Results = dict[str, dict[str, Any]]
+"""Network -> when, where and how it was measured, and its `seconds`."""
 
 _BUSY = 0.1  # share of the cores that others take: PyTorch, whose threads spin, loses far more
 
@@ -44,28 +46,30 @@ hashes and manifest included, beside a loop that opens, fits, encodes and writes
 round."""
 
 
-def render(measured: Measured, facts: dict[str, Any]) -> str:
-    """Returns the report of all that was measured."""
-    parts = ['# Benchmark', _machine(facts), _METHOD]
+def render(results: Results) -> str:
+    """Returns the report of all that was measured, then or earlier."""
+    parts = ['# Benchmark', _METHOD]
     head = ['contender', 'seconds', 'ratio', 'least to greatest', 'wanted', 'verdict']
     for network, contenders in NETWORKS.items():
-        rows = [
-            _row(measured, network, c, facts) for c in contenders if (network, c.name) in measured
-        ]
-        trained = contenders[0].experiment
-        parts += [f'## {network}, {trained.activation}, batch {trained.batch_size}']
-        parts += [_table([head, *rows]) if rows else 'not measured']
+        first = contenders[0]
+        trained = f', {first.experiment.activation}, batch {first.experiment.batch_size}'
+        parts += [f'## {network}{trained if first.trainer == "product" else ""}']
+        if network not in results:
+            parts += ['not measured']
+            continue
+        facts = results[network]
+        rows = [_row(facts, c) for c in contenders if c.name in facts['seconds']]
+        busy = f'other processes took {facts["others"]:.0%} of the cores meanwhile'
+        parts += [f'{facts["provenance"]}; {busy}', _table([head, *rows])]
     return '\n\n'.join(parts) + '\n'
 
 
-def _row(
-    measured: Measured, network: str, contender: Contender, facts: dict[str, Any]
-) -> list[str]:
-    times = measured[network, contender.name]
+def _row(facts: dict[str, Any], contender: Contender) -> list[str]:
+    times = facts['seconds'][contender.name]
     if isinstance(times, str):
         return [contender.name, times, '', '', contender.wanted, 'not measured']
     seconds = median(time for time in times if time is not None)
-    quotients = ratios(measured, network, contender)
+    quotients = ratios(facts['seconds'], contender)
     shown = ['', '']
     if quotients:
         shown = [f'{median(quotients):.3f}', f'{min(quotients):.3f} to {max(quotients):.3f}']
@@ -85,9 +89,9 @@ def _verdict(contender: Contender, quotients: list[float], facts: dict[str, Any]
     return 'reached' if contender.least <= median(quotients) <= contender.most else 'missed'
 
 
-def ratios(measured: Measured, network: str, contender: Contender) -> list[float]:
+def ratios(seconds: Seconds, contender: Contender) -> list[float]:
     """Returns the contender's seconds over its base's, for each round that has both."""
-    of, base = (measured.get((network, name)) for name in (contender.name, contender.base))
+    of, base = (seconds.get(name) for name in (contender.name, contender.base))
     if not isinstance(of, list) or not isinstance(base, list):
         return []
     return [a / b for a, b in zip(of, base, strict=True) if a is not None and b is not None]
@@ -101,20 +105,19 @@ def _table(rows: list[list[str]]) -> str:
     return '\n'.join(f'| {" | ".join(row)} |' for row in padded)
 
 
-def _machine(facts: dict[str, Any]) -> str:
+def provenance(facts: dict[str, Any]) -> str:
+    """Says by which command, when, where and on what something is measured."""
     command = shlex.join(['python', '-m', 'bench', *sys.argv[1:]])
     versions = [f'{name} {facts[name]}' for name in ('python', 'tensorflow', 'numpy')]
     versions += [f'{name} {_version(name)}' for name in ('keras', 'torch')]
-    lines = [
-        f'`{command}`, {time.strftime("%Y-%m-%d %H:%M")}; other processes took '
-        f'{facts["others"]:.0%} of the cores meanwhile',
-        f'{_cpu()}, {facts["cpus"]} cores, {"with" if facts["bfloat16"] else "without"} bfloat16 '
-        'instructions (avx512_bf16, amx_bf16)',
+    parts = [
+        f'`{command}`, {time.strftime("%Y-%m-%d")}',
+        f'{_cpu()}, {facts["cpus"]} cores, {"with" if facts["bfloat16"] else "without"} bfloat16',
         ', '.join(versions),
-        f'{facts["dataset"]}, {facts["examples"]:,} training images; {facts["rounds"]} rounds of '
-        f'{facts["epochs"]} epochs, {facts["bfloat16_rounds"]} of them in bfloat16 too',
+        f'{facts["dataset"]}, {facts["examples"]:,} training images, {facts["rounds"]} rounds of '
+        f'{facts["epochs"]} epochs ({facts["bfloat16_rounds"]} in bfloat16)',
     ]
-    return '\n'.join(f'- {line}' for line in lines)
+    return '; '.join(parts)
 
 
 def _version(name: str) -> str:

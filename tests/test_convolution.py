@@ -10,6 +10,7 @@ import dataset
 import inst
 import layers
 import losses
+import pairs
 from errors import UsageError
 from layers import Mode
 from parameters import Spec, schedule_of
@@ -66,7 +67,7 @@ def test_a_convolution_and_its_inverse_agree_with_scipy(size, side):
     x = generator.normal(size=(2, *size, 3)).astype(np.float32)
     settings = {'initializer': 'he', 'seed': 0, 'normalized': (False, False), 'side': side}
     with tf.Graph().as_default(), tf.Session() as session:
-        pair = layers.conv_pair('layer1', (*size, 3), 4, upsample=False, **settings)
+        pair = pairs.conv_pair('layer1', (*size, 3), 4, upsample=False, **settings)
         session.run(tf.global_variables_initializer())
         made = session.run(pair.encode(tf.constant(x), Mode()))
         kernel, inverse = session.run([pair.kernel, pair.decoder_kernel])
@@ -81,7 +82,7 @@ def test_batch_norm_uses_the_batch_in_training_and_what_it_learned_otherwise():
     x = np.random.default_rng(2).normal(3, 2, (5, 4, 4, 2)).astype(np.float32)
     mean, variance = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
     with tf.Graph().as_default(), tf.Session() as session:
-        norm = layers.batch_norm('', 2)
+        norm = pairs.batch_norm('', 2)
         is_training = tf.placeholder_with_default(False, [])
         mode = Mode(True, statistics={})
         trained, plain = norm(tf.constant(x), mode), norm(tf.constant(x), Mode())
@@ -282,9 +283,9 @@ def test_a_random_convolutional_parent_is_alive(main, digits, tmp_path):
 def test_moving_averages_begin_fast_and_follow_the_trained_layers_alone():
     with tf.Graph().as_default(), tf.Session() as session:
         with tf.variable_scope('layer1'):
-            norm = layers.batch_norm('', 1)
+            norm = pairs.batch_norm('', 1)
         with tf.variable_scope('layer2'):
-            layers.batch_norm('', 1)
+            pairs.batch_norm('', 1)
         found = {f'layer{k}/moving_mean': tf.constant([10.0]) for k in (1, 2)}
         step = tf.placeholder(tf.int64, [])
         follow = loop.follow(found, 'layer1/.*', step)
@@ -294,6 +295,6 @@ def test_moving_averages_begin_fast_and_follow_the_trained_layers_alone():
         for at in (0, 1, 1000):
             session.run(follow, {step: at})
             means.append(float(session.run(norm.moving_mean)[0]))
-    kept = (0.1, 2 / 11, layers.MOMENTUM)
+    kept = (0.1, 2 / 11, pairs.MOMENTUM)
     for before, after, share in zip(means, means[1:], kept, strict=False):
         assert after == pytest.approx(share * before + (1 - share) * 10, rel=1e-5)

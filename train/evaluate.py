@@ -17,7 +17,6 @@ from dataset import Dataset, Rows
 from errors import UsageError
 from layers import Mode
 from parameters import Noise, Spec
-from records import Records
 from train import probe
 from train.interrupts import Interrupts
 from train.network import Network, batch_size
@@ -89,8 +88,8 @@ def score(
 ) -> dict[str, float]:
     """Returns all metrics of results.json: of each of `splits`, and of the codes of the test set.
 
-    `data` has the whole splits, which codes are compared among. Of training examples that are on
-    disk only the first 10,000 are scored.
+    `data` has the whole splits, which codes are compared among. Of training pictures that a
+    convolutional network is fed only the first 10,000 are scored.
     """
     experiment = network.experiment
     evaluations = [Evaluation(network, samples=False)]
@@ -105,7 +104,7 @@ def score(
         )
     metrics: dict[str, float] = {}
     for split, rows in splits.items():
-        if isinstance(rows.x, Records) and split == 'train':
+        if len(data.spec.shape) > 1 and split == 'train':
             rows = probe.compared(rows)
         scored: dict[str, float] = {}
         for evaluation in evaluations:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from sklearn.decomposition import PCA
 
-from parameters import Study
+from studies import Study
 
 SHOWN = 10  # pictures in a row
 _ENDS = ((0, -0.5), (-1, 0.5))  # of an axis of values: half a step before the first, after the last
@@ -353,8 +353,8 @@ def _against_field(
         for x, spread in zip(xs, spreads, strict=True):
             values = spread['values']
             panel.plot([x] * len(values), values, '.', color=line[0].get_color(), alpha=0.35)
-    if numeric and min(study.values) > 0:
-        panel.set_xscale('log')
+    if numeric and min(study.values) >= 0:  # zero is put to the left of the logarithmic part
+        panel.set_xscale('symlog', linthresh=min(v for v in study.values if v > 0))
         panel.set_xticks([float(v) for v in study.values], [f'{v:g}' for v in study.values])
         panel.minorticks_off()
     elif not numeric:
@@ -377,9 +377,10 @@ def _by_arm(panel: Axes, points: Sequence[Mapping[str, Any]], arms: list[str], n
 
 def _trade_off(panel: Axes, study: Study, points: Sequence[Mapping[str, Any]]) -> None:
     across, up = study.trade_off
-    pairs = [[p['metrics'][name]['mean'] for name in study.trade_off] for p in points]
+    shown = [p for p in points if {across, up} <= {*p['metrics']}]
+    pairs = [[p['metrics'][name]['mean'] for name in study.trade_off] for p in shown]
     panel.plot(*zip(*pairs, strict=True), 'o-')
-    for pair, point in zip(pairs, points, strict=True):
+    for pair, point in zip(pairs, shown, strict=True):
         panel.annotate(f'{study.over} {point["value"]}', pair, fontsize=8, xytext=(4, 4),
                        textcoords='offset points')  # fmt: skip
     panel.set(xlabel=across, ylabel=up, title='trade-off')

@@ -8,6 +8,7 @@ nothing, and to resume is to start at another step.
 from __future__ import annotations
 
 import math
+import os
 import time
 import zlib
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 import layers
 import model
+import pairs
 import records
 from dataset import Rows
 from errors import Diverged
@@ -261,7 +263,10 @@ def streamed(values: np.memmap | Records, batch_size: int) -> Stream:
         batches = rows.batch(batch_size).map(
             lambda index: tf.numpy_function(values.__getitem__, [index], values.dtype)
         )
-    return Stream(tf.data.make_initializable_iterator(batches.prefetch(_AHEAD)), order)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = os.cpu_count()  # the session's may be but one
+    batches = batches.prefetch(_AHEAD).with_options(options)
+    return Stream(tf.data.make_initializable_iterator(batches), order)
 
 
 def follow(statistics: dict[str, tf.Tensor], trainable: str, step: tf.Tensor) -> list[tf.Operation]:
@@ -271,7 +276,7 @@ def follow(statistics: dict[str, tf.Tensor], trainable: str, step: tf.Tensor) ->
     """
     moved = []
     done = tf.cast(step, tf.float32)
-    kept = tf.minimum(layers.MOMENTUM, (1.0 + done) / (10.0 + done))
+    kept = tf.minimum(pairs.MOMENTUM, (1.0 + done) / (10.0 + done))
     for variable in model.variables(tf.get_default_graph(), trainable):
         if variable.op.name in statistics:
             towards = statistics[variable.op.name] - variable.read_value()

@@ -80,7 +80,7 @@ class Network(NamedTuple):
 @contextmanager
 def built(experiment: Experiment, spec: Spec, restored: SavedGraph | None) -> Iterator[Network]:
     """Builds the experiment's model with initial values, and the restored ones of its parent."""
-    settings = sessions.config(experiment.precision)
+    settings = sessions.config(experiment.precision, spec.shape)
     with tf.Graph().as_default() as graph, tf.Session(config=settings) as session:
         endpoints = model.build(experiment, spec, restored)
         variables = model.variables(graph)

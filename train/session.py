@@ -7,9 +7,15 @@ from pathlib import Path
 import tensorflow.compat.v1 as tf
 
 
-def config(precision: str) -> tf.ConfigProto:
-    """Returns the session's settings; 'bfloat16' turns on oneDNN's rewrite of matrix products."""
+def config(precision: str, shape: tuple[int, ...]) -> tf.ConfigProto:
+    """Returns the settings of a session that is fed examples of that shape.
+
+    'bfloat16' turns on oneDNN's rewrite of matrix products. Of pictures, [H, W, C], one operation
+    runs at a time: a convolution keeps all cores busy, and two at once take each other's cache.
+    """
     settings = tf.ConfigProto()
+    if len(shape) > 1:
+        settings.session_inter_op_thread_pool.add(num_threads=1, global_name='one at a time')
     if precision == 'bfloat16':
         rewrites = settings.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = 1

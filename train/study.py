@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from scipy.stats import t as student
 
-from parameters import Experiment, Study
+from parameters import Experiment
+from studies import Study
 from train import figures, runs
 from train.experiment import Place, run
 

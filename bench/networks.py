@@ -1,0 +1,118 @@
+"""What is timed: every network, its contenders, and the ratio wanted of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import inst
+from bench import reading
+from parameters import Experiment
+
+
+class Contender(NamedTuple):
+    """A way to train, the contender that its time is divided by, and the ratio wanted of them."""
+
+    name: str
+    trainer: str  # a name in TRAINERS
+    experiment: Experiment
+    base: str
+    wanted: str = ''
+    least: float = 0.0
+    most: float = float('inf')
+
+
+def _against_peers(experiment: Experiment, wanted: str, wanted_rounded: str) -> list[Contender]:
+    rounded = experiment.vary(precision='bfloat16')
+    made = []
+    for end, tried, ratio in ('', experiment, wanted), (', bfloat16', rounded, wanted_rounded):
+        base = f'product{end}'
+        made += [
+            Contender(base, 'product', tried, base),
+            Contender(f'bare session{end}', 'bare', tried, base, 'at least 0.95', 0.95),
+            Contender(f'PyTorch{end}', 'pytorch', tried, base, ratio, float(ratio.split()[0])),
+        ]
+    return [*made, Contender('Keras', 'keras', experiment, 'product', 'about 2 (from 1.9)', 1.9)]
+
+
+def _beside_plain(plain: Experiment, *constrained: Experiment) -> list[Contender]:
+    """Returns a plain network, and what dropout, noise, penalties and sampling add to its time."""
+    return [Contender('plain', 'product', plain, 'plain')] + [
+        Contender(experiment.name, 'product', experiment, 'plain', 'at most 2', most=2.0)
+        for experiment in constrained
+    ]
+
+
+_PLAIN = {'l2': 0.0, 'output_activation': 'linear', 'schedule': 'constant'}
+_STACK = inst.untied.vary(**_PLAIN)
+_DEEP = _STACK.vary(hidden=(512, 256, 128, 11), activation='relu', batch_size=256)
+_ALONE = inst.phasewise.vary(
+    dataset='array',
+    data_path='activations.npz',
+    hidden=(150,),
+    training='joint',
+    output_activation='elu',
+)
+_CONV = inst.conv_joint.vary(
+    dataset='array',
+    data_path='pictures.npz',
+    filters=(32, 64, 128, 128),
+    kernel_size=5,
+    batch_size=64,
+    learning_rate=1e-3,
+    output_activation='linear',
+    schedule='constant',
+)
+_HELD = reading.PHOTOS.vary(cache_bytes=1 << 33)
+NETWORKS: dict[str, list[Contender]] = {
+    '784-512-256-128-11-128-256-512-784': _against_peers(_DEEP, '1.0 to 1.2', '1.3 to 1.6'),
+    '784-300-150-300-784': _against_peers(_STACK, '1.5', '2'),
+    '300-150-300': [
+        Contender('stand-alone', 'product', _ALONE, 'stand-alone'),
+        Contender('phase 2', 'product', inst.phasewise, 'stand-alone', 'at most 1.20', most=1.2),
+    ],
+    '32x32x3, 5x5 convolutions 32-64-128-128 and back': [
+        contender
+        for contender in _against_peers(_CONV, '1.1', '1.0')
+        if contender.trainer != 'keras'
+    ]
+    + [
+        Contender('PyTorch, channels last', 'pytorch_last', _CONV, 'product', '1.1', 1.1),
+        Contender(
+            'PyTorch, channels last, bfloat16',
+            'pytorch_last',
+            _CONV.vary(precision='bfloat16'),
+            'product, bfloat16',
+            '1.0',
+            1.0,
+        ),
+        Contender('Keras', 'keras', _CONV, 'product', '1.7', 1.7),
+    ],
+    '224x224x3, 3x3 convolutions 32-64-64-64 and back': [
+        Contender('from memory', 'product', _HELD, 'from memory'),
+        Contender(
+            'from records', 'product', reading.PHOTOS, 'from memory', 'at most 1.05', most=1.05
+        ),
+    ],
+    'reading pictures of 224x224': [
+        Contender('product', 'read', reading.PHOTOS, 'product'),
+        Contender('bare tf.data', 'read_bare', reading.PHOTOS, 'product', 'at least 0.9', 0.9),
+        Contender(
+            'Pillow, original files', 'read_files', reading.PHOTOS, 'product', 'at least 8', 8
+        ),
+    ],
+    'recording 60,000 JPEGs of 32x32': [
+        Contender('product', 'record', reading.OBJECTS, 'product'),
+        Contender('one process', 'record_one', reading.OBJECTS, 'product', 'at least 1.7', 1.7),
+    ],
+    '784-1000-784': _beside_plain(
+        inst.denoise_mask_control,
+        inst.denoise_mask,
+        inst.denoise_gaussian,
+        inst.sparse,
+        inst.sparse_denoise,
+    ),
+    '784-1000-500-30-500-1000-784': _beside_plain(inst.vae_plain, inst.vae),
+    '784-512-256-128-11-128-256-512-784 with L1': _beside_plain(
+        inst.mnist_l1, inst.mnist_l1_dropout
+    ),
+}
