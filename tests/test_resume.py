@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 from conftest import ROOT, weights_of
 
 from errors import Interrupted
+from train.checkpoints import Checkpoints
 from train.interrupts import Interrupts
 
 FLAGS = (
@@ -138,6 +140,16 @@ def test_a_signal_that_comes_late_still_stops_what_comes_next():
         os.kill(os.getpid(), signal.SIGTERM)
     assert raised.value.exit_code == 143
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_the_first_checkpoint_of_a_large_network_waits_longer(tmp_path, monkeypatch):
+    checkpoints, began = Checkpoints(tmp_path), time.monotonic()
+    monkeypatch.setattr(time, 'monotonic', lambda: began + 100)
+    assert checkpoints.due()
+    with tf.Graph().as_default():
+        large = tf.get_variable('large', [10**8], use_resource=True)  # 400 MB
+    checkpoints.expect([large])
+    assert not checkpoints.due()
 
 
 def test_a_second_process_in_the_same_folder_is_refused(data_dir, tmp_path):

@@ -21,6 +21,7 @@ from errors import DataError
 _KEPT = 2
 _SHARE = 0.01  # of the time, at most, goes into checkpoints where no interval is asked for
 _SECONDS = 2.0  # between two of them then, at least
+_SPEED = 2e8  # bytes a second that the first one is expected to be written at
 
 
 @dataclass
@@ -48,6 +49,11 @@ class Checkpoints:
         self.folder = run_folder / 'checkpoints'
         self._saved_at = time.monotonic()
         self._cost = 0.0
+
+    def expect(self, variables: list[tf.Variable]) -> None:
+        """Says what will be saved, so that the first one is not due sooner than it is worth."""
+        size = sum(v.dtype.size * v.shape.num_elements() for v in variables)
+        self._cost = self._cost or size / _SPEED
 
     def due(self) -> bool:
         """Whether enough time has passed since the last one."""

@@ -100,7 +100,9 @@ class Trainer:
                 self.network, {n: n for n in names}, reads=phase.reads, noise=noise
             )
         updates.initialize(session)
-        saver = tf.train.Saver([*self.network.variables, *updates.slots])
+        saved = [*self.network.variables, *updates.slots]
+        saver = tf.train.Saver(saved)
+        self.checkpoints.expect(saved)
         if state.step:
             self.checkpoints.restore(session, saver)
 
