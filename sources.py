@@ -176,7 +176,8 @@ def _cifar10(data_dir: Path) -> Source:
         origin = f'pictures of {found.name}'
     parts = _split(whole['train'], (0.9, 0.1, 0.0))
     splits = {name: parts[name] for name in ('train', 'validation')}
-    return Source(origin, {**splits, 'test': whole['test']}, classes)
+    test = _split(whole['test'], (1.0, 0.0, 0.0))['train']  # shuffled: the files are by class
+    return Source(origin, {**splits, 'test': test}, classes)
 
 
 def _unpacked(folder: Path) -> Iterator[tuple[str, io.BytesIO]]:

@@ -179,7 +179,8 @@ def main(arguments: list[str]) -> None:
             except Failed as error:
                 raise SystemExit(f'error: {error}') from None
         kept = FLAGS.rounds if facts['bfloat16'] else min(FLAGS.rounds, _SLOW_ROUNDS)
-        facts |= {'bfloat16_rounds': kept, 'provenance': report.provenance(facts)}
+        facts['bfloat16_rounds'] = kept
+        facts['provenance'] = report.provenance(facts)
         if facts['dataset'] != FLAGS.dataset:
             print(
                 f'{FLAGS.dataset} is not to be had: trains on {facts["dataset"]}', file=sys.stderr

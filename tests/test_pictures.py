@@ -316,6 +316,8 @@ def test_cifar10_is_read_from_its_archive(tmp_path, monkeypatch):
     assert (data.splits['test'].x[..., 0].mean(axis=(1, 2)) > 50).astype(int).tolist() == (
         data.splits['test'].y.tolist()
     )
+    for rows in data.splits.values():  # the first of them are taken for all
+        assert len({*rows.y[: len(rows) // 2].tolist()}) == 2
 
 
 def test_a_data_error_is_raised_for_an_archive_that_is_none(tmp_path, monkeypatch):
