@@ -107,7 +107,9 @@ def _table(rows: list[list[str]]) -> str:
 
 def provenance(facts: dict[str, Any]) -> str:
     """Says by which command, when, where and on what something is measured."""
-    command = shlex.join(['python', '-m', 'bench', *sys.argv[1:]])
+    places = ('--data_dir', '--output')
+    words = [word for word in sys.argv[1:] if not word.startswith(places)]
+    command = shlex.join(['python', '-m', 'bench', *words])
     versions = [f'{name} {facts[name]}' for name in ('python', 'tensorflow', 'numpy')]
     versions += [f'{name} {_version(name)}' for name in ('keras', 'torch')]
     parts = [
