@@ -135,6 +135,11 @@ def measure_all(task: Task, facts: dict[str, Any], file: Path) -> report.Results
     """Measures what --only names and puts it in place of what `file` has of it; returns it all."""
     results: report.Results = json.loads(file.read_text()) if file.is_file() else {}
     jobs = sum(len(due(n, r, facts)) for n in NETWORKS for r in range(facts['rounds'] + 1))
+    if not jobs:
+        raise SystemExit(
+            f'error: --only={FLAGS.only}: names nothing whose data is here; pictures are found '
+            'through the environment variable DATASETS_DIR'
+        )
     began, done = time.monotonic(), 0
 
     def left() -> str:

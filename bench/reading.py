@@ -17,7 +17,9 @@ Round = Callable[[int, int], float]  # (seed, epochs or passes) -> seconds for e
 PHOTOS = inst.conv_ae.vary(
     dataset='images', data_path='photos', code_size=64, cache_bytes=0, schedule='constant'
 )
-OBJECTS = inst.conv_ae.vary(dataset='images', data_path='cifar10-images', image_size=(32,))
+OBJECTS = inst.conv_ae.vary(  # records alone: nothing is read back into memory
+    dataset='images', data_path='cifar10-images', image_size=(32,), cache_bytes=0
+)
 _COPIES = 10  # links to each photograph
 _BATCH = 32
 
@@ -56,9 +58,10 @@ def product(experiment: Experiment, folder: Path) -> Round:
     from train import loop
 
     stored = _photos(experiment, folder)
-    stream = loop.streamed(stored, _BATCH)
-    batch = stream.iterator.get_next()
-    session = tf.Session()
+    with tf.Graph().as_default():
+        stream = loop.streamed(stored, _BATCH)
+        batch = stream.iterator.get_next()
+        session = tf.Session()
 
     def begin(seed: int) -> None:
         order = np.random.default_rng(seed).permutation(len(stored))
@@ -78,26 +81,27 @@ def bare(experiment: Experiment, folder: Path) -> Round:
         x = tf.io.parse_single_example(record, {'x': tf.io.FixedLenFeature([], tf.string)})['x']
         return tf.io.decode_jpeg(x, 3, dct_method='INTEGER_ACCURATE')
 
-    records = tf.data.TFRecordDataset(files).map(decode, tf.data.AUTOTUNE)
-    iterator = tf.data.make_initializable_iterator(records.batch(_BATCH).prefetch(2))
-    batch = iterator.get_next()
-    session = tf.Session()
+    with tf.Graph().as_default():
+        records = tf.data.TFRecordDataset(files).map(decode, tf.data.AUTOTUNE)
+        iterator = tf.data.make_initializable_iterator(records.batch(_BATCH).prefetch(2))
+        batch = iterator.get_next()
+        session = tf.Session()
     return _timed(lambda seed: session.run(iterator.initializer), session.make_callable(batch.op))
 
 
 def _timed(begin: Callable[[int], object], step: Callable[[], object]) -> Round:
     import tensorflow.compat.v1 as tf
 
-    def passes(seed: int, count: int) -> float:
+    def passes(seed: int, epochs: int) -> float:
         began = time.perf_counter()
-        for index in range(count):
+        for index in range(epochs):
             begin(1000 * seed + index)
             try:
                 while True:
                     step()
             except tf.errors.OutOfRangeError:
                 pass
-        return (time.perf_counter() - began) / count
+        return (time.perf_counter() - began) / epochs
 
     return passes
 
@@ -112,7 +116,7 @@ def pillow(experiment: Experiment, folder: Path) -> Round:
     found = pictures.listed(str(folder / 'photos'))
     height, width, _ = experiment.picture_size
 
-    def one_pass(seed: int, count: int) -> float:
+    def one_pass(seed: int, epochs: int) -> float:
         began = time.perf_counter()
         for file in found.splits['train']:
             with Image.open(folder / 'photos' / file.path) as opened:
@@ -129,7 +133,7 @@ def record(experiment: Experiment, folder: Path) -> Round:
 
     experiment = experiment.vary(data_path=str(folder / experiment.data_path))
 
-    def one_pass(seed: int, count: int) -> float:
+    def one_pass(seed: int, epochs: int) -> float:
         with tempfile.TemporaryDirectory(dir=folder) as data_dir:
             began = time.perf_counter()
             dataset.load(experiment, Path(data_dir))
@@ -147,7 +151,7 @@ def record_in_one_process(experiment: Experiment, folder: Path) -> Round:
     settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
     place = folder / experiment.data_path
 
-    def one_pass(seed: int, count: int) -> float:
+    def one_pass(seed: int, epochs: int) -> float:
         with tempfile.TemporaryDirectory(dir=folder) as made:
             began = time.perf_counter()
             with tf.io.TFRecordWriter(f'{made}/all.tfrecord') as writer:

@@ -42,8 +42,8 @@ PyTorch's two layouts of memory are both there, to be beaten both. Pictures of 2
 copies of each photograph: trained on from memory and from JPEG records; read in batches of 32 by
 the pipeline that feeds training, by a plain tf.data pipeline over the same records in file order,
 and one by one from the original files. Recording is `--images` on the 60,000 files of CIFAR-10,
-hashes and manifest included, beside a loop that opens, fits, encodes and writes them; one pass a
-round."""
+hashes and manifest included, nothing read back into memory, beside a loop that opens, fits, encodes
+and writes them; one pass a round."""
 
 
 def render(results: Results) -> str:
