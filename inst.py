@@ -494,7 +494,7 @@ conv_vae_cifar_distances = Study(
     'conv_vae_cifar_distances',
     'which distance reconstructs best, and by which measure?',
     PRASAD,
-    arms=(conv_vae_cifar_l1, conv_vae_cifar_l2, conv_vae_cifar_cosine),
+    arms=(conv_vae_cifar, conv_vae_cifar_l2, conv_vae_cifar_cosine),
     seeds=1,
     metrics=('test/mae', 'test/mse', 'test/cosine', 'test/psnr', 'test/ssim', 'test/separation'),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import inst
@@ -21,17 +22,39 @@ class Contender(NamedTuple):
     most: float = float('inf')
 
 
-def _against_peers(experiment: Experiment, wanted: str, wanted_rounded: str) -> list[Contender]:
+_LAYOUT = {'PyTorch': 'pytorch'}  # what a contender is called -> its trainer
+_KERAS = '1.9 (about 2)'  # wanted of Keras on dense networks
+
+
+def _against_peers(
+    experiment: Experiment,
+    keras: str,
+    pytorch: str,
+    pytorch_rounded: str,
+    layouts: Mapping[str, str] = _LAYOUT,
+) -> list[Contender]:
+    """Returns the product and its peers in both precisions, each with the ratio that is wanted.
+
+    `layouts` are PyTorch's, by name; the ratio is wanted of the better one.
+    """
     rounded = experiment.vary(precision='bfloat16')
     made = []
-    for end, tried, ratio in ('', experiment, wanted), (', bfloat16', rounded, wanted_rounded):
+    for end, tried, ratio in ('', experiment, pytorch), (', bfloat16', rounded, pytorch_rounded):
         base = f'product{end}'
         made += [
             Contender(base, 'product', tried, base),
             Contender(f'bare session{end}', 'bare', tried, base, 'at least 0.95', 0.95),
-            Contender(f'PyTorch{end}', 'pytorch', tried, base, ratio, float(ratio.split()[0])),
         ]
-    return [*made, Contender('Keras', 'keras', experiment, 'product', 'about 2 (from 1.9)', 1.9)]
+        made += [
+            Contender(f'{name}{end}', trainer, tried, base, ratio, _number(ratio))
+            for name, trainer in layouts.items()
+        ]
+    return [*made, Contender('Keras', 'keras', experiment, 'product', keras, _number(keras))]
+
+
+def _number(wanted: str) -> float:
+    """Returns the number that a wanted ratio begins with."""
+    return float(wanted.split()[0])
 
 
 def _beside_plain(plain: Experiment, *constrained: Experiment) -> list[Contender]:
@@ -64,29 +87,15 @@ _CONV = inst.conv_joint.vary(
 )
 _HELD = reading.PHOTOS.vary(cache_bytes=1 << 33)
 NETWORKS: dict[str, list[Contender]] = {
-    '784-512-256-128-11-128-256-512-784': _against_peers(_DEEP, '1.0 to 1.2', '1.3 to 1.6'),
-    '784-300-150-300-784': _against_peers(_STACK, '1.5', '2'),
+    '784-512-256-128-11-128-256-512-784': _against_peers(_DEEP, _KERAS, '1.0 to 1.2', '1.3 to 1.6'),
+    '784-300-150-300-784': _against_peers(_STACK, _KERAS, '1.5', '2'),
     '300-150-300': [
         Contender('stand-alone', 'product', _ALONE, 'stand-alone'),
         Contender('phase 2', 'product', inst.phasewise, 'stand-alone', 'at most 1.20', most=1.2),
     ],
-    '32x32x3, 5x5 convolutions 32-64-128-128 and back': [
-        contender
-        for contender in _against_peers(_CONV, '1.1', '1.0')
-        if contender.trainer != 'keras'
-    ]
-    + [
-        Contender('PyTorch, channels last', 'pytorch_last', _CONV, 'product', '1.1', 1.1),
-        Contender(
-            'PyTorch, channels last, bfloat16',
-            'pytorch_last',
-            _CONV.vary(precision='bfloat16'),
-            'product, bfloat16',
-            '1.0',
-            1.0,
-        ),
-        Contender('Keras', 'keras', _CONV, 'product', '1.7', 1.7),
-    ],
+    '32x32x3, 5x5 convolutions 32-64-128-128 and back': _against_peers(
+        _CONV, '1.7', '1.1', '1.0', {**_LAYOUT, 'PyTorch, channels last': 'pytorch_last'}
+    ),
     '224x224x3, 3x3 convolutions 32-64-64-64 and back': [
         Contender('from memory', 'product', _HELD, 'from memory'),
         Contender(

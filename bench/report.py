@@ -24,7 +24,8 @@ _METHOD = """\
 Seconds are an epoch's, the median of the rounds. A ratio is a contender's seconds over those of the
 product in the same round (in bfloat16 over the product in bfloat16; phase 2 over the stand-alone
 network; a constrained network over the plain one): the median, which is judged, and the least and
-greatest. Against Keras, PyTorch and the bare session, above 1 means that the product is faster.
+greatest. Where the product is the base, above 1 means that the product is faster; of phase 2, the
+constrained networks and records beside memory, above 1 means that they cost more than their base.
 
 Each contender is a process with its framework's default threads; one trains while the others wait.
 Their order moves on by one every round; one round before the first is not counted. All use Adam at
@@ -117,7 +118,8 @@ def provenance(facts: dict[str, Any]) -> str:
         f'{_cpu()}, {facts["cpus"]} cores, {"with" if facts["bfloat16"] else "without"} bfloat16',
         ', '.join(versions),
         f'{facts["dataset"]}, {facts["examples"]:,} training images, {facts["rounds"]} rounds of '
-        f'{facts["epochs"]} epochs ({facts["bfloat16_rounds"]} in bfloat16)',
+        f'{facts["epochs"]} {"epoch" if facts["epochs"] == 1 else "epochs"} '
+        f'({facts["bfloat16_rounds"]} in bfloat16)',
     ]
     return '; '.join(parts)
 

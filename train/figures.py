@@ -381,7 +381,7 @@ def _trade_off(panel: Axes, study: Study, points: Sequence[Mapping[str, Any]]) -
     pairs = [[p['metrics'][name]['mean'] for name in study.trade_off] for p in shown]
     panel.plot(*zip(*pairs, strict=True), 'o-')
     for pair, point in zip(pairs, shown, strict=True):
-        panel.annotate(f'{study.over} {point["value"]}', pair, fontsize=8, xytext=(4, 4),
+        panel.annotate(f'{study.over} {point["value"]:g}', pair, fontsize=8, xytext=(4, 4),
                        textcoords='offset points')  # fmt: skip
     panel.set(xlabel=across, ylabel=up, title='trade-off')
     panel.grid(alpha=0.3)
