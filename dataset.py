@@ -11,6 +11,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,15 +29,18 @@ _LABELLED = 20061201  # keys the choice of labelled examples apart from other dr
 _DRAWABLE = (1, 3)  # channels of a picture
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Rows:
     """A split or its activations: x [N, ...] in memory or on disk, y [N] int32 or None.
 
-    `target` is what is to be reconstructed, where that is not x.
+    `target` is what is to be made of x, where that is not x itself. `length` [N] int32 says how
+    many steps of each sequence count, where that is not all.
     """
 
     x: np.ndarray | Records
     y: np.ndarray | None
-    target: np.ndarray | None = None
+    target: np.ndarray | Records | None = None
+    length: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -46,20 +50,33 @@ class Rows(NamedTuple):
         return _scaled(self.x[start:stop])
 
     def targets(self, start: int, stop: int) -> np.ndarray:
-        """Returns what is to be reconstructed of the rows start..stop, as `floats` does."""
+        """Returns what is to be made of the rows start..stop, as `floats` does."""
         return _scaled((self.x if self.target is None else self.target)[start:stop])
 
     def take(self, chosen: np.ndarray | slice) -> Rows:
         """Returns the chosen rows; what is on disk stays there."""
-        x = self.x.take(chosen) if isinstance(self.x, Records) else self.x[chosen]
-        rest = (None if part is None else part[chosen] for part in (self.y, self.target))
-        return Rows(x, *rest)
+
+        def taken(part: np.ndarray | Records | None) -> np.ndarray | Records | None:
+            if part is None:
+                return None
+            return part.take(chosen) if isinstance(part, Records) else part[chosen]
+
+        return Rows(*(taken(getattr(self, part)) for part in PARTS))
 
     def shaped(self, shape: tuple[int, ...]) -> Rows:
         """Returns the same examples, each of another shape."""
         is_array = isinstance(self.x, np.ndarray)
         x = self.x.reshape(len(self), *shape) if is_array else self.x.reshape(shape)
-        return Rows(x, self.y, self.target)
+        return replace(self, x=x)
+
+    def steps(self, start: int, stop: int) -> np.ndarray | Records:
+        """Returns the steps start..stop of every sequence, [N, stop - start, ...]."""
+        if isinstance(self.x, Records):
+            return self.x.steps(start, stop)
+        return self.x[:, start:stop]
+
+
+PARTS = tuple(part.name for part in fields(Rows))
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
@@ -74,6 +91,7 @@ class Dataset(NamedTuple):
     spec: Spec
     splits: dict[str, Rows]
     digest: str  # of the records' hashes: the same digest is the same data
+    recorded: tuple[int, ...] = ()  # the shape of an example in the records
 
 
 def key_of(experiment: Experiment) -> str:
@@ -134,6 +152,12 @@ def load(
         if not data.spec.picture:
             raise UsageError(f'{data.key}: holds no pictures, which network=conv reads')
         return shaped(data, (*data.spec.picture[:2], *(data.spec.picture[2:] or (1,))))
+    reads = experiment.parent or experiment
+    if isinstance(reads, Experiment) and reads.network == 'lstm':
+        predicted = reads is experiment and experiment.task != 'reconstruct'
+        return sequences(data, reads.future, predicted=predicted)
+    if not experiment.parent and any(rows.length is not None for rows in data.splits.values()):
+        raise UsageError(f'{data.key}: has lengths, which only network=lstm reads')
     return data
 
 
@@ -160,6 +184,37 @@ def shaped(data: Dataset, shape: tuple[int, ...]) -> Dataset:
         same = [n for n in splits if data.splits[n] is rows]  # a test split that is the train split
         splits[name] = splits[same[0]] if same else rows.shaped(shape)
     return data._replace(spec=data.spec._replace(shape=shape), splits=splits)
+
+
+def sequences(data: Dataset, future: int, *, predicted: bool) -> Dataset:
+    """Returns the data as sequences, [N, T, features]: the first axis of an example is time.
+
+    The last `future` steps are cut off, to be the target where they are `predicted`. Raises
+    UsageError where the data holds no sequences, or too short ones.
+    """
+    if len(data.recorded) < 2:
+        raise UsageError(
+            f'{data.key}: holds {data.spec.shape[0]} features an example; network=lstm reads '
+            'sequences, x of [N, steps, features]'
+        )
+    total, features = data.recorded[0], math.prod(data.recorded[1:])
+    past = total - future
+    if past < 1:
+        raise UsageError(f'future={future}: {data.key} has sequences of {total} steps')
+    splits: dict[str, Rows] = {}
+    for name, rows in data.splits.items():
+        if future and rows.length is not None:
+            raise UsageError(f'future={future}: needs sequences of one length; {data.key} has more')
+        rows = rows.shaped((total, features))
+        target = rows.steps(past, total) if predicted else None
+        splits[name] = replace(rows, x=rows.steps(0, past), target=target)
+    rows_are_steps = bool(data.spec.picture)
+    frame = data.recorded[1:] if not rows_are_steps and len(data.recorded) > 2 else ()
+    spec = data.spec._replace(
+        shape=(past, features), picture=() if frame else (past, features), frame=frame,
+        future=future,
+    )  # fmt: skip
+    return data._replace(spec=spec, splits=splits)
 
 
 def memory(data: Dataset, count: int) -> Dataset:
@@ -195,7 +250,7 @@ def unlabelled(rows: Rows, share: float, seed: int) -> Rows:
     known = stratified(rows.y, share, seed)
     y = np.full_like(rows.y, UNLABELLED)
     y[known] = rows.y[known]
-    return Rows(rows.x, y, rows.target)
+    return replace(rows, y=y)
 
 
 def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Dataset:
@@ -221,11 +276,15 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
         y = np.concatenate([index[:, 1] for index in indices]).astype(np.int32)
         if classes and len(y) and not 0 <= y.min() <= y.max() < len(classes):
             raise DataError(f'{folder}: a label is not one of the {len(classes)} classes')
-        splits[split] = Rows(stored[:] if fits else stored, y if classes else None)
+        length = None
+        if indices[0].shape[1] > 2:
+            length = np.concatenate([index[:, 2] for index in indices]).astype(np.int32)
+        x = stored[:] if fits else stored
+        splits[split] = Rows(x, y if classes else None, length=length)
     splits.setdefault('test', splits['train'])
     is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in _DRAWABLE)
     spec = Spec(shape=(math.prod(shape),), classes=classes, picture=shape if is_picture else ())
-    return Dataset(folder.name, spec, splits, digest.hexdigest()[:16])
+    return Dataset(folder.name, spec, splits, digest.hexdigest()[:16], shape)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

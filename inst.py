@@ -16,6 +16,7 @@ L1_STORY = "an MNIST autoencoder's write-up: L1 loss, 11 codes"
 CONSTRAINTS = 'Jarvers and Hihn 2019, notebook on autoencoders'
 PRASAD = 'Prasad, Unsupervised Transfer Learning with Autoencoders in Tensorflow'
 NOTES = 'notes on autoencoders, after kvfrans.com'
+VIDEO = 'Srivastava et al. 2015, Unsupervised Learning of Video Representations using LSTMs'
 
 iris_linear = Experiment(
     'iris_linear',
@@ -488,6 +489,80 @@ conv_upsample = conv_transpose.vary(
     'conv_upsample',
     description='the same, decoded by upsampling and convolutions',
     decoder='upsample',
+)
+
+lstm_reconstruct = Experiment(
+    'lstm_reconstruct',
+    "a digit's 28 rows, read by one LSTM and written in reverse order by another",
+    VIDEO,
+    network='lstm',
+    hidden=(128,),
+    output_activation='sigmoid',
+    initializer='glorot',
+    epochs=20,
+    batch_size=128,
+    learning_rate=2e-3,
+    schedule='cosine',
+    clip_norm=1.0,
+)
+lstm_reconstruct_forward = lstm_reconstruct.vary(
+    'lstm_reconstruct_forward', description='the same, written in forward order', order='forward'
+)
+lstm_reconstruct_conditional = lstm_reconstruct.vary(
+    'lstm_reconstruct_conditional',
+    description='the same, the decoder fed its last row',
+    conditional=True,
+)
+lstm_predict = lstm_reconstruct.vary(
+    'lstm_predict',
+    description="a digit's lower 14 rows from its upper 14",
+    task='predict',
+    future=14,
+)
+lstm_predict_conditional = lstm_predict.vary(
+    'lstm_predict_conditional',
+    description='the same, the decoder fed its last row',
+    conditional=True,
+)
+lstm_composite = lstm_predict.vary(
+    'lstm_composite',
+    description='one encoder, two decoders: the upper 14 rows again, and the lower 14',
+    task='composite',
+)
+lstm_composite_conditional = lstm_composite.vary(
+    'lstm_composite_conditional',
+    description='the same, each decoder fed its last row',
+    conditional=True,
+)
+lstm_half = lstm_reconstruct.vary(
+    'lstm_half', description='the half of lstm_composite that reconstructs, alone', future=14
+)
+lstm_stacked = lstm_reconstruct.vary(
+    'lstm_stacked', description='two LSTM layers and their inverses, trained jointly',
+    hidden=(64, 128),
+)  # fmt: skip
+lstm_greedy = lstm_stacked.vary(
+    'lstm_greedy',
+    description='the same, a layer and its inverse a phase, on the states of the one below',
+    training='greedy',
+)
+lstm_composite_moving = lstm_composite.vary(
+    'lstm_composite_moving',
+    description='ten frames of two moving digits again, and the ten that follow',
+    dataset='moving_mnist',
+    hidden=(512,),
+    loss='bernoulli',
+    future=10,
+    learning_rate=1e-3,
+)
+lstm_classifier = phasewise_classifier.vary(
+    'lstm_classifier',
+    description="a classifier on the frozen codes of lstm_reconstruct's saved graph",
+    source=VIDEO,
+    parent=lstm_reconstruct,
+)
+lstm_finetune = lstm_classifier.vary(
+    'lstm_finetune', description='the same, then all of it fine-tuned', finetune_epochs=10
 )
 
 conv_vae_cifar_distances = Study(

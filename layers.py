@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ def initial_value(name: str, shape: tuple[int, ...], initializer: str, seed: int
     return generator.normal(0, deviation, shape).astype(np.float32)
 
 
-def bias_variable(name: str, units: int, start: float = 0.0) -> tf.Variable:
+def bias_variable(name: str, units: int, start: float | Sequence[float] = 0.0) -> tf.Variable:
     """Returns a bias, [units], whose values begin at `start`."""
     initializer = tf.constant_initializer(start)
     return tf.get_variable(name, [units], initializer=initializer, use_resource=True)

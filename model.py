@@ -9,45 +9,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
 import layers
 import losses
 import pairs
+import recurrent
+from endpoints import Batch, Endpoints, Expose, Lazy, distance_of, reconstruction_metrics
 from layers import Mode
 from parameters import LOSSES, Experiment, Spec
 from saved_graph import SavedGraph
 
-Lazy = Callable[[], tf.Tensor]
-Expose = Callable[[str, tf.Tensor], tf.Tensor]
 INFERENCE = Mode()
-_DEVIATION = 0.1  # of a learned likelihood, to begin with
-_LEARNED = {  # loss -> the variable that is learned, the loss, where the variable begins
-    'gaussian': ('output_log_var', losses.gaussian_nll, 2 * math.log(_DEVIATION)),
-    'laplace': ('output_log_scale', losses.laplace_nll, math.log(_DEVIATION / 2**0.5)),
-}
-
-
-class Batch(NamedTuple):
-    """What a tower is fed: the tensor it reads, what to reconstruct, labels if there are any."""
-
-    inputs: tf.Tensor  # [N, features], [N, H, W, C], or the activations of a lower layer
-    target: tf.Tensor  # as inputs; a memory's is the picture, [N, pixels]
-    y: tf.Tensor | None = None  # [N], int32; below zero where unknown
-
-
-class Endpoints(NamedTuple):
-    """A network's named tensors, and its losses and metrics by name, built when they are called.
-
-    A loss is [batch]-shaped, or a scalar where it is a penalty.
-    """
-
-    tensors: dict[str, tf.Tensor]
-    losses: dict[str, Lazy]
-    metrics: dict[str, Lazy]
 
 
 def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None) -> Endpoints:
@@ -68,8 +42,14 @@ def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None
         with tf.name_scope(None):
             return tf.identity(tensor, name=name)
 
-    endpoints = tower(experiment, spec, Batch(X, X, y), mode, restored=restored, expose=promise)
+    length = None
+    if experiment.network == 'lstm' and not experiment.parent:
+        length = tf.placeholder_with_default([spec.shape[0]], [None], name='length')
+    batch = Batch(X, X, y, length)
+    endpoints = tower(experiment, spec, batch, mode, restored=restored, expose=promise)
     tensors = {'X': X, **endpoints.tensors}
+    if length is not None:
+        tensors['length'] = length
     if y is not None:
         tensors['accuracy'] = tf.reduce_mean(endpoints.metrics['accuracy'](), name='accuracy')
     return endpoints._replace(tensors=tensors)
@@ -91,6 +71,8 @@ def tower(
             return _classifier(experiment, spec, batch, mode, reads, restored, expose)
         if experiment.network == 'memory':
             return _memory(experiment, spec, batch, expose)
+        if experiment.network == 'lstm':
+            return recurrent.autoencoder(experiment, spec, batch, mode, reads, expose)
         return _autoencoder(experiment, spec, batch, mode, reads, expose)
 
 
@@ -179,7 +161,7 @@ def _autoencoder(
             )
         tensors['logits'] = expose('logits', made)
 
-    distance = _distance(experiment)
+    distance = distance_of(experiment)
     name = LOSSES[experiment.loss]
     terms: dict[str, Lazy] = {
         'mse': lambda: losses.mse(tensors['outputs'], batch.target),
@@ -188,7 +170,7 @@ def _autoencoder(
         'ssim': lambda: losses.ssim(tensors['outputs'], batch.target),
         'sparsity': lambda: losses.sparsity_kl(tensors['codings'], experiment.sparsity_target),
     }
-    metrics = _reconstruction_metrics(tensors['outputs'], batch.target)
+    metrics = reconstruction_metrics(tensors['outputs'], batch.target)
     if experiment.network == 'conv':
         metrics['psnr'] = lambda: losses.psnr(tensors['outputs'], batch.target)
     if experiment.classify:
@@ -212,38 +194,6 @@ def _autoencoder(
             hidden[k], experiment.sparsity_target
         )
     return Endpoints(tensors, terms, metrics)
-
-
-def _distance(experiment: Experiment) -> Callable[[tf.Tensor, str, tf.Tensor], tf.Tensor]:
-    """Returns (logits, activation, target) -> the experiment's loss, [batch].
-
-    A Gaussian or Laplace likelihood has one variance or scale for all features, learned with the
-    rest (Rybkin et al. 2021). It begins at a deviation of 0.1, as of a fair reconstruction of data
-    in [0, 1]: from 1, Adam takes thousands of updates in which the KL weighs far too much.
-    """
-    if experiment.loss == 'bernoulli':
-        return lambda logits, _, target: losses.bernoulli_nll(logits, target)
-    if experiment.loss in _LEARNED:
-        name, nll, start = _LEARNED[experiment.loss]
-        with tf.variable_scope('layer1'):
-            log_width = layers.log_variance(layers.bias_variable(name, 1, start))
-        return lambda logits, activation, target: nll(
-            layers.ACTIVATION[activation](logits), target, log_width
-        )
-    found = getattr(losses, experiment.loss)
-    return lambda logits, activation, target: found(layers.ACTIVATION[activation](logits), target)
-
-
-def _reconstruction_metrics(outputs: tf.Tensor, target: tf.Tensor) -> dict[str, Lazy]:
-    return {
-        name: lambda distance=distance: distance(outputs, target)
-        for name, distance in (
-            ('mse', losses.mse),
-            ('squared_error', losses.squared_error),
-            ('mae', losses.mae),
-            ('cosine', losses.cosine),
-        )
-    }
 
 
 def _memory(experiment: Experiment, spec: Spec, batch: Batch, expose: Expose) -> Endpoints:
@@ -274,7 +224,7 @@ def _memory(experiment: Experiment, spec: Spec, batch: Batch, expose: Expose) ->
             **settings,
         )
     outputs = expose('outputs', tf.reshape(made, [-1, math.prod(spec.picture)]))
-    metrics = _reconstruction_metrics(outputs, batch.target)
+    metrics = reconstruction_metrics(outputs, batch.target)
     return Endpoints({'codings': codings, 'outputs': outputs}, {'mse': metrics['mse']}, metrics)
 
 
@@ -291,7 +241,9 @@ def _classifier(
 
     The restored part is used as at inference, whatever the mode: what is random in it is off.
     """
-    tensors = {'codings': batch.inputs} if reads == 'codings' else restored.tower(batch.inputs)
+    tensors = {'codings': batch.inputs}
+    if reads != 'codings':
+        tensors = restored.tower(batch.inputs, batch.length)
     tensors = {name: expose(name, tensor) for name, tensor in tensors.items()}
     hidden = tensors['codings']
     settings = {'initializer': 'he_avg', 'seed': experiment.seed}
@@ -310,7 +262,7 @@ def _classifier(
     terms = {'cross_entropy': lambda: losses.cross_entropy(logits, batch.y)}
     metrics = {**terms, 'accuracy': lambda: losses.correct(logits, batch.y)}
     if 'outputs' in tensors:
-        metrics |= _reconstruction_metrics(tensors['outputs'], batch.target)
+        metrics |= reconstruction_metrics(tensors['outputs'], batch.target)
     return Endpoints({**tensors, 'logits': logits}, terms, metrics)
 
 

@@ -19,16 +19,20 @@ from errors import UsageError
 
 ACTIVATIONS = ('linear', 'elu', 'relu', 'sigmoid', 'tanh')
 CORRUPTIONS = ('mask', 'gaussian')
-DATASETS = ('iris', 'mnist5k', 'mnist', 'fashion_mnist', 'cifar10', 'images', 'array')
+DATASETS = (
+    'iris', 'mnist5k', 'mnist', 'fashion_mnist', 'cifar10', 'moving_mnist', 'images', 'array',
+)  # fmt: skip
 DECODERS = ('transpose', 'upsample')
 INITIALIZERS = ('he', 'he_avg', 'glorot', 'lecun', 'small')
 INITIALS = ('parent', 'random')
 LIKELIHOODS = ('bernoulli', 'gaussian', 'laplace')
 LOSSES = {'mse': 'mse', 'mae': 'mae', 'cosine': 'cosine', **dict.fromkeys(LIKELIHOODS, 'nll')}
-NETWORKS = ('dense', 'conv', 'memory')
+NETWORKS = ('dense', 'conv', 'lstm', 'memory')
+ORDERS = ('reverse', 'forward')
 OPTIMIZERS = ('adam', 'momentum', 'sgd')
 PRECISIONS = ('float32', 'bfloat16')
 SCHEDULES = ('constant', 'cosine')
+TASKS = ('reconstruct', 'predict', 'composite')
 TRAININGS = ('joint', 'greedy')
 
 
@@ -41,9 +45,18 @@ def nearest(word: str, words: Iterable[str]) -> str:
 class Spec(NamedTuple):
     """What a network must know of its data."""
 
-    shape: tuple[int, ...]  # of one example as it is fed: (784,) if dense, (28, 28, 1) if conv
+    shape: tuple[int, ...]  # of one example as it is fed: (784,), (28, 28, 1), (steps, features)
     classes: tuple[str, ...] = ()  # names of the labels 0, 1, ...; empty without labels
     picture: tuple[int, ...] = ()  # how an example is drawn: (28, 28); empty where it is no picture
+    frame: tuple[int, ...] = ()  # how a step of a sequence is drawn, where each is a picture
+    future: int = 0  # steps of a sequence that follow those that are fed
+
+    @property
+    def said(self) -> str:
+        """How the shape of an example is told to people."""
+        if len(self.shape) == 1:
+            return f'{self.shape[0]} features'
+        return 'x'.join(map(str, self.shape))
 
 
 class Term(NamedTuple):
@@ -88,7 +101,7 @@ class Experiment:
     """A network, its data and its training: all that decides a run's result.
 
     Each field belongs to one or more groups. Those of 'network' describe a graph built here, with
-    'dense', 'conv' or 'memory' for its kind; those of 'transfer' describe a head on a parent's
+    the kind of network among them; those of 'transfer' describe a head on a parent's
     saved graph. An experiment has one or the other, and setting a field that has no effect is an
     error. Raises UsageError for an impossible value.
     """
@@ -105,13 +118,13 @@ class Experiment:
     image_channels: int = _setting(3, 'images', '3: colour, 1: grey')
     jpeg_quality: int = _setting(90, 'images', 'of the records, 1 to 95; 0: raw bytes')
 
-    network: str = _setting('dense', 'network', 'dense or convolutional, or a memory of pictures')
-    activation: str = _setting('elu', 'network', 'of every layer but the output')
+    network: str = _setting('dense', 'network', 'layers, convolutions, LSTMs; memory of pictures')
+    activation: str = _setting('elu', 'dense conv memory', 'of every layer but the output')
     output_activation: str = _setting('linear', 'network', 'of the reconstruction')
     initializer: str = _setting('he', 'network', 'of the kernels')
     loss: str = _setting('mse', 'network', 'of the reconstruction; the last two in nats an example')
 
-    hidden: tuple[int, ...] = _setting((300, 150), 'dense', 'encoder widths, the code last')
+    hidden: tuple[int, ...] = _setting((300, 150), 'dense lstm', 'encoder widths, the code last')
     tied: bool = _setting(True, 'dense', 'decoder kernels are the encoder kernels transposed')
     sparsity: float = _setting(0.0, 'dense', "weight of the KL from 'sparsity_target'")
     sparsity_target: float = _setting(0.2, 'dense', 'mean activation wanted of a code unit')
@@ -124,11 +137,20 @@ class Experiment:
     decoder: str = _setting('transpose', 'conv', 'transposed convolution, or upsampling before one')
     batch_norm: bool = _setting(True, 'conv', 'of every convolution but the output')
 
+    task: str = _setting('reconstruct', 'lstm', 'what is decoded: the input, its future, or both')
+    future: int = _setting(0, 'lstm', 'steps at the end that are not fed, but may be predicted')
+    order: str = _setting('reverse', 'lstm', 'in which the input is reconstructed')
+    conditional: bool = _setting(
+        False, 'lstm', 'the decoder is fed its last output, in training the true one'
+    )
+    repeat_code: bool = _setting(False, 'lstm', 'the decoder is fed the code at every step')
+    forget_bias: float = _setting(1.0, 'lstm', 'of the forget gates, to begin with')
+
     code_activation: str | None = _setting(None, 'dense conv', "of the code; none: 'activation'")
     training: str = _setting(
-        'joint', 'dense conv', 'joint: all layers at once; greedy: one a phase'
+        'joint', 'dense conv lstm', 'joint: all layers at once; greedy: one a phase'
     )
-    l2: float = _setting(0.0, 'dense conv', 'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
+    l2: float = _setting(0.0, 'dense conv lstm', 'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
     dropout: float = _setting(0.0, 'dense conv', 'share dropped of every hidden layer')
     corruption: float = _setting(0.0, 'dense conv', 'share masked, or deviation of the noise')
     corruption_kind: str = _setting('mask', 'dense conv', 'mask: set to zero; gaussian: added')
@@ -149,6 +171,7 @@ class Experiment:
     batch_size: int | None = _setting(150, 'training', 'examples an update; none is the full batch')
     optimizer: str = _setting('adam', 'training', 'update rule')
     schedule: str = _setting('constant', 'training', 'learning rate over a phase')
+    clip_norm: float = _setting(0.0, 'training', 'greatest norm of all gradients together; 0: any')
     precision: str = _setting('float32', 'training', 'bfloat16 rounds the matrix products')
     cache_bytes: int = _setting(1 << 30, 'training', 'examples or activations above stay on disk')
     flip: bool = _setting(False, 'conv transfer', 'mirror half of the pictures, in training')
@@ -217,8 +240,22 @@ class Experiment:
         ):
             if value and self.training == 'greedy':
                 raise UsageError(f'{name}={getattr(self, name)}: needs training=joint')
+        if self.network == 'lstm' and not self.parent:
+            self._check_sequences()
         if self.variational and self.network == 'conv' and not self.code_size:
             raise UsageError('code_size=0: a Gaussian code (variational) needs a width')
+
+    def _check_sequences(self):
+        if self.task != 'reconstruct' and not self.future:
+            raise UsageError(f'task={self.task}: needs future=..., the steps that are predicted')
+        if self.training == 'greedy' and self.task != 'reconstruct':
+            raise UsageError(f'training=greedy: needs task=reconstruct, it is {self.task}')
+        if self.training == 'greedy' and self.loss == 'bernoulli' and len(self.hidden) > 1:
+            raise UsageError('loss=bernoulli: needs training=joint, for states are not in [0, 1]')
+        if self.conditional and len(self.hidden) > 1:
+            raise UsageError(f'conditional=true: needs one layer, hidden={_text(self.hidden)}')
+        if self.conditional and self.repeat_code:
+            raise UsageError('repeat_code=true: a conditional decoder is fed its last output')
 
     def _check(self, name: str, low: float, high: float, *, above: bool = False):
         value = getattr(self, name)
@@ -260,12 +297,13 @@ class Experiment:
         if self.parent:
             return self.head_dropout > 0
         normalises = self.network == 'conv' and self.batch_norm
-        return self.network != 'memory' and (self.variational or self.dropout > 0 or normalises)
+        random = self.variational or self.dropout > 0
+        return self.network in ('dense', 'conv') and (random or normalises)
 
     @property
     def classifies(self) -> bool:
         """Whether its graph has labels and logits."""
-        return bool(self.parent) or (self.network != 'memory' and self.classify > 0)
+        return bool(self.parent) or (self.network in ('dense', 'conv') and self.classify > 0)
 
     @property
     def depth(self) -> int:
@@ -342,6 +380,7 @@ _CHOICES = {
     'initializer': INITIALIZERS, 'training': TRAININGS, 'corruption_kind': CORRUPTIONS,
     'optimizer': OPTIMIZERS, 'precision': PRECISIONS, 'schedule': SCHEDULES,
     'initial': INITIALS, 'head_activation': ACTIVATIONS, 'decoder': DECODERS,
+    'task': TASKS, 'order': ORDERS,
 }  # fmt: skip
 _RANGES = {
     'seed': (0, 2**31 - 1), 'l2': (0.0, 1e3), 'dropout': (0.0, 0.99), 'corruption': (0.0, 10.0),
@@ -351,7 +390,8 @@ _RANGES = {
     'classify': (0.0, 1e6), 'image_channels': (1, 3), 'jpeg_quality': (0, 95),
     'epochs': (0, 10**6), 'steps_per_epoch': (1, 10**6), 'batch_size': (1, 10**9),
     'cache_bytes': (0, 2**63 - 1), 'head_dropout': (0.0, 0.99), 'finetune_epochs': (0, 10**6),
-    'finetune_corruption': (0.0, 0.99),
+    'finetune_corruption': (0.0, 0.99), 'future': (0, 10**6), 'forget_bias': (-100.0, 100.0),
+    'clip_norm': (0.0, 1e6),
 }  # fmt: skip
 
 
@@ -374,6 +414,10 @@ def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
     if experiment.network == 'memory':
         return (Phase('joint', (distance,), '.*'),)
     terms = [distance]
+    if experiment.network == 'lstm':
+        future = Term(f'future_{distance.name}')
+        both = {'reconstruct': [distance], 'predict': [future], 'composite': [distance, future]}
+        terms = both[experiment.task]
     terms += [Term('l2')] if experiment.l2 else []
     terms += [Term('sparsity', experiment.sparsity)] if experiment.sparsity else []
     if experiment.variational:

@@ -61,7 +61,10 @@ def _split(folder: Path, split: str, rows: sources.Examples) -> dict[str, Any]:
     shards = []
     for file, start, stop in _shards(folder, split, len(rows.x), _SHARD_EXAMPLES):
         labels = [None] * (stop - start) if rows.y is None else rows.y[start:stop].tolist()
-        examples = zip((x.tobytes() for x in rows.x[start:stop]), labels, strict=True)
+        columns = [(x.tobytes() for x in rows.x[start:stop]), labels]
+        if rows.length is not None:
+            columns.append(rows.length[start:stop].tolist())
+        examples = zip(*columns, strict=True)
         shards.append(write_shard(file, examples))
     return {'examples': len(rows.x), 'shards': shards}
 

@@ -1,8 +1,9 @@
 """TFRecord shards: written whole, each with an index, and read back by row.
 
 A shard `name.tfrecord` holds tf.train.Examples with `x` (raw bytes, or a JPEG) and, where there are
-labels, `y`. Its index `name.npy`, int64 [examples, 2], has each record's length and label, so that
-any row is read alone: memory does not grow with the data, and a shuffled epoch costs no buffer.
+any, the label `y` and the number of steps that count, `length`. Its index `name.npy`, int64
+[examples, 2 or 3], has each record's bytes and label, and such a length, so that any row is read
+alone: memory does not grow with the data, and a shuffled epoch costs no buffer.
 """
 
 from __future__ import annotations
@@ -35,20 +36,24 @@ class Form(NamedTuple):
     encoding: str = 'raw'  # or 'jpeg'
 
 
-def write_shard(file: Path, examples: Iterable[tuple[bytes, int | None]]) -> dict[str, Any]:
+def write_shard(
+    file: Path, examples: Iterable[tuple[bytes, int | None] | tuple[bytes, int | None, int]]
+) -> dict[str, Any]:
     """Writes the examples, `x` and label each, and their index; returns the manifest's entry.
+
+    Sequences of different lengths have the length as well.
 
     Both files are on disk under their own names only when they are whole.
     """
     aside, index = file.with_name(f'.{file.name}'), []
     with tf.io.TFRecordWriter(str(aside)) as writer:
-        for x, label in examples:
-            record = _example(x, label)
+        for x, label, *length in examples:
+            record = _example(x, label, *length)
             writer.write(record)
-            index.append((len(record), UNLABELLED if label is None else label))
+            index.append((len(record), UNLABELLED if label is None else label, *length))
     beside = file.with_suffix('.npy')
     with open(beside.with_name(f'.{beside.name}'), 'wb') as opened:
-        np.save(opened, np.array(index, np.int64).reshape(-1, 2))
+        np.save(opened, np.array(index, np.int64).reshape(len(index), -1 if index else 2))
     for target in (file, beside):
         written = target.with_name(f'.{target.name}')
         with open(written, 'rb') as opened:
@@ -63,10 +68,11 @@ def write_shard(file: Path, examples: Iterable[tuple[bytes, int | None]]) -> dic
     }
 
 
-def _example(x: bytes, label: int | None) -> bytes:
+def _example(x: bytes, label: int | None, length: int | None = None) -> bytes:
     features = {'x': tf.train.Feature(bytes_list=tf.train.BytesList(value=[x]))}
-    if label is not None:
-        features['y'] = tf.train.Feature(int64_list=tf.train.Int64List(value=[label]))
+    for name, number in (('y', label), ('length', length)):
+        if number is not None:
+            features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[number]))
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
@@ -112,6 +118,7 @@ class Records:
         self._offsets = np.concatenate([np.cumsum(n + _FRAME) - n - _FRAME for n in lengths])
         self._rows = np.arange(len(self._lengths))
         self._shape = form.shape
+        self._steps = slice(None)
         self.failure: DataError | None = None
 
     def __len__(self) -> int:
@@ -120,7 +127,9 @@ class Records:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape that the array would have."""
-        return len(self), *self._shape
+        if self._steps == slice(None):
+            return len(self), *self._shape
+        return len(self), self._steps.stop - self._steps.start, *self._shape[1:]
 
     @property
     def dtype(self) -> np.dtype:
@@ -130,11 +139,17 @@ class Records:
     def __getitem__(self, chosen: slice | np.ndarray) -> np.ndarray:
         """Reads and decodes the chosen rows."""
         rows = self._rows[chosen]
-        made = np.empty((len(rows), *self._shape), self.dtype)
+        made = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for start in range(0, len(rows), _READ):
             part = slice(start, start + _READ)
-            made[part] = _decoder(self.form)(self._read(rows[part])).reshape(-1, *self._shape)
+            decoded = _decoder(self.form)(self._read(rows[part])).reshape(-1, *self._shape)
+            made[part] = decoded if self._steps == slice(None) else decoded[:, self._steps]
         return made
+
+    def decode(self, record: tf.Tensor) -> tf.Tensor:
+        """Decodes one serialized row, a string, to what it is here."""
+        made = tf.reshape(decoded(record, self.form), self._shape)
+        return made if self._steps == slice(None) else made[self._steps]
 
     def take(self, chosen: slice | np.ndarray) -> Records:
         """Returns the chosen rows, still on disk."""
@@ -143,6 +158,10 @@ class Records:
     def reshape(self, shape: tuple[int, ...]) -> Records:
         """Returns the same rows, each of another shape."""
         return self._like(_shape=shape)
+
+    def steps(self, start: int, stop: int) -> Records:
+        """Returns the steps start..stop of each row, a sequence."""
+        return self._like(_steps=slice(start, stop))
 
     def _like(self, **changes: Any) -> Records:
         other = object.__new__(Records)

@@ -22,7 +22,9 @@ from google.protobuf.message import DecodeError
 from errors import DataError
 
 _VARIABLE_OPS = ('VarHandleOp', 'VariableV2', 'Variable')
-_OFFERED = re.compile(r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs')
+_OFFERED = re.compile(
+    r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs|predictions'
+)
 
 
 class SavedGraph(NamedTuple):
@@ -36,8 +38,10 @@ class SavedGraph(NamedTuple):
     shape: tuple[int | None, ...] | None  # of X without the batch; None where the file does not say
     trains: bool  # it reads a `training:0`
 
-    def tower(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    def tower(self, inputs: tf.Tensor, length: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Imports the graph over `inputs`, as at inference, and returns its tensors by name.
+
+        Of sequences of different lengths, `length` [N] says how many steps count.
 
         The first tower in a graph makes the variables (zeros, see `load`), later ones share them.
         """
@@ -52,6 +56,8 @@ class SavedGraph(NamedTuple):
             sources[f'{name}:0'] = variable.handle if is_handle else variable.value()
         if self.trains:
             sources['training:0'] = tf.constant(False)
+        if length is not None and any(node.name == 'length' for node in self.graph_def.node):
+            sources['length:0'] = length
         wanted = [f'{name}:0' for name in self.tensors]
         found = tf.import_graph_def(self.graph_def, sources, wanted, name='restored')
         return dict(zip(self.tensors, found, strict=True))
@@ -185,7 +191,9 @@ def write(
             saver = tf.train.Saver(variables, save_relative_paths=True)
             saver.save(session, f'{aside}/model', write_state=False, write_meta_graph=False)
             saver.export_meta_graph(f'{aside}/model.meta', clear_devices=True)
-            results = {n: t for n, t in tensors.items() if n not in ('X', 'y', 'accuracy')}
+            results = {
+                n: t for n, t in tensors.items() if n not in ('X', 'y', 'length', 'accuracy')
+            }
             tf.saved_model.simple_save(
                 session, f'{aside}/saved_model', {'X': tensors['X']}, results
             )

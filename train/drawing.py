@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from dataset import Dataset, Rows
-from train import evaluate, figures, probe
+from train import evaluate, figures, probe, sequences
 from train.network import Network
 
 _THUMBNAILS = 300  # pictures drawn at the place of their codes
@@ -38,7 +39,9 @@ def draw(
             codings, test.y, classes, f'{title}: codings of the test set', _separation(metrics)
         ),
     }
-    if picture:
+    if network.experiment.network == 'lstm' and network.experiment.parent is None:
+        made |= sequences.drawn(network, data)
+    elif picture:
         made |= _pictures(network, data, test, codings, title)
     if 'logits' in network.endpoints.tensors:
         made |= _confusion(network, data, test, title)
@@ -78,7 +81,7 @@ def _pictures(
         kernel = network.values()['layer1/kernel']
         if kernel.ndim == 4:  # of a convolution, [side, side, channels, units]
             made['filters'] = figures.filters(kernel, kernel.shape[:3])
-        elif kernel.shape[0] == data.spec.shape[0]:
+        elif kernel.shape[0] == math.prod(picture):
             made['filters'] = figures.filters(kernel, picture)
     thumbs = probe.compared(test, _THUMBNAILS)
     made['latent_pictures'] = figures.latent_pictures(

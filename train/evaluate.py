@@ -17,7 +17,7 @@ from dataset import Dataset, Rows
 from errors import UsageError
 from layers import Mode
 from parameters import Noise, Spec
-from train import probe
+from train import probe, sequences
 from train.interrupts import Interrupts
 from train.network import Network, batch_size
 
@@ -57,10 +57,12 @@ class Evaluation:
             wanted = [None, None] if is_memory else shape
             self._target = tf.placeholder(tf.float32, wanted, 'target')
             self._y = tf.placeholder(tf.int32, [None], 'y') if labelled else None
+            self._length = tf.placeholder_with_default([int(shape[1])], [None], 'length')
             self._seed = tf.placeholder(tf.int64, [2], 'seed')
             inputs = layers.corrupt(self._inputs, noise, self._seed)
             mode = Mode(False, self._seed if samples else None)
-            made = network.tower(reads)(model.Batch(inputs, self._target, self._y), mode)
+            batch = model.Batch(inputs, self._target, self._y, self._length)
+            made = network.tower(reads)(batch, mode)
             known = {**made.losses, **made.metrics}
             names = {name: name for name in made.metrics} if names is None else names
             self._fetches = {shown: known[name]() for shown, name in names.items()}
@@ -78,6 +80,8 @@ class Evaluation:
             }
             if self._y is not None:
                 feeds[self._y] = rows.y[start:stop]
+            if rows.length is not None:
+                feeds[self._length] = rows.length[start:stop]
             for name, value in self._session.run(self._fetches, feeds).items():
                 sums[name] += float(np.mean(value, dtype=np.float64)) * (stop - start)
         return {name: total / len(rows) for name, total in sums.items()}
@@ -104,7 +108,7 @@ def score(
         )
     metrics: dict[str, float] = {}
     for split, rows in splits.items():
-        if len(data.spec.shape) > 1 and split == 'train':
+        if len(data.spec.shape) > 2 and split == 'train':
             rows = probe.compared(rows)
         scored: dict[str, float] = {}
         for evaluation in evaluations:
@@ -117,6 +121,9 @@ def score(
         metrics |= _of_pictures(network, data)
     if experiment.parent is None and experiment.network == 'dense' and data.spec.picture:
         metrics['filter_kurtosis'] = probe.filter_kurtosis(network.values()['layer1/kernel'])
+    if experiment.parent is None and experiment.network == 'lstm':
+        beside = sequences.baselines(network, data)
+        metrics |= {f'test/{name}': value for name, value in beside.items()}
     return metrics | _principal_components(network, data)
 
 
@@ -149,7 +156,8 @@ def _codes(network: Network, data: Dataset) -> dict[str, float]:
         if key not in _BASELINES and fits:
             _BASELINES[key] = probe.baselines(train, test, codings.shape[1])
         found |= _BASELINES.get(key, {})
-    draws = network.decodes() and data.spec.picture and network.experiment.network != 'memory'
+    samples = network.experiment.network in ('dense', 'conv')
+    draws = network.decodes() and data.spec.picture and samples
     if draws and len(test) > probe.NEAREST:
         images = probe.compared(test, min(_SAMPLES, _limit(data.spec, _SIMILAR)))
         outputs = network.decode(drawn(len(images), codings.shape[1]))
@@ -210,7 +218,7 @@ def cached(
     shape = (len(rows), *map(int, tensors[name].shape[1:]))
     if 4 * math.prod(shape) <= budget:
         interrupts.check()
-        return Rows(network.compute(name, rows), rows.y)
+        return Rows(network.compute(name, rows), rows.y, length=rows.length)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         size, free = 4 * math.prod(shape), shutil.disk_usage(file.parent).free
@@ -224,11 +232,11 @@ def cached(
         size = batch_size(network.spec.shape)
         for start in range(0, len(rows), size):
             interrupts.check()
-            feeds = {tensors['X']: rows.floats(start, start + size)}
-            written[start : start + size] = network.session.run(tensors[name], feeds)
+            part = rows.take(slice(start, start + size))
+            written[start : start + size] = network.compute(name, part)
         written.flush()
         os.replace(aside, file)
-    return Rows(np.load(file, mmap_mode='r'), rows.y)
+    return Rows(np.load(file, mmap_mode='r'), rows.y, length=rows.length)
 
 
 def clear(folder: Path) -> None:

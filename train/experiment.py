@@ -79,6 +79,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             'shape': list(data.spec.shape),
             'classes': list(data.spec.classes),
             'picture': list(data.spec.picture),
+            'frame': list(data.spec.frame),
         }
         if restored:
             transfer.check(restored, data.spec)

@@ -61,7 +61,11 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
         kind = term.rsplit('/', 1)[-1]
         if kind != 'accuracy' and 0 < 3 * lowest < highest:
             panel.set_yscale('log')
-        panel.set(title=f'{phase}: {kind}', xlabel='epoch', ylabel=_UNITS.get(kind, kind))
+        panel.set(
+            title=f'{phase}: {kind}',
+            xlabel='epoch',
+            ylabel=_UNITS.get(kind.removeprefix('future_'), kind),
+        )
         panel.grid(alpha=0.3, which='both')
         panel.legend()
     return figure
@@ -93,6 +97,20 @@ def picture_rows(rows: Mapping[str, np.ndarray], picture: tuple[int, ...]) -> Fi
         panel.imshow(grid, cmap='gray', vmin=0, vmax=1)
         panel.axis('off')
         panel.set_title(title, fontsize=9, loc='left')
+    return figure
+
+
+def error_by_step(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """Draws the squared error of sequences against the step, a line for each of a panel's [T]."""
+    figure = Figure(figsize=(5.2 * len(panels), 3.6), layout='constrained')
+    drawn = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for panel, (title, lines) in zip(drawn, panels.items(), strict=True):
+        for label, values in lines.items():
+            style = '-' if label == 'network' else '--'
+            panel.plot(range(1, len(values) + 1), values, style, label=label)
+        panel.set(title=title, xlabel='step', ylabel=_UNITS['mse'], ylim=(0, None))
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=8)
     return figure
 
 

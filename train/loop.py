@@ -21,8 +21,7 @@ from tqdm import tqdm
 import layers
 import model
 import pairs
-import records
-from dataset import Rows
+from dataset import PARTS, Rows
 from errors import Diverged
 from layers import Mode
 from parameters import Experiment, Phase, Term
@@ -98,16 +97,19 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
 
     def update(step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         seed = tf.stack([tf.constant(key, tf.int64), step])
-        x, target, y = feed.fetch(step)
+        batch = feed.fetch(step)
+        x, target = batch.inputs, batch.target
         if phase.reads == 'X' and (experiment.flip or experiment.crop):
             target = x = layers.augment(x, experiment.flip, experiment.crop, seed)
         inputs = layers.corrupt(x, phase.corruption, seed)
         mode = Mode(True, seed, statistics={})
-        endpoints = tower(model.Batch(inputs, target, y), mode)
+        endpoints = tower(batch._replace(inputs=inputs, target=target), mode)
         means = [tf.reduce_mean(endpoints.losses[term.name]()) for term in phase.losses]
         weights = [_weight(term, step, length.steps_per_epoch) for term in phase.losses]
         loss = tf.add_n([w * m for w, m in zip(weights, means, strict=True)])
         gradients = tf.gradients(loss, variables)
+        if experiment.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, experiment.clip_norm)
         moved = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
         if not moved:
             raise ValueError(f'{phase.name}: its losses move no variable of {phase.trainable!r}')
@@ -151,7 +153,9 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
         data=data,
         slots=made['optimizer'].variables(),
         trained=made['trained'],
-        failure=lambda: getattr(rows.x, 'failure', None),
+        failure=lambda: next(
+            filter(None, (getattr(p, 'failure', None) for p in vars(rows).values())), None
+        ),
     )
 
 
@@ -180,42 +184,48 @@ def _held(name: str, value: np.ndarray, data: dict[tf.Variable, np.ndarray]) -> 
 class Feed(NamedTuple):
     """Where a phase's batches come from."""
 
-    fetch: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]]  # step -> a batch
+    fetch: Callable[[tf.Tensor], model.Batch]  # step -> a batch
     begin: Callable[[tf.Session, int, int], None]  # (session, epoch, step within it)
 
 
 def _feed(
     rows: Rows, length: Length, key: int, name: str, data: dict[tf.Variable, np.ndarray]
 ) -> Feed:
-    """Feeds the rows in an order that depends on (key, epoch) alone: (x, target, labels) a batch.
+    """Feeds the rows in an order that depends on (key, epoch) alone.
 
     What is in memory is held by the graph and gathered; what is on disk is read and decoded ahead,
-    while the updates run. x and target are floats, bytes scaled to [0, 1].
+    while the updates run. Inputs and target are floats, bytes scaled to [0, 1].
     """
     order = _held(f'{name}/order', np.zeros(length.examples, np.int32), data)
-    stream = streamed(rows.x, length.batch_size) if _is_on_disk(rows.x) else None
+    streams: list[Stream] = []
 
-    def gathered(values: np.ndarray | None, part: str) -> Callable[[tf.Tensor], Any]:
+    def reader(part: str) -> Callable[[tf.Tensor], Any]:
+        """Returns what makes a batch of a part of the rows from their numbers."""
+        values = getattr(rows, part)
         if values is None:
             return lambda index: None
+        if _is_on_disk(values):
+            stream = streamed(values, length.batch_size)
+            streams.append(stream)
+            return lambda index: _scaled(stream.iterator.get_next(), values.shape)
         variable = _held(f'{name}/rows/{part}', values, data)
-        return lambda index: tf.gather(variable, index)
+        if values.ndim == 1:
+            return lambda index: tf.gather(variable, index)
+        return lambda index: _scaled(tf.gather(variable, index), values.shape)
 
-    x_of = gathered(None if stream else rows.x, 'x')
-    target_of, label_of = gathered(rows.target, 'target'), gathered(rows.y, 'y')
+    read = {part: reader(part) for part in PARTS}
 
-    def fetch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    def fetch(step: tf.Tensor) -> model.Batch:
         start = tf.cast(step % length.steps_per_epoch, tf.int32) * length.batch_size
         index = order.read_value()[start : start + length.batch_size]
-        x = _scaled(stream.iterator.get_next() if stream else x_of(index), rows.x.shape)
-        target = x if rows.target is None else _scaled(target_of(index), rows.target.shape)
-        return x, target, label_of(index)
+        x, y, target, steps = (of(index) for of in read.values())
+        return model.Batch(x, x if target is None else target, y, steps)
 
     def begin(session: tf.Session, epoch: int, step: int) -> None:
         rows_in_order = shuffled(len(rows), length.examples, (key, epoch))
         session.run(order.initializer, {order.initializer.inputs[1]: rows_in_order})
-        if stream:
-            left = rows_in_order[step * length.batch_size :]
+        left = rows_in_order[step * length.batch_size :]
+        for stream in streams:
             session.run(stream.iterator.initializer, {stream.order: left})
 
     return Feed(fetch, begin)
@@ -251,14 +261,10 @@ def streamed(values: np.memmap | Records, batch_size: int) -> Stream:
     rows = tf.data.Dataset.from_tensor_slices(order)
     parallel = tf.data.AUTOTUNE
     if isinstance(values, Records):
-
-        def decoded(record: tf.Tensor) -> tf.Tensor:
-            return tf.reshape(records.decoded(record, values.form), values.shape[1:])
-
         read = rows.batch(_READ).map(
             lambda index: tf.numpy_function(values.serialized, [index], tf.string)
         )
-        batches = read.unbatch().map(decoded, parallel).batch(batch_size)
+        batches = read.unbatch().map(values.decode, parallel).batch(batch_size)
     else:
         batches = rows.batch(batch_size).map(
             lambda index: tf.numpy_function(values.__getitem__, [index], values.dtype)

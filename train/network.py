@@ -62,10 +62,12 @@ class Network(NamedTuple):
     def compute(self, name: str, rows: Rows, source: str = 'X') -> np.ndarray:
         """Returns the promised tensor `name` for every row, [N, ...], in memory."""
         tensors, size = self.endpoints.tensors, batch_size(self.spec.shape)
-        parts = [
-            self.session.run(tensors[name], {tensors[source]: rows.floats(start, start + size)})
-            for start in range(0, len(rows), size)
-        ]
+        parts = []
+        for start in range(0, len(rows), size):
+            feeds = {tensors[source]: rows.floats(start, start + size)}
+            if rows.length is not None:
+                feeds[tensors['length']] = rows.length[start : start + size]
+            parts.append(self.session.run(tensors[name], feeds))
         return np.concatenate(parts)
 
     def decode(self, codings: np.ndarray) -> np.ndarray:
@@ -98,7 +100,8 @@ def opened(folder: Path) -> Iterator[Network]:
     """
     config = configuration(folder)
     experiment, data = restore(config['experiment']), config['data']
-    spec = Spec(*(tuple(data[name]) for name in ('shape', 'classes', 'picture')))
+    names = ('shape', 'classes', 'picture', 'frame')
+    spec = Spec(**{name: tuple(data.get(name, ())) for name in names}, future=experiment.future)
     restored = saved_graph.read(str(folder)) if experiment.parent else None
     with built(experiment, spec, restored) as network:
         saved_graph.load(

@@ -67,8 +67,9 @@ def spectrum(images: np.ndarray) -> np.ndarray:
 
     As numpy.fft orders it, the constant left out.
     """
-    power = np.abs(np.fft.fft2(images, axes=(1, 2))) ** 2
-    power = power.mean(axis=(0, 3), dtype=np.float64)
+    power = np.zeros(images.shape[1:3])
+    for image in images:  # one by one: the transform of many large ones takes gigabytes
+        power += np.sum(np.abs(np.fft.fft2(image, axes=(0, 1))) ** 2, axis=2)
     power[0, 0] = 0.0
     return power / max(power.sum(), 1e-30)
 

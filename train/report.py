@@ -17,9 +17,7 @@ def size(splits: Mapping[str, Rows], spec: Spec, variables: Sequence[tf.Variable
     """Describes the splits trained on and scored, and the number of weights."""
     sizes = ', '.join(f'{len(rows):,} {name}' for name, rows in splits.items())
     parameters = sum(int(v.shape.num_elements()) for v in variables)
-    shape = 'x'.join(map(str, spec.shape))
-    shape = f'{shape} features' if len(spec.shape) == 1 else shape
-    return f'{sizes} examples of {shape}; {len(variables)} variables, {parameters:,} parameters'
+    return f'{sizes} examples of {spec.said}; {len(variables)} variables, {parameters:,} parameters'
 
 
 def phase(done: Phase, rows: Sequence[dict[str, str]], updates: int, examples: int) -> str:

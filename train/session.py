@@ -15,7 +15,7 @@ def config(precision: str, shape: tuple[int, ...]) -> tf.ConfigProto:
     at once (on a busy machine 76 and 94); a dense step got slower, 7.1 ms for 5.3.
     """
     settings = tf.ConfigProto()
-    if len(shape) > 1:
+    if len(shape) > 2:
         settings.session_inter_op_thread_pool.add(num_threads=1, global_name='one at a time')
     if precision == 'bfloat16':
         rewrites = settings.graph_options.rewrite_options
