@@ -176,8 +176,14 @@ def _kept(folder: Path, budget: int, _stamp: int) -> Dataset:
 
 
 def shaped(data: Dataset, shape: tuple[int, ...]) -> Dataset:
-    """Returns the data with each example of that shape, where it has as many features."""
+    """Returns the data with each example of that shape, where that differs by how it is written.
+
+    A vector takes any shape of as many features; another shape at most loses or gains ones.
+    """
     if data.spec.shape == shape or math.prod(data.spec.shape) != math.prod(shape):
+        return data
+    sides = ([size for size in form if size > 1] for form in (data.spec.shape, shape))
+    if min(len(data.spec.shape), len(shape)) > 1 and next(sides) != next(sides):
         return data
     splits: dict[str, Rows] = {}
     for name, rows in data.splits.items():

@@ -16,7 +16,7 @@ L1_STORY = "an MNIST autoencoder's write-up: L1 loss, 11 codes"
 CONSTRAINTS = 'Jarvers and Hihn 2019, notebook on autoencoders'
 PRASAD = 'Prasad, Unsupervised Transfer Learning with Autoencoders in Tensorflow'
 NOTES = 'notes on autoencoders, after kvfrans.com'
-VIDEO = 'Srivastava et al. 2015, Unsupervised Learning of Video Representations using LSTMs'
+VIDEO = 'Srivastava et al. 2015'
 
 iris_linear = Experiment(
     'iris_linear',
@@ -601,6 +601,48 @@ conv_transfer = Study(
     over='label_fraction',
     values=(0.01, 0.1, 1.0),
     metrics=('test/accuracy',),
+)
+
+lstm_orders = Study(
+    'lstm_orders',
+    'is a sequence easier to write in reverse order?',
+    VIDEO,
+    arms=(lstm_reconstruct, lstm_reconstruct_forward),
+    seeds=3,
+    metrics=('test/mse', 'test/mean_mse', 'test/copy_mse', 'test/pca_mse', 'test/separation'),
+)
+lstm_widths = Study(
+    'lstm_widths',
+    'does the loss get stuck below about three times as many units as inputs (28)?',
+    NOTES,
+    arms=(lstm_reconstruct,),
+    seeds=1,
+    over='hidden',
+    values=((14,), (28,), (56,), (84,), (112,), (168,)),
+    metrics=('test/mse', 'test/mean_mse', 'test/pca_mse', 'test/separation'),
+)
+lstm_halves = Study(
+    'lstm_halves',
+    'does one code for both decoders serve each as well as one of its own?',
+    VIDEO,
+    arms=(lstm_composite, lstm_half, lstm_predict),
+    seeds=3,
+    metrics=('test/mse', 'test/future_mse', 'test/separation'),
+)
+lstm_conditionals = Study(
+    'lstm_conditionals',
+    'what does it change that a decoder is fed its last row?',
+    VIDEO,
+    arms=(
+        lstm_reconstruct,
+        lstm_reconstruct_conditional,
+        lstm_predict,
+        lstm_predict_conditional,
+        lstm_composite,
+        lstm_composite_conditional,
+    ),
+    seeds=1,
+    metrics=('test/mse', 'test/future_mse', 'test/separation'),
 )
 
 mnist_l1_initializers = Study(

@@ -205,12 +205,12 @@ class Experiment:
         for name, most in _WIDTHS.items():
             widths = getattr(self, name)
             if any(not 1 <= width <= most for width in widths):
-                raise UsageError(f'{name}={_text(widths)}: each number must be 1 to {most}')
+                raise UsageError(f'{name}={written(widths)}: each number must be 1 to {most}')
         for name, example in (('hidden', '300,150'), ('filters', '32,64'), ('image_size', '224')):
             if not getattr(self, name):
                 raise UsageError(f'{name}=: at least one number is needed, as {name}={example}')
         if len(self.image_size) > 2:
-            raise UsageError(f'image_size={_text(self.image_size)}: write height,width')
+            raise UsageError(f'image_size={written(self.image_size)}: write height,width')
         if self.image_channels == 2:
             raise UsageError('image_channels=2: allowed are 1 (grey) and 3 (colour)')
         if not self.epochs and not (self.parent and self.finetune_epochs):
@@ -253,7 +253,7 @@ class Experiment:
         if self.training == 'greedy' and self.loss == 'bernoulli' and len(self.hidden) > 1:
             raise UsageError('loss=bernoulli: needs training=joint, for states are not in [0, 1]')
         if self.conditional and len(self.hidden) > 1:
-            raise UsageError(f'conditional=true: needs one layer, hidden={_text(self.hidden)}')
+            raise UsageError(f'conditional=true: needs one layer, hidden={written(self.hidden)}')
         if self.conditional and self.repeat_code:
             raise UsageError('repeat_code=true: a conditional decoder is fed its last output')
 
@@ -475,7 +475,7 @@ def parse(name: str, text: str) -> Any:
     return text
 
 
-def _text(value: Any) -> str:
+def written(value: Any) -> str:
     """Writes a value as `parse` reads it."""
     return ','.join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
 
@@ -485,7 +485,7 @@ def changed(experiment: Experiment, base: Experiment) -> dict[str, str]:
     apart = (*IDENTITY, *IMAGES, 'dataset', 'data_path', 'seed', 'precision', 'parent')
     mine, theirs = experiment.fields(), base.fields()
     return {
-        name: _text(value)
+        name: written(value)
         for name, value in mine.items()
         if name not in apart and value != theirs.get(name)
     }

@@ -29,6 +29,7 @@ from errors import DataError, UserError
 from parameters import Experiment, Spec
 
 _PICTURES = 6400  # of CIFAR-10, that convolutional networks train on
+_SEQUENCES = 12_800  # digits, that LSTMs train on
 
 
 class Task(NamedTuple):
@@ -133,8 +134,11 @@ def keras(experiment: Experiment, task: Task) -> Round:
     import keras
 
     images = _floats(experiment, task)
+    target = images
     network = keras.Sequential([keras.Input(images.shape[1:])])
-    if experiment.network == 'conv':
+    if experiment.network == 'lstm':
+        network, target = _keras_lstm(experiment, images.shape[1:]), images[:, ::-1].copy()
+    elif experiment.network == 'conv':
         settings = {'strides': 2, 'padding': 'same', 'use_bias': False}
         *inner, last = _inverse_widths(experiment, images.shape[-1])
         for kind, widths in (('Conv2D', experiment.filters), ('Conv2DTranspose', inner)):
@@ -150,12 +154,26 @@ def keras(experiment: Experiment, task: Task) -> Round:
         network.add(keras.layers.Dense(images.shape[1]))
     network.compile(optimizer=keras.optimizers.Adam(experiment.learning_rate), loss='mse')
     settings = {'batch_size': experiment.batch_size, 'shuffle': True, 'verbose': 0}
-    return _timed(lambda epochs: network.fit(images, images, epochs=epochs, **settings))
+    return _timed(lambda epochs: network.fit(images, target, epochs=epochs, **settings))
+
+
+def _keras_lstm(experiment: Experiment, shape: tuple[int, ...]) -> Any:
+    """Returns an encoder, and a decoder that goes on from its state and is fed zeros."""
+    import keras
+
+    (units,) = experiment.hidden
+    inputs = keras.Input(shape)
+    _, *state = keras.layers.LSTM(units, return_state=True)(inputs)
+    zeros = keras.ops.zeros_like(inputs[:, :, :1])
+    states = keras.layers.LSTM(units, return_sequences=True)(zeros, initial_state=state)
+    return keras.Model(inputs, keras.layers.Dense(shape[-1])(states))
 
 
 def _torch_network(experiment: Experiment, features: int) -> Any:
     from torch import nn
 
+    if experiment.network == 'lstm':
+        return _torch_lstm(experiment, features)
     activation = {'relu': nn.ReLU, 'elu': nn.ELU}[experiment.activation]
     layers, inputs = [], features
     if experiment.network == 'conv':
@@ -174,6 +192,28 @@ def _torch_network(experiment: Experiment, features: int) -> Any:
         layers += [nn.Linear(inputs, width), activation()]
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, features))
+
+
+def _torch_lstm(experiment: Experiment, features: int) -> Any:
+    """Returns the same network as for Keras; what it decodes is in the order of the inputs."""
+    import torch
+    from torch import nn
+
+    (units,) = experiment.hidden
+
+    class Autoencoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.LSTM(features, units, batch_first=True)
+            self.decoder = nn.LSTM(1, units, batch_first=True)
+            self.output = nn.Linear(units, features)
+
+        def forward(self, x):
+            _, state = self.encoder(x)
+            states, _ = self.decoder(torch.zeros_like(x[:, :, :1]), state)
+            return self.output(states).flip(1)
+
+    return Autoencoder()
 
 
 def pytorch(experiment: Experiment, task: Task, *, channels_last: bool = False) -> Round:
@@ -236,7 +276,7 @@ def _inverse_widths(experiment: Experiment, channels: int) -> list[int]:
 
 
 def _images(experiment: Experiment, task: Task) -> np.ndarray:
-    name = 'pictures' if experiment.network == 'conv' else 'images'
+    name = {'conv': 'pictures', 'lstm': 'sequences'}.get(experiment.network, 'images')
     return np.load(Path(task.folder, f'{name}.npy'))
 
 
@@ -262,14 +302,17 @@ def prepare(task: Task) -> dict[str, Any]:
         data = dataset.load(inst.untied.vary(dataset='mnist5k'), data_dir)
     images = data.splits['train'].x
     np.save(folder / 'images.npy', images)
-    shape = (round(len(images) / 0.8), 300)  # 80 % of a user's own array are for training
+    sequences = images[: round(_SEQUENCES / 0.8)].reshape(-1, 28, 28)
+    np.savez(folder / 'sequences.npz', x=sequences)  # 80 % of a user's own array are for training
+    np.save(folder / 'sequences.npy', sequences[: round(0.8 * len(sequences))])
+    shape = (round(len(images) / 0.8), 300)
     made = [*_pictures(folder, data_dir), *reading.prepare(folder)]
     numbers = np.random.default_rng(0).standard_normal(shape, np.float32)
     np.savez(folder / 'activations.npz', x=np.where(numbers > 0, numbers, np.expm1(numbers)))
     return {
         'dataset': data.key,
         'examples': len(images),
-        'made': ['activations.npz', *made],
+        'made': ['activations.npz', 'sequences.npz', *made],
         'bfloat16': has_bfloat16(),
         **runs.environment(tf.__version__, 'float32'),
     }

@@ -30,16 +30,19 @@ def _against_peers(
     experiment: Experiment,
     keras: str,
     pytorch: str,
-    pytorch_rounded: str,
+    pytorch_rounded: str = '',
     layouts: Mapping[str, str] = _LAYOUT,
 ) -> list[Contender]:
-    """Returns the product and its peers in both precisions, each with the ratio that is wanted.
+    """Returns the product and its peers, each with the ratio that is wanted.
 
-    `layouts` are PyTorch's, by name; the ratio is wanted of the better one.
+    In bfloat16 too, where a ratio is wanted there. `layouts` are PyTorch's, by name; the ratio is
+    wanted of the better one.
     """
-    rounded = experiment.vary(precision='bfloat16')
+    tries = [('', experiment, pytorch)]
+    if pytorch_rounded:
+        tries.append((', bfloat16', experiment.vary(precision='bfloat16'), pytorch_rounded))
     made = []
-    for end, tried, ratio in ('', experiment, pytorch), (', bfloat16', rounded, pytorch_rounded):
+    for end, tried, ratio in tries:
         base = f'product{end}'
         made += [
             Contender(base, 'product', tried, base),
@@ -85,6 +88,14 @@ _CONV = inst.conv_joint.vary(
     output_activation='linear',
     schedule='constant',
 )
+_LSTM = inst.lstm_reconstruct.vary(
+    dataset='array',
+    data_path='sequences.npz',
+    learning_rate=1e-3,
+    output_activation='linear',
+    schedule='constant',
+    clip_norm=0.0,
+)
 _HELD = reading.PHOTOS.vary(cache_bytes=1 << 33)
 NETWORKS: dict[str, list[Contender]] = {
     '784-512-256-128-11-128-256-512-784': _against_peers(_DEEP, _KERAS, '1.0 to 1.2', '1.3 to 1.6'),
@@ -96,6 +107,7 @@ NETWORKS: dict[str, list[Contender]] = {
     '32x32x3, 5x5 convolutions 32-64-128-128 and back': _against_peers(
         _CONV, '1.7', '1.1', '1.0', {**_LAYOUT, 'PyTorch, channels last': 'pytorch_last'}
     ),
+    '28 steps of 28, LSTM of 128 and back': _against_peers(_LSTM, '1.4', '0.8'),
     '224x224x3, 3x3 convolutions 32-64-64-64 and back': [
         Contender('from memory', 'product', _HELD, 'from memory'),
         Contender(

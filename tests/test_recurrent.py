@@ -346,7 +346,7 @@ def test_sequences_of_another_shape_are_one_line(main, digits, tmp_path):
     )
     assert main(*flags)[0] == 0
     (folder,) = (tmp_path / 'runs/lstm_reconstruct').iterdir()
-    for shape in ((20, 40, 28), (20, 28, 5)):
+    for shape in ((20, 40, 28), (20, 28, 5), (20, 56, 14)):
         np.savez(tmp_path / 'other.npz', x=np.zeros(shape, np.float32))
         code, _, err = main('--mode=encode', f'--run_dir={folder}', f'--array={tmp_path}/other.npz')
         assert code == 3 and 'the run reads 28x28' in err

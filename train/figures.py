@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from sklearn.decomposition import PCA
 
+from parameters import written
 from studies import Study
 
 SHOWN = 10  # pictures in a row
@@ -376,7 +377,7 @@ def _against_field(
         panel.set_xticks([float(v) for v in study.values], [f'{v:g}' for v in study.values])
         panel.minorticks_off()
     elif not numeric:
-        panel.set_xticks(list(places.values()), [str(v) for v in study.values])
+        panel.set_xticks(list(places.values()), [written(v) for v in study.values])
     panel.set_xlabel(study.over)
     panel.legend(fontsize=8)
 
@@ -399,7 +400,9 @@ def _trade_off(panel: Axes, study: Study, points: Sequence[Mapping[str, Any]]) -
     pairs = [[p['metrics'][name]['mean'] for name in study.trade_off] for p in shown]
     panel.plot(*zip(*pairs, strict=True), 'o-')
     for pair, point in zip(pairs, shown, strict=True):
-        panel.annotate(f'{study.over} {point["value"]:g}', pair, fontsize=8, xytext=(4, 4),
+        value = point['value']
+        label = f'{value:g}' if isinstance(value, float) else written(value)
+        panel.annotate(f'{study.over} {label}', pair, fontsize=8, xytext=(4, 4),
                        textcoords='offset points')  # fmt: skip
     panel.set(xlabel=across, ylabel=up, title='trade-off')
     panel.grid(alpha=0.3)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from scipy.stats import t as student
 
-from parameters import Experiment
+from parameters import Experiment, written
 from studies import Study
 from train import figures, runs
 from train.experiment import Place, run
@@ -41,7 +41,7 @@ def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -
     seeds = f'-seeds{first.seed}..{last}' if study.seeds > 1 else f'-seed{first.seed}'
     name = name.replace(f'-seed{first.seed}', seeds)
     if len(study.values) == 1:
-        name += f'-{study.over}={study.values[0]}'
+        name += f'-{study.over}={written(study.values[0])}'
     folder = place.runs / study.name / name
     with runs.claimed(folder):
         points = _points(study, catalogue, place, folder / 'log.txt')
@@ -108,7 +108,7 @@ def _say(
     began: float,
 ) -> None:
     done, total, trained = counts
-    at = f' {study.over}={value}' if study.over else ''
+    at = f' {study.over}={written(value)}' if study.over else ''
     names = [n for n in study.metrics or ('test/accuracy', 'test/mse') if n in metrics]
     shown = ', '.join(f'{n} {metrics[n]:.5g}' for n in names)
     left = ''
@@ -171,7 +171,7 @@ def _lines(study: Study, results: dict[str, Any]) -> list[str]:
     lines = [f'\n{study.name}: {heading}']
 
     def at(point: Mapping[str, Any]) -> str:
-        return f' {study.over}={point["value"]}' if study.over else ''
+        return f' {study.over}={written(point["value"])}' if study.over else ''
 
     for point in results['points']:
         for name in study.metrics or point['metrics']:
