@@ -596,7 +596,9 @@ conv_transfer = Study(
     'conv_transfer',
     'what an unsupervised convolutional encoder is worth to a classifier, by share of labels',
     PRASAD,
-    arms=(conv_scratch, conv_classifier, conv_finetune),
+    arms=tuple(  # with as many updates from few labels as from all
+        arm.vary(steps_per_epoch=200) for arm in (conv_scratch, conv_classifier, conv_finetune)
+    ),
     seeds=1,
     over='label_fraction',
     values=(0.01, 0.1, 1.0),

@@ -238,16 +238,16 @@ def autoencoder(
 
     def from_code(name: str) -> tf.Tensor:
         """Decodes the code one layer down, in the order of decoding, [T, N, outputs]."""
-        decoder, (target, steps) = stack[depth].decoders[name], wanted[name]
+        decoder, (target, count) = stack[depth].decoders[name], wanted[name]
         step, cell = decoder.cell.stepper(), decoder.cell
-        state = tuple(tf.split(codings, 2, axis=1))
+        code = tuple(tf.split(codings, 2, axis=1))
         if not experiment.conditional:
             fed = codings if experiment.repeat_code else None
-            return decoder.project(scan(step, state, cell.product(fed), steps)[0])
+            return decoder.project(scan(step, code, cell.product(fed), count)[0])
         if mode.training is True:
             target = turned(target) if name == 'decoder' else target
             fed = tf.concat([first(name)[:, None], target[:, :-1]], axis=1)
-            return decoder.project(scan(step, state, cell.product(_swapped(fed)), steps)[0])
+            return decoder.project(scan(step, code, cell.product(_swapped(fed)), count)[0])
 
         def own(_: tf.Tensor, __: tf.Tensor, frame: tf.Tensor, *state: tf.Tensor) -> Carry:
             state = step(cell.product(frame), *state)
@@ -255,7 +255,7 @@ def autoencoder(
             return made, layers.ACTIVATION[activation](made), *state
 
         nothing, frame = tf.zeros([]), first(name)
-        return scan(own, (tf.zeros_like(frame), frame, *state), nothing, steps)[0]
+        return scan(own, (tf.zeros_like(frame), frame, *code), nothing, count)[0]
 
     def alone(k: int) -> tf.Tensor:
         """Decodes layer k by its own inverse, from its own states, in the order of decoding."""

@@ -252,6 +252,17 @@ def test_the_last_phase_reconstructs_the_states_below(main, digits, tmp_path):
     assert [values.shape for values in made] == shapes
 
 
+def test_the_random_control_of_a_classifier_begins_as_its_parent_did(main, digits, tmp_path):
+    flags = ('--experiment=lstm_classifier', f'--array={digits}', '--set=initial=random',
+             '--set=epochs=1')  # fmt: skip
+    assert main(*flags)[0] == 0
+    (folder,) = (tmp_path / 'runs/lstm_classifier').iterdir()
+    values = weights_of(folder)
+    np.testing.assert_array_equal(values['layer1/bias'], [0] * 128 + [1] * 128 + [0] * 256)
+    deviation = np.std(values['layer1/recurrent_kernel'])
+    assert deviation == pytest.approx((2 / (128 + 512)) ** 0.5, rel=0.02)  # Glorot's
+
+
 @pytest.fixture(scope='module')
 def long(tmp_path_factory):
     """A file of sequences that are too long to be unrolled, with labels."""

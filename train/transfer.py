@@ -75,7 +75,16 @@ def lines(proved: Mapping[str, Any]) -> list[str]:
 def random_values(restored: SavedGraph, parent: Experiment | str, seed: int) -> SavedGraph:
     """Returns the graph with its variables drawn afresh, kernels as the parent's initializer does.
 
-    Vectors are zero. A stranger's graph is taken to be initialised as He et al. (2015) do.
+    Vectors are zero, but for the forget gates'. A stranger's graph is taken to be initialised as He
+    et al. (2015) do.
     """
-    kind = parent.initializer if isinstance(parent, Experiment) else 'he'
-    return restored.randomized(lambda name, shape: layers.initial_value(name, shape, kind, seed))
+    known = isinstance(parent, Experiment)
+
+    def drawn(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        made = layers.initial_value(name, shape, parent.initializer if known else 'he', seed)
+        if known and f'{name.removesuffix("bias")}recurrent_kernel' in restored.variables:
+            units = shape[0] // 4
+            made[units : 2 * units] = parent.forget_bias
+        return made
+
+    return restored.randomized(drawn)
