@@ -16,6 +16,7 @@ L1_STORY = "an MNIST autoencoder's write-up: L1 loss, 11 codes"
 CONSTRAINTS = 'Jarvers and Hihn 2019, notebook on autoencoders'
 PRASAD = 'Prasad, Unsupervised Transfer Learning with Autoencoders in Tensorflow'
 NOTES = 'notes on autoencoders, after kvfrans.com'
+ODENA = 'Odena et al. 2016, Deconvolution and Checkerboard Artifacts'
 VIDEO = 'Srivastava et al. 2015'
 
 iris_linear = Experiment(
@@ -474,7 +475,7 @@ conv_joint = conv_phasewise.vary(
 conv_transpose = Experiment(
     'conv_transpose',
     '28x28 convolutional autoencoder, decoded by transposed convolutions',
-    'Odena et al. 2016, Deconvolution and Checkerboard Artifacts',
+    ODENA,
     network='conv',
     filters=(32, 64),
     kernel_size=3,
@@ -605,6 +606,16 @@ conv_transfer = Study(
     metrics=('test/accuracy',),
 )
 
+conv_checkerboard = Study(
+    'conv_checkerboard',
+    'how much checkerboard do transposed convolutions leave, by the number of updates?',
+    ODENA,
+    arms=tuple(arm.vary(epochs=1) for arm in (conv_transpose, conv_upsample)),
+    seeds=3,
+    over='steps_per_epoch',
+    values=(1, 10, 100, 1000, 8600),
+    metrics=('test/checkerboard', 'checkerboard_data', 'test/mse'),
+)
 lstm_orders = Study(
     'lstm_orders',
     'is a sequence easier to write in reverse order?',

@@ -13,6 +13,7 @@ import inst
 import recording
 import sources
 from errors import DataError, UsageError
+from parameters import Spec
 
 MNIST5K = inst.tied.vary(dataset='mnist5k')
 
@@ -35,7 +36,7 @@ def test_records_give_back_what_was_written(records):
     np.testing.assert_array_equal(train.x, x.reshape(30, 12))
     np.testing.assert_array_equal(train.y, np.arange(30) % 3)
     np.testing.assert_allclose(train.floats(2, 4), x.reshape(30, 12)[2:4] / 255, rtol=1e-6)
-    assert data.spec == ((12,), ('a', 'b', 'c'), (3, 4))
+    assert data.spec == Spec((12,), ('a', 'b', 'c'), (3, 4))
     assert data.splits['test'] is train
 
 
