@@ -39,6 +39,12 @@ STREAMED = (
 )  # fmt: skip
 
 
+SEQUENCES = (
+    '--experiment=lstm_greedy', '--dataset=mnist5k', '--set=hidden=6,5', '--set=epochs=3',
+    '--set=cache_bytes=0', '--checkpoint_seconds=0.1',
+)  # fmt: skip
+
+
 def start(data_dir: Path, folder: Path, flags: tuple[str, ...] = FLAGS) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, 'main.py', *flags, f'--data_dir={data_dir}', f'--run_dir={folder}'],
@@ -96,9 +102,9 @@ def test_killed_mid_phase_it_resumes_and_ends_equal_bit_for_bit(data_dir, tmp_pa
     assert_same(folder, undisturbed)
 
 
-@pytest.mark.parametrize('flags', [RANDOM, STREAMED], ids=['random', 'streamed'])
-def test_what_is_random_or_streamed_goes_on_with_the_same_bits(data_dir, tmp_path, flags):
-    """A run that was killed ends equal to one that was not; batch norm and augmentation too."""
+@pytest.mark.parametrize('flags', [RANDOM, STREAMED, SEQUENCES])
+def test_whatever_is_killed_goes_on_with_the_same_bits(data_dir, tmp_path, flags):
+    """What is random, streamed, normalised, augmented or a sequence ends as if undisturbed."""
     folders = [tmp_path / name for name in ('whole', 'killed')]
     for folder in folders:
         process = start(data_dir, folder, flags)
