@@ -614,7 +614,7 @@ conv_checkerboard = Study(
     seeds=3,
     over='steps_per_epoch',
     values=(1, 10, 100, 1000, 8600),
-    metrics=('test/checkerboard', 'checkerboard_data', 'test/mse'),
+    metrics=('test/checkerboard', 'test/mse'),
 )
 lstm_orders = Study(
     'lstm_orders',

@@ -405,4 +405,5 @@ def _trade_off(panel: Axes, study: Study, points: Sequence[Mapping[str, Any]]) -
         panel.annotate(f'{study.over} {label}', pair, fontsize=8, xytext=(4, 4),
                        textcoords='offset points')  # fmt: skip
     panel.set(xlabel=across, ylabel=up, title='trade-off')
+    panel.margins(x=0.15)
     panel.grid(alpha=0.3)
