@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -23,7 +24,7 @@ from train.network import Network, batch_size
 
 _CLEAN = Noise()
 _KEY = 19  # of the random numbers of evaluation, which are the same in every run
-_BASELINES: dict[tuple[str, int], dict[str, float]] = {}  # of (data, width), for a study's runs
+_BASELINES: dict[tuple[Any, ...], dict[str, float]] = {}  # a study's runs share them
 _SAMPLES = 2000  # drawn to be compared with as many test pictures
 _SIMILAR = 1 << 23  # numbers, at most, in pictures that are compared with pictures
 _COMPARED = 1 << 27  # numbers, at most, in examples whose neighbours are sought
@@ -151,7 +152,7 @@ def _codes(network: Network, data: Dataset) -> dict[str, float]:
     if test.y is not None and data.splits['test'] is not data.splits['train']:
         among = network.compute('codings', train)
         found['separation'] = probe.separation(among, train.y, codings, test.y)
-        key = (data.digest, codings.shape[1])
+        key = (data.digest, data.spec.shape, codings.shape[1])
         fits = len(train) <= _limit(data.spec, _COMPARED)
         if key not in _BASELINES and fits:
             _BASELINES[key] = probe.baselines(train, test, codings.shape[1])
