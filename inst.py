@@ -539,9 +539,10 @@ lstm_half = lstm_reconstruct.vary(
     'lstm_half', description='the half of lstm_composite that reconstructs, alone', future=14
 )
 lstm_stacked = lstm_reconstruct.vary(
-    'lstm_stacked', description='two LSTM layers and their inverses, trained jointly',
+    'lstm_stacked',
+    description='two LSTM layers and their inverses, trained jointly',
     hidden=(64, 128),
-)  # fmt: skip
+)
 lstm_greedy = lstm_stacked.vary(
     'lstm_greedy',
     description='the same, a layer and its inverse a phase, on the states of the one below',
