@@ -14,6 +14,7 @@ import dataset
 import inst
 import pictures
 from errors import DataError, Interrupted
+from parameters import Spec
 
 SMALL = inst.conv_vae.vary(image_size=(12, 16), jpeg_quality=0)
 
@@ -40,7 +41,7 @@ def load(folder, data_dir, experiment=SMALL, **settings):
 
 def test_classes_are_split_80_10_10_and_nothing_is_lost(folder, tmp_path):
     data = load(folder, tmp_path)
-    assert data.spec == ((12, 16, 3), ('a cat', 'été'), (12, 16, 3))
+    assert data.spec == Spec((12, 16, 3), ('a cat', 'été'), (12, 16, 3))
     counts = {name: np.bincount(rows.y).tolist() for name, rows in data.splits.items()}
     assert counts == {'train': [16, 8], 'validation': [2, 1], 'test': [2, 1]}
     greys = sorted(int(v) for rows in data.splits.values() for v in rows.x[:, 0, 0, 0])

@@ -29,6 +29,8 @@ def figures_of(experiment) -> set[str]:
     wanted = {'loss_curves', 'latent', 'latent_pictures', 'reconstructions'}
     if experiment.network == 'memory':
         return wanted
+    if experiment.network == 'lstm':
+        return wanted - {'reconstructions'} | {'sequences', 'error_by_step'}
     wanted |= {'filters'}
     if experiment.classifies:
         wanted |= {'confusion', 'most_confused'}
@@ -42,10 +44,13 @@ def figures_of(experiment) -> set[str]:
 def different() -> list[str]:
     """Returns the names of all experiments that are not another one of another name or size."""
     words = {'name', 'description', 'source', 'dataset', *IMAGES}
-    sizes = {'filters', 'kernel_size', 'code_size', 'batch_size', 'epochs', 'beta', 'phases'}
+    sizes = {
+        'conv': {'filters', 'kernel_size', 'code_size', 'batch_size', 'epochs', 'beta', 'phases'},
+        'lstm': {'hidden', 'future', 'order', 'loss', 'learning_rate', 'phases'},
+    }
     found = {}
     for name, experiment in inst.EXPERIMENTS.items():
-        left_out = words | sizes if experiment.network == 'conv' else words
+        left_out = words | sizes.get(experiment.network, set())
         kept = {n: v for n, v in experiment.resolved().items() if n not in left_out}
         found.setdefault(json.dumps(kept), name)
     return list(found.values())

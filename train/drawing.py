@@ -41,6 +41,10 @@ def draw(
     }
     if network.experiment.network == 'lstm' and network.experiment.parent is None:
         made |= sequences.drawn(network, data)
+        if picture:
+            thumbs = probe.compared(test, _THUMBNAILS).floats(0, _THUMBNAILS)
+            title = f'{title}: codings of test sequences'
+            made['latent_pictures'] = figures.latent_pictures(codings, thumbs, picture, title)
     elif picture:
         made |= _pictures(network, data, test, codings, title)
     if 'logits' in network.endpoints.tensors:

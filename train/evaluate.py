@@ -52,10 +52,13 @@ class Evaluation:
         tensors, labelled = network.endpoints.tensors, network.experiment.classifies
         shape = tensors[reads].shape
         self._batch = batch_size(tuple(map(int, shape[1:])))
-        is_memory = network.experiment.network == 'memory' and not network.experiment.parent
+        experiment, wanted = network.experiment, shape
+        if not experiment.parent and experiment.network == 'memory':
+            wanted = [None, None]
+        elif not experiment.parent and 'predictions' in tensors:
+            wanted = [None, network.spec.future, shape[2]]
         with tf.name_scope('evaluation'):
             self._inputs = tf.placeholder(tf.float32, shape, 'inputs')
-            wanted = [None, None] if is_memory else shape
             self._target = tf.placeholder(tf.float32, wanted, 'target')
             self._y = tf.placeholder(tf.int32, [None], 'y') if labelled else None
             self._length = tf.placeholder_with_default([int(shape[1])], [None], 'length')
