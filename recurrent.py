@@ -222,8 +222,7 @@ def autoencoder(
         emitted, state = scan(cell.stepper(), cell.rest(count), products, steps, length)
         tensors[f'hidden{k}'] = hidden[k] = expose(f'hidden{k}', _swapped(emitted))
     codings = tensors['codings'] = expose('codings', tf.concat(state, axis=1))
-    source = batch.inputs if experiment.future else batch.target
-    wanted = {'decoder': (source, steps), 'predictor': (batch.target, spec.future)}
+    wanted = {'decoder': (batch.inputs, steps), 'predictor': (batch.target, spec.future)}
     activation = experiment.output_activation if lowest == 0 else 'linear'
 
     def turned(values: tf.Tensor) -> tf.Tensor:
@@ -290,8 +289,8 @@ def autoencoder(
     if 'decoder' in stack[depth].decoders:
         logits = turned(_swapped(below('decoder', depth - 1, from_code('decoder'))))
         tensors['outputs'] = expose('outputs', _masked(activate(logits), length))
-        terms[name] = lambda: loss(activation, logits, source, length)
-        metrics |= _metrics('', tensors['outputs'], source, length)
+        terms[name] = lambda: loss(activation, logits, batch.inputs, length)
+        metrics |= _metrics('', tensors['outputs'], batch.inputs, length)
     if 'predictor' in stack[depth].decoders:
         future = _swapped(below('predictor', depth - 1, from_code('predictor')))
         tensors['predictions'] = expose('predictions', activate(future))
@@ -308,7 +307,7 @@ def autoencoder(
             terms[f'phase{k}/{name}'] = lambda k=k: loss(
                 activation if k == lowest + 1 else 'linear',
                 turned(_swapped(alone(k))),
-                source if k == lowest + 1 else hidden[k - 1],
+                hidden[k - 1],
                 length,
             )
             terms[f'phase{k}/l2'] = lambda k=k: losses.l2(stack[k].kernels, experiment.l2)

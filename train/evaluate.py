@@ -28,7 +28,6 @@ _BASELINES: dict[tuple[Any, ...], dict[str, float]] = {}  # a study's runs share
 _SAMPLES = 2000  # drawn to be compared with as many test pictures
 _SIMILAR = 1 << 23  # numbers, at most, in pictures that are compared with pictures
 _COMPARED = 1 << 27  # numbers, at most, in examples whose neighbours are sought
-_FITTED = 1 << 28  # numbers, at most, that principal components are sought in
 _WINDOW = 11  # side of the windows of structural similarity
 
 
@@ -192,7 +191,7 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
     experiment, train, test = network.experiment, data.splits['train'], data.splits['test']
     units = int(network.endpoints.tensors['codings'].shape[-1])
     fits = experiment.network == 'dense' and units <= min(data.spec.shape[0], len(train))
-    fits = fits and len(train) <= _limit(data.spec, _FITTED)
+    fits = fits and len(train) <= _limit(data.spec, probe.FITTED)
     if experiment.parent is not None or not fits:
         return {}
     error, components = probe.pca(train, test, units)

@@ -13,6 +13,7 @@ from dataset import Rows
 NEIGHBOURS = 5
 NEAREST = 3  # the neighbour whose distance says what is near (Kynkaanniemi et al. 2019)
 COMPARED = 10_000  # training examples that the test examples are compared with
+FITTED = 1 << 28  # numbers, at most, that principal components are sought in
 _ACTIVE = 0.01  # variance of a code's mean over the data above which it is in use (Burda 2016)
 
 

@@ -12,7 +12,6 @@ from dataset import Dataset, Rows
 from train import figures, probe
 from train.network import Network
 
-_FITTED = 1 << 28  # numbers, at most, that principal components are sought in
 _FEATURES = 4096  # of a sequence, at most, for them to be sought
 _MADE = {'': 'outputs', 'future_': 'predictions'}  # prefix of a score -> the tensor it is of
 _EXAMPLES = 5  # drawn
@@ -29,7 +28,7 @@ def baselines(network: Network, data: Dataset) -> dict[str, float]:
     train, test = data.splits['train'], data.splits['test']
     units = int(network.endpoints.tensors['codings'].shape[1])
     size, found = math.prod(data.spec.shape), {}
-    some = probe.compared(train, max(1, _FITTED // size))
+    some = probe.compared(train, max(1, probe.FITTED // size))
     units_fit = units <= min(size, len(some)) and size <= _FEATURES
     for prefix, name in _MADE.items():
         if name not in network.endpoints.tensors:
