@@ -82,8 +82,11 @@ def bare(experiment: Experiment, folder: Path) -> Round:
         return tf.io.decode_jpeg(x, 3, dct_method='INTEGER_ACCURATE')
 
     with tf.Graph().as_default():
-        records = tf.data.TFRecordDataset(files).map(decode, tf.data.AUTOTUNE)
-        iterator = tf.data.make_initializable_iterator(records.batch(_BATCH).prefetch(2))
+        options = tf.data.Options()
+        options.autotune.enabled = False  # else every pass would wait for its thread
+        records = tf.data.TFRecordDataset(files).map(decode, os.cpu_count())
+        batches = records.batch(_BATCH).prefetch(2).with_options(options)
+        iterator = tf.data.make_initializable_iterator(batches)
         batch = iterator.get_next()
         session = tf.Session()
     return _timed(lambda seed: session.run(iterator.initializer), session.make_callable(batch.op))
