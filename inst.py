@@ -5,11 +5,7 @@ To add a variation, write one `vary` line; `python main.py --list` shows it at o
 
 from __future__ import annotations
 
-import dataclasses
-
-from errors import UsageError
-from parameters import Experiment, nearest
-from studies import Study
+from parameters import Experiment
 
 GERON = 'Geron 2017, Hands-On Machine Learning, ch. 15'
 L1_STORY = "an MNIST autoencoder's write-up: L1 loss, 11 codes"
@@ -270,22 +266,6 @@ semi_random = semi_frozen.vary(
     description='1 % of the labels: output layer on a frozen encoder of random values',
     initial='random',
 )
-semi_supervised = Study(
-    'semi_supervised',
-    'does pretraining help with 1 % of the labels? four arms, five seeds',
-    CONSTRAINTS,
-    arms=(semi_scratch, semi_frozen, semi_finetuned, semi_random),
-    over='label_fraction',
-    values=(0.01,),
-    metrics=('test/accuracy',),
-)
-semi_supervised_sweep = dataclasses.replace(
-    semi_supervised,
-    name='semi_supervised_sweep',
-    description='the same at 0.1 to 100 % of the labels',
-    values=(0.001, 0.005, 0.01, 0.05, 0.1, 1.0),
-)
-
 vae = Experiment(
     'vae',
     '784-1000-500-30 Gaussian codes; Bernoulli likelihood, nats an image',
@@ -326,19 +306,6 @@ vae_source = vae.vary(
     schedule='constant',
 )
 vae_2d = vae.vary('vae_2d', description='two codes, to draw the manifold', hidden=(1000, 500, 2))
-vae_beta = Study(
-    'vae_beta',
-    'the trade-off between accuracy and closeness to the unit Gaussian',
-    CONSTRAINTS,
-    arms=(vae,),
-    seeds=1,
-    over='beta',
-    values=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
-    metrics=('test/nll', 'test/kl', 'test/nelbo', 'test/active_codes', 'test/mse',
-             'test/separation', 'test/sample_precision', 'test/sample_recall'),
-    trade_off=('test/kl', 'test/nll'),
-)  # fmt: skip
-
 memory_onehot = Experiment(
     'memory_onehot',
     '64 pictures stored in the weights of a decoder, each under a one-hot vector',
@@ -567,128 +534,6 @@ lstm_finetune = lstm_classifier.vary(
     'lstm_finetune', description='the same, then all of it fine-tuned', finetune_epochs=10
 )
 
-conv_vae_cifar_distances = Study(
-    'conv_vae_cifar_distances',
-    'which distance reconstructs best, and by which measure?',
-    PRASAD,
-    arms=(conv_vae_cifar, conv_vae_cifar_l2, conv_vae_cifar_cosine),
-    seeds=1,
-    metrics=('test/mae', 'test/mse', 'test/cosine', 'test/psnr', 'test/ssim', 'test/separation'),
-)
-conv_vae_cifar_curve = Study(
-    'conv_vae_cifar_curve',
-    'accuracy against reconstruction, by the weight of the classifier (0: none)',
-    PRASAD,
-    arms=(conv_vae_cifar_classify.vary(epochs=5),),
-    seeds=1,
-    over='classify',
-    values=(0.0, 100.0, 1000.0, 10000.0),
-    metrics=('test/accuracy', 'test/psnr', 'test/mae', 'test/kl', 'test/separation'),
-    trade_off=('test/psnr', 'test/accuracy'),
-)
-conv_vae_cifar_labels = dataclasses.replace(
-    conv_vae_cifar_curve,
-    name='conv_vae_cifar_labels',
-    description='reconstruction and classifier together, by the share of labels that are known',
-    over='label_fraction',
-    values=(0.01, 0.1, 1.0),
-    trade_off=None,
-)
-conv_transfer = Study(
-    'conv_transfer',
-    'what an unsupervised convolutional encoder is worth to a classifier, by share of labels',
-    PRASAD,
-    arms=tuple(  # with as many updates from few labels as from all
-        arm.vary(steps_per_epoch=200) for arm in (conv_scratch, conv_classifier, conv_finetune)
-    ),
-    seeds=1,
-    over='label_fraction',
-    values=(0.01, 0.1, 1.0),
-    metrics=('test/accuracy',),
-)
-
-conv_checkerboard = Study(
-    'conv_checkerboard',
-    'how much checkerboard do transposed convolutions leave, by the number of updates?',
-    ODENA,
-    arms=tuple(arm.vary(epochs=1) for arm in (conv_transpose, conv_upsample)),
-    seeds=3,
-    over='steps_per_epoch',
-    values=(1, 10, 100, 1000, 8600),
-    metrics=('test/checkerboard', 'test/mse'),
-)
-lstm_orders = Study(
-    'lstm_orders',
-    'is a sequence easier to write in reverse order?',
-    VIDEO,
-    arms=(lstm_reconstruct, lstm_reconstruct_forward),
-    seeds=3,
-    metrics=('test/mse', 'test/mean_mse', 'test/copy_mse', 'test/pca_mse', 'test/separation'),
-)
-lstm_widths = Study(
-    'lstm_widths',
-    'does the loss get stuck below about three times as many units as inputs (28)?',
-    NOTES,
-    arms=(lstm_reconstruct,),
-    seeds=1,
-    over='hidden',
-    values=((14,), (28,), (56,), (84,), (112,), (168,)),
-    metrics=('test/mse', 'test/mean_mse', 'test/pca_mse', 'test/separation'),
-)
-lstm_halves = Study(
-    'lstm_halves',
-    'does one code for both decoders serve each as well as one of its own?',
-    VIDEO,
-    arms=(lstm_composite, lstm_half, lstm_predict),
-    seeds=3,
-    metrics=('test/mse', 'test/future_mse', 'test/separation'),
-)
-lstm_conditionals = Study(
-    'lstm_conditionals',
-    'what does it change that a decoder is fed its last row?',
-    VIDEO,
-    arms=(
-        lstm_reconstruct,
-        lstm_reconstruct_conditional,
-        lstm_predict,
-        lstm_predict_conditional,
-        lstm_composite,
-        lstm_composite_conditional,
-    ),
-    seeds=1,
-    metrics=('test/mse', 'test/future_mse', 'test/separation'),
-)
-
-mnist_l1_initializers = Study(
-    'mnist_l1_initializers',
-    'does it stagnate, does dropout mend it? by initial kernels',
-    L1_STORY,
-    arms=(mnist_l1, mnist_l1_dropout),
-    seeds=3,
-    over='initializer',
-    values=('glorot', 'he', 'lecun', 'small'),
-    metrics=('test/mae', 'train/mae', 'test/dead_codes'),
-)
-mnist_l1_rates = dataclasses.replace(
-    mnist_l1_initializers,
-    name='mnist_l1_rates',
-    description='the same by learning rate',
-    arms=(mnist_l1, mnist_l1_dropout, mnist_l1_fixed),
-    seeds=1,
-    over='learning_rate',
-    values=(1e-4, 3e-4, 1e-3, 3e-3),
-)
-
 EXPERIMENTS = {
     value.name: value for value in list(globals().values()) if isinstance(value, Experiment)
 }
-STUDIES = {value.name: value for value in list(globals().values()) if isinstance(value, Study)}
-
-
-def find(name: str) -> Experiment | Study:
-    """Returns the experiment or study of that name; raises UsageError with the nearest."""
-    known = {**EXPERIMENTS, **STUDIES}
-    if name not in known:
-        hint = nearest(name, known)
-        raise UsageError(f'--experiment={name}: no such experiment{hint} (--list shows all)')
-    return known[name]

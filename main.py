@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -19,11 +20,13 @@ from pathlib import Path
 from absl import flags
 
 import inst
+import questions
 from errors import UsageError, UserError
 from parameters import DATASETS, PRECISIONS, Experiment, nearest, parse
 from studies import Study
 
 FLAGS = flags.FLAGS
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 MODES = ('train', 'evaluate', 'encode', 'predict', 'generate')
 
 flags.DEFINE_string('experiment', None, 'A name of --list.')
@@ -65,6 +68,12 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
     except BrokenPipeError:  # as in `main.py --list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        where = f'{error.filename}: ' if error.filename else ''
+        print(f'error: {where}{error.strerror}; what was saved before is kept', file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print('error: interrupted; the same command goes on from here', file=sys.stderr)
         return 128 + signal.SIGINT
@@ -91,7 +100,7 @@ def act() -> None:
         print(__doc__ + FLAGS.main_module_help())
         return
     if FLAGS.list:
-        for name, value in {**inst.EXPERIMENTS, **inst.STUDIES}.items():
+        for name, value in questions.CATALOGUE.items():
             kind = (
                 f' (study of {len(value.points())} x {value.seeds} runs)' if is_study(value) else ''
             )
@@ -106,7 +115,7 @@ def act() -> None:
     if FLAGS.mode != 'train':
         use_run()
         return
-    base = inst.find(FLAGS.experiment)
+    base = questions.find(FLAGS.experiment)
     experiment = chosen(base)
     if FLAGS.describe:
         print(json.dumps(experiment.resolved(), indent=2))
@@ -150,7 +159,7 @@ def use_run() -> None:
             raise UsageError(f'--{idle[0]}: the configuration saved in --run_dir is used')
         folder, changes = Path(FLAGS.run_dir), data_changes()
     else:
-        base = inst.find(FLAGS.experiment)
+        base = questions.find(FLAGS.experiment)
         if is_study(base):
             raise UsageError(f'--mode={FLAGS.mode}: {base.name} is a study; name one run')
         with silent():

@@ -6,6 +6,7 @@ from conftest import results_of
 
 import dataset
 import inst
+import questions
 from train import study as studies
 
 
@@ -20,8 +21,8 @@ def semi(data_dir, tmp_path_factory):
 
     runs, said = tmp_path_factory.mktemp('runs'), StringIO()
     parent = inst.compress_denoise.vary(hidden=(50, 10), epochs=1)
-    arms = [arm.vary(parent=parent, steps_per_epoch=3) for arm in inst.semi_supervised.arms]
-    small = dataclasses.replace(inst.semi_supervised, arms=tuple(arms), seeds=2)
+    arms = [arm.vary(parent=parent, steps_per_epoch=3) for arm in questions.semi_supervised.arms]
+    small = dataclasses.replace(questions.semi_supervised, arms=tuple(arms), seeds=2)
     small = small.vary(dataset='mnist5k', label_fraction=0.1)
     catalogue = {arm.name: arm for arm in arms}
     with redirect_stdout(said):
@@ -36,7 +37,7 @@ def test_the_pretraining_runs_once_a_seed(semi):
     log = (folder / 'log.txt').read_text()
     assert log.count('compress_denoise on mnist5k, seed') == 2
     assert len(list((runs / 'compress_denoise').iterdir())) == 2
-    for arm in inst.semi_supervised.arms:
+    for arm in questions.semi_supervised.arms:
         assert len(list((runs / arm.name).glob('*/results.json'))) == 2
 
 
@@ -53,7 +54,7 @@ def test_every_arm_sees_the_same_labels_and_its_own_initial_values(semi):
     runs, _ = semi
     proofs = {
         arm.name: results_of(next((runs / arm.name).glob('*seed0*label_fraction=0.1*')))['parent']
-        for arm in inst.semi_supervised.arms
+        for arm in questions.semi_supervised.arms
     }
     frozen, finetuned, scratch, random = (
         proofs[f'semi_{name}'] for name in ('frozen', 'finetuned', 'scratch', 'random')

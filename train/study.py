@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from scipy.stats import t as student
 
+import disk
 from parameters import Experiment, written
 from studies import Study
 from train import figures, runs
@@ -59,7 +60,7 @@ def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -
         ],
         'differences': _differences(study, points),
     }
-    runs.write_json(folder / 'results.json', results)
+    disk.write_json(folder / 'results.json', results)
     title = f'{study.name} on {first.dataset}'
     figures.save(figures.study(study, results['points'], title), folder / 'figures' / 'study.png')
     print('\n'.join(_lines(study, results)))
@@ -72,20 +73,27 @@ def _points(
 ) -> list[Point]:
     wanted = study.points()
     seeds = range(study.arms[0].seed, study.arms[0].seed + study.seeds)
-    total, began = len(wanted) * study.seeds, time.monotonic()
+    jobs = [  # seeds outermost, so that an interrupted study has whole seeds
+        (index, value, experiment.vary(seed=seed), catalogue[arm.name])
+        for seed in seeds
+        for index, (arm, value, experiment) in enumerate(wanted)
+    ]
+    missing = [
+        place.restart or not (place.folder(experiment, base) / 'results.json').is_file()
+        for _, _, experiment, base in jobs
+    ]
     found: dict[int, list[dict[str, float]]] = {index: [] for index in range(len(wanted))}
-    done = trained = 0
-    for seed in seeds:  # outermost, so that an interrupted study has whole seeds
-        at = dataclasses.replace(place, figures=seed == seeds[0])  # the first seed's runs draw
-        for index, (arm, value, experiment) in enumerate(wanted):
-            experiment = experiment.vary(seed=seed)
-            folder = place.folder(experiment, catalogue[arm.name])
-            finished = (folder / 'results.json').is_file() and not place.restart
-            with _quiet(log):
-                metrics = run(experiment, catalogue[arm.name], at)['metrics']
-            found[index].append(metrics)
-            done, trained = done + 1, trained + (not finished)
-            _say(study, experiment, value, metrics, (done, total, trained), began)
+    spent: list[float] = []  # seconds of each run that was missing
+    for done, (index, value, experiment, base) in enumerate(jobs, 1):
+        began = time.monotonic()
+        at = dataclasses.replace(place, figures=experiment.seed == seeds[0])  # the first seed draws
+        with _quiet(log):
+            metrics = run(experiment, base, at)['metrics']
+        found[index].append(metrics)
+        if missing[done - 1]:
+            spent.append(time.monotonic() - began)
+        left = statistics.fmean(spent) * sum(missing[done:]) if spent else 0.0
+        _say(study, experiment, value, metrics, f'{done}/{len(jobs)}', left)
     return [
         Point(arm.name, value, {n: [m[n] for m in found[i]] for n in found[i][0]})
         for i, (arm, value, _) in enumerate(wanted)
@@ -104,22 +112,15 @@ def _say(
     experiment: Experiment,
     value: Any,
     metrics: dict[str, float],
-    counts: tuple[int, int, int],
-    began: float,
+    progress: str,
+    seconds: float,
 ) -> None:
-    done, total, trained = counts
     at = f' {study.over}={written(value)}' if study.over else ''
     names = [n for n in study.metrics or ('test/accuracy', 'test/mse') if n in metrics]
     shown = ', '.join(f'{n} {metrics[n]:.5g}' for n in names)
-    left = ''
-    if trained and done < total:
-        seconds = (time.monotonic() - began) / done * (total - done)
-        left = (
-            f'; about {seconds:.0f} s left'
-            if seconds < 120
-            else f'; about {seconds / 60:.0f} min left'
-        )
-    print(f'{done}/{total} {experiment.name}{at} seed {experiment.seed}: {shown}{left}')
+    left = f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.0f} min'
+    left = f'; about {left} left' if seconds else ''
+    print(f'{progress} {experiment.name}{at} seed {experiment.seed}: {shown}{left}')
     sys.stdout.flush()
 
 
