@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import disk
 import pictures
 import sources
 from errors import DataError
@@ -41,7 +42,7 @@ def write(
 
 def write_arrays(source: sources.Source, folder: Path) -> None:
     """Writes a source of whole arrays."""
-    aside = _aside(folder)
+    aside = disk.beside(folder)
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
@@ -51,10 +52,6 @@ def write_arrays(source: sources.Source, folder: Path) -> None:
         _finish(folder, form, source.origin, source.classes, splits)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _aside(folder: Path) -> Path:
-    return folder.with_name(f'.{folder.name}.writing')
 
 
 def _split(folder: Path, split: str, rows: sources.Examples) -> dict[str, Any]:
@@ -102,7 +99,7 @@ def write_pictures(
     Raises DataError where too many of them cannot be read.
     """
     _say_what_changed(found, folder)
-    shards = _planned(found, _aside(folder))
+    shards = _planned(found, disk.beside(folder))
     todo = [shard for shard in shards if not _json(shard.entry)]
     if len(todo) < len(shards):
         print(f'goes on: {len(shards) - len(todo)} of {len(shards)} shards are there')
@@ -111,9 +108,7 @@ def write_pictures(
         for shard, stream in zip(todo, streams, strict=True):
             unreadable: dict[str, str] = {}
             entry = write_shard(shard.file, pictures.readable(stream, unreadable))
-            written = shard.file.with_suffix('.writing')
-            written.write_text(json.dumps(entry | {'unreadable': unreadable}))
-            os.replace(written, shard.entry)
+            disk.write_json(shard.entry, entry | {'unreadable': unreadable})
     splits: dict[str, Any] = {}
     unreadable = {}
     for shard in shards:
@@ -125,9 +120,9 @@ def write_pictures(
     try:
         pictures.report(found, unreadable, splits)
     except DataError:
-        shutil.rmtree(_aside(folder))
+        shutil.rmtree(disk.beside(folder))
         raise
-    for file in _aside(folder).glob('*.json'):
+    for file in disk.beside(folder).glob('*.json'):
         file.unlink()
     extra = {
         'images': os.path.realpath(found.folder),
@@ -192,11 +187,6 @@ def _finish(
         'splits': splits,
         **(extra or {}),
     }
-    aside = _aside(folder)
-    with open(aside / 'manifest.json', 'w') as file:
-        json.dump(manifest, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    if folder.exists():  # no manifest in it: leavings of another program
-        shutil.rmtree(folder)
-    os.rename(aside, folder)
+    aside = disk.beside(folder)
+    disk.write_json(aside / 'manifest.json', manifest)
+    disk.move(aside, folder)  # a folder there has no manifest: leavings of another program

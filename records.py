@@ -9,7 +9,6 @@ alone: memory does not grow with the data, and a shuffled epoch costs no buffer.
 from __future__ import annotations
 
 import functools
-import hashlib
 import math
 import os
 import struct
@@ -21,6 +20,7 @@ import google_crc32c
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+import disk
 from errors import DataError
 
 _FRAME = 16  # bytes around a record: length 8, its CRC 4, the record, its CRC 4
@@ -45,26 +45,22 @@ def write_shard(
 
     Both files are on disk under their own names only when they are whole.
     """
-    aside, index = file.with_name(f'.{file.name}'), []
+    aside, index = disk.beside(file), []
     with tf.io.TFRecordWriter(str(aside)) as writer:
         for x, label, *length in examples:
             record = _example(x, label, *length)
             writer.write(record)
             index.append((len(record), UNLABELLED if label is None else label, *length))
-    beside = file.with_suffix('.npy')
-    with open(beside.with_name(f'.{beside.name}'), 'wb') as opened:
+    index_file = file.with_suffix('.npy')
+    disk.move(aside, file)
+    with disk.whole(index_file, 'wb') as opened:
         np.save(opened, np.array(index, np.int64).reshape(len(index), -1 if index else 2))
-    for target in (file, beside):
-        written = target.with_name(f'.{target.name}')
-        with open(written, 'rb') as opened:
-            os.fsync(opened.fileno())
-        os.replace(written, target)
     return {
         'file': file.name,
         'examples': len(index),
         'bytes': file.stat().st_size,
-        'sha256': sha256(file),
-        'index_sha256': sha256(beside),
+        'sha256': disk.sha256(file),
+        'index_sha256': disk.sha256(index_file),
     }
 
 
@@ -74,12 +70,6 @@ def _example(x: bytes, label: int | None, length: int | None = None) -> bytes:
         if number is not None:
             features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[number]))
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
-
-
-def sha256(file: Path) -> str:
-    """Returns a file's sha256 in hexadecimal."""
-    with open(file, 'rb') as opened:
-        return hashlib.file_digest(opened, 'sha256').hexdigest()
 
 
 def check_shard(folder: Path, shard: Mapping[str, Any], remedy: str, *, verify: bool) -> np.ndarray:
@@ -96,7 +86,7 @@ def check_shard(folder: Path, shard: Mapping[str, Any], remedy: str, *, verify: 
     if size != shard['bytes']:
         raise DataError(f'{file}: {size} bytes, the manifest says {shard["bytes"]}; {remedy}')
     for needed, wanted in ((index, shard['index_sha256']), (file, shard['sha256'])):
-        if (verify or needed is index) and sha256(needed) != wanted:
+        if (verify or needed is index) and disk.sha256(needed) != wanted:
             raise DataError(f'{needed}: its sha256 is not the one in the manifest; {remedy}')
     return np.load(index)
 

@@ -7,9 +7,7 @@ its variables; the file's own saver, initialisers and optimizer are never used.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 
+import disk
 from errors import DataError
 
 _VARIABLE_OPS = ('VarHandleOp', 'VariableV2', 'Variable')
@@ -187,7 +186,7 @@ def write(
         variables = tf.global_variables()
         load(session, values)
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix='.export-', dir=folder) as aside:
+        with tempfile.TemporaryDirectory(prefix='.export-', suffix='.writing', dir=folder) as aside:
             saver = tf.train.Saver(variables, save_relative_paths=True)
             saver.save(session, f'{aside}/model', write_state=False, write_meta_graph=False)
             saver.export_meta_graph(f'{aside}/model.meta', clear_devices=True)
@@ -198,9 +197,8 @@ def write(
                 session, f'{aside}/saved_model', {'X': tensors['X']}, results
             )
             for file in sorted(Path(aside).glob('model.*')):
-                os.replace(file, folder / file.name)
-            shutil.rmtree(folder / 'saved_model', ignore_errors=True)
-            os.replace(f'{aside}/saved_model', folder / 'saved_model')
+                disk.move(file, folder / file.name)
+            disk.move(Path(aside, 'saved_model'), folder / 'saved_model')
 
 
 def load(session: tf.Session, values: Mapping[str, np.ndarray]) -> None:

@@ -86,19 +86,25 @@ def assert_same(folder: Path, undisturbed: Path) -> None:
     assert rows == wanted_rows
 
 
-def test_killed_mid_phase_it_resumes_and_ends_equal_bit_for_bit(data_dir, tmp_path, undisturbed):
+def test_killed_mid_phase_and_damaged_it_resumes_and_ends_equal_bit_for_bit(
+    data_dir, tmp_path, undisturbed
+):
     folder = tmp_path / 'run'
     for after in (0, UPDATES):  # in the first phase, then in the second
         process = start(data_dir, folder)
-        wait_for_checkpoint(process, folder, after)
+        first = wait_for_checkpoint(process, folder, after)
+        wait_for_checkpoint(process, folder, first)
         time.sleep(0.05)  # past the checkpoint, so that updates are lost and done again
         process.kill()
         assert process.wait() == -signal.SIGKILL
         assert not (folder / 'results.json').exists()
+    newest = max(folder.glob('checkpoints/[0-9]*'))
+    (data,) = newest.glob('state.data-*')
+    os.truncate(data, 100)  # and the disk was bad, too
     process = start(data_dir, folder)
     out, err = process.communicate()
     assert process.returncode == 0, err
-    assert 'resumes after update' in out
+    assert f'warning: {newest}: damaged checkpoint' in out and 'resumes after update' in out
     assert_same(folder, undisturbed)
 
 

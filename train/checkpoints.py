@@ -1,7 +1,8 @@
 """Resume state: weights, optimizer slots and position, written whole or not at all.
 
-A checkpoint is a folder `checkpoints/<updates>/` with a Saver's files and `state.json`; it is
-written under another name, flushed to disk and renamed. The last two are kept.
+A checkpoint is a folder `checkpoints/<updates>/`: a Saver's files, `state.json`, and a manifest of
+their sizes and hashes. It is written under another name, flushed to disk and renamed; then
+`newest.json` names it. The last two are kept: where the newest is damaged, the one before is used.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 
+import disk
 from errors import DataError
 
-_KEPT = 2
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_NAME = re.compile(r'\d{9,}')
 _SHARE = 0.01  # of the time, at most, goes into checkpoints where no interval is asked for
 _SECONDS = 2.0  # between two of them then, at least
 _SPEED = 2e8  # bytes a second that the first one is expected to be written at
@@ -49,6 +53,7 @@ class Checkpoints:
         self.folder = run_folder / 'checkpoints'
         self._saved_at = time.monotonic()
         self._cost = 0.0
+        self._good: Path | None = None  # the newest that is known to be whole
 
     def expect(self, variables: list[tf.Variable]) -> None:
         """Says what will be saved, so that the first one is not due sooner than it is worth."""
@@ -61,49 +66,104 @@ class Checkpoints:
         return time.monotonic() - self._saved_at >= wait
 
     def save(self, session: tf.Session, saver: tf.train.Saver, state: State) -> None:
-        """Writes one checkpoint and removes all but the last two."""
+        """Writes one checkpoint and removes all but it and the last good one before."""
         began = time.monotonic()
-        aside = self.folder / '.writing'
-        shutil.rmtree(aside, ignore_errors=True)
+        final = self.folder / f'{state.updates:09d}'
+        if final == self._good:
+            return
+        aside = disk.beside(final)
+        disk.remove(aside)
         aside.mkdir(parents=True)
         saver.save(session, str(aside / 'state'), write_meta_graph=False, write_state=False)
         (aside / 'state.json').write_text(json.dumps(dataclasses.asdict(state)))
-        for file in (*aside.iterdir(), aside):
-            _flush(file)
-        final = self.folder / f'{state.updates:09d}'
-        shutil.rmtree(final, ignore_errors=True)
-        os.rename(aside, final)
-        _flush(self.folder)
-        for old in self._all()[:-_KEPT]:
-            shutil.rmtree(old)
+        manifest = {file.name: _entry(file) for file in sorted(aside.iterdir())}
+        (aside / 'manifest.json').write_text(json.dumps(manifest, indent=1))
+        disk.move(aside, final)
+        disk.write_json(self.folder / 'newest.json', final.name)
+        for folder in self._all():
+            if folder not in (final, self._good):
+                disk.remove(folder)
+        self._good = final
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - began
 
     def latest(self) -> State | None:
-        """Returns the newest checkpoint's position, or None where there is none."""
-        found = self._all()
-        if not found:
-            return None
-        try:
-            return State(**json.loads((found[-1] / 'state.json').read_text()))
-        except (OSError, ValueError, TypeError):
-            raise DataError(f'{found[-1]}: damaged checkpoint; --restart begins again') from None
+        """Returns the newest whole checkpoint's position, None where there never was one.
+
+        Prints a warning that names each newer one that is damaged or missing. Raises DataError
+        where none is whole.
+        """
+        found, faults = self._all(), []
+        newest = self._newest()
+        if newest and self.folder / newest not in found:
+            faults.append(f'{self.folder / newest}: missing')
+        for folder in reversed(found):
+            try:
+                state = _read(folder)
+            except _DAMAGE as error:
+                faults.append(f'{folder}: damaged checkpoint ({error})')
+                continue
+            for fault in faults:
+                print(f'warning: {fault}; goes on from {folder.name}, the one before')
+            self._good = folder
+            return state
+        if faults:
+            raise DataError(f'{"; ".join(faults)}; no other is whole, --restart begins again')
+        return None
 
     def restore(self, session: tf.Session, saver: tf.train.Saver) -> None:
-        """Restores the newest checkpoint's variables; raises DataError where that fails."""
-        newest = self._all()[-1]
+        """Restores the variables of `latest`; raises DataError where that fails."""
         try:
-            saver.restore(session, str(newest / 'state'))
+            saver.restore(session, str(self._good / 'state'))
         except (tf.errors.OpError, ValueError):
-            raise DataError(f'{newest}: damaged checkpoint; --restart begins again') from None
+            raise DataError(
+                f'{self._good}: a checkpoint of another network; --restart begins again'
+            ) from None
+
+    def _newest(self) -> str:
+        """Returns the name that was saved last, as far as it is known."""
+        try:
+            name = json.loads((self.folder / 'newest.json').read_text())
+        except (OSError, ValueError):
+            return ''
+        return name if isinstance(name, str) and _NAME.fullmatch(name) else ''
 
     def _all(self) -> list[Path]:
-        return sorted(self.folder.glob('[0-9]*'))
+        """Returns the checkpoints, oldest first; links are none."""
+        try:
+            entries = list(os.scandir(self.folder))
+        except FileNotFoundError:
+            return []
+        names = [e.name for e in entries if _NAME.fullmatch(e.name) and _is_own(e, 'dir')]
+        return [self.folder / name for name in sorted(names, key=int)]
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _entry(file: Path) -> dict[str, Any]:
+    return {'bytes': file.stat().st_size, 'sha256': disk.sha256(file)}
+
+
+def _read(folder: Path) -> State:
+    """Returns a checkpoint's position; raises ValueError, or what reading raises, for damage."""
+    present = {entry.name for entry in os.scandir(folder) if _is_own(entry, 'file')}
+    if 'manifest.json' not in present:
+        raise ValueError('no manifest.json')
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    for name, wanted in manifest.items():
+        if name not in present:
+            raise ValueError(f'{name} is missing')
+        size = (folder / name).stat().st_size
+        if size != wanted['bytes']:
+            raise ValueError(f'{name} has {size} bytes, not {wanted["bytes"]}')
+        if disk.sha256(folder / name) != wanted['sha256']:
+            raise ValueError(f'the sha256 of {name} is another')
+    if 'state.json' not in manifest:
+        raise ValueError('its manifest lacks state.json')
+    state = State(**json.loads((folder / 'state.json').read_text()))
+    if f'{state.updates:09d}' != folder.name:
+        raise ValueError(f'it is of update {state.updates}')
+    return state
+
+
+def _is_own(entry: os.DirEntry, kind: str) -> bool:
+    """Whether it is a 'file' or a 'dir' itself, and no link to one."""
+    return getattr(entry, f'is_{kind}')(follow_symlinks=False)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import dataset
+import disk
 from errors import DataError, UsageError
-from train import drawing, evaluate, figures, report, runs
+from train import drawing, evaluate, figures, report
 from train.interrupts import Interrupts
 from train.network import Network, identity, opened
 
@@ -66,7 +66,7 @@ def evaluate_run(folder: Path, changes: dict[str, Any], data_dir: Path) -> dict[
         target = folder / f'evaluation-{data.key}'
         title = f'{network.experiment.name} on {data.key}'
         drawing.draw(target / 'figures', network, data, title, metrics)
-        runs.write_json(target / 'results.json', results)
+        disk.write_json(target / 'results.json', results)
         print(report.scores(results))
         return results
 
@@ -131,8 +131,6 @@ def _codings(file: str, units: int) -> np.ndarray:
 
 
 def _save(file: Path, arrays: dict[str, np.ndarray]) -> Path:
-    aside = file.with_name(f'.{file.name}')
-    with open(aside, 'wb') as opened_file:
+    with disk.whole(file, 'wb') as opened_file:
         np.savez(opened_file, **arrays)
-    os.replace(aside, file)
     return file

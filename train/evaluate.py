@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+import disk
 import layers
 import model
 from dataset import Dataset, Rows
@@ -230,7 +230,7 @@ def cached(
                 f'{file}: {name} of {len(rows):,} examples takes {size / 1e9:.0f} GB, the disk has '
                 f'{free / 1e9:.0f} free; name another with --runs, or fewer or smaller pictures'
             )
-        aside = file.with_suffix('.writing')
+        aside = disk.beside(file)
         written = np.lib.format.open_memmap(aside, 'w+', np.float32, shape)
         size = batch_size(network.spec.shape)
         for start in range(0, len(rows), size):
@@ -238,7 +238,7 @@ def cached(
             part = rows.take(slice(start, start + size))
             written[start : start + size] = network.compute(name, part)
         written.flush()
-        os.replace(aside, file)
+        disk.move(aside, file)
     return Rows(np.load(file, mmap_mode='r'), rows.y, length=rows.length)
 
 

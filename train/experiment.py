@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dataset
+import disk
 import saved_graph
 from errors import DataError, UsageError
 from parameters import Experiment
@@ -149,6 +150,6 @@ def _settle_environment(folder: Path, experiment: Experiment) -> None:
     ]
     if changed and (folder / 'checkpoints').exists():
         print(f'warning: resumed elsewhere, last bits may differ: {", ".join(changed)}')
-    runs.write_json(folder / 'environment.json', now)
+    disk.write_json(folder / 'environment.json', now)
     if experiment.precision == 'bfloat16' and not sessions.has_bfloat16():
         print('warning: this CPU has no bfloat16 instructions; expect it to be slower than float32')

@@ -5,7 +5,6 @@ The functions take arrays and return a Figure; drawing.py collects the arrays of
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from sklearn.decomposition import PCA
 
+import disk
 from parameters import written
 from studies import Study
 
@@ -27,11 +27,10 @@ _SCATTERED = 3000  # points at most in a latent figure
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Writes a PNG whole: under another name, then renamed."""
+    """Writes a PNG; its folder is made."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f'.{file.name}')
-    figure.savefig(aside, format='png', dpi=110, bbox_inches='tight')
-    os.replace(aside, file)
+    with disk.whole(file, 'wb') as opened:
+        figure.savefig(opened, format='png', dpi=110, bbox_inches='tight')
 
 
 def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:

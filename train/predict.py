@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+import disk
 import pictures
 import saved_graph
 import sources
@@ -41,13 +41,11 @@ def predict(folder: Path, images: str, array: str) -> Path:
     joint = not configuration(folder)['experiment'].get('parent')
     probabilities = _probabilities(restored, x.reshape(-1, *data['shape']), joint)
     chosen = probabilities.argmax(axis=1)
-    aside = folder / f'.{target}'
-    with open(aside, 'w', newline='') as opened:
+    with disk.whole(folder / target, newline='') as opened:
         writer = csv.writer(opened)
         writer.writerow(('file', 'label', 'probability'))
         for name, row, label in zip(names, probabilities, chosen, strict=True):
             writer.writerow((name, data['classes'][label], f'{row[label]:.4f}'))
-    os.replace(aside, folder / target)
     return folder / target
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+import disk
 from errors import DataError, RunInUse, UsageError
 from parameters import Experiment, changed
 
@@ -36,7 +37,10 @@ def name_of(experiment: Experiment, key: str, base: Experiment) -> str:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Makes the folder and holds its lock; raises RunInUse, or UsageError where it is read-only."""
+    """Makes the folder, holds its lock, and removes what an interrupted write left there.
+
+    Raises RunInUse, or UsageError where the folder cannot be written.
+    """
     lock = FileLock(folder / '.lock', timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,6 +53,8 @@ def claimed(folder: Path) -> Iterator[None]:
             '--runs or --run_dir'
         ) from None
     try:
+        for part in ('', 'checkpoints', 'cache', 'figures'):
+            disk.tidy(folder / part)
         yield
     finally:
         lock.release()
@@ -57,21 +63,10 @@ def claimed(folder: Path) -> Iterator[None]:
 def restart(folder: Path) -> None:
     """Empties a run's folder of all that a run writes."""
     for name in ('checkpoints', 'cache', 'figures', 'tb', 'saved_model'):
-        shutil.rmtree(folder / name, ignore_errors=True)
+        disk.remove(folder / name)
     for pattern in ('*.json', 'metrics.csv', 'model.*', 'predictions-*.csv'):
         for file in folder.glob(pattern):
             file.unlink()
-
-
-def write_json(file: Path, content: Any) -> None:
-    """Writes JSON whole: under another name, flushed, renamed."""
-    aside = file.with_name(f'.{file.name}')
-    with open(aside, 'w') as opened:
-        json.dump(content, opened, indent=1)
-        opened.write('\n')
-        opened.flush()
-        os.fsync(opened.fileno())
-    os.replace(aside, file)
 
 
 def read_json(file: Path) -> Any:
@@ -101,7 +96,7 @@ def settle(folder: Path, config: dict[str, Any]) -> None:
             '--restart begins again, --run_dir names another folder'
         )
     if differences or config.keys() - saved.keys():
-        write_json(folder / 'config.json', saved | config)
+        disk.write_json(folder / 'config.json', saved | config)
 
 
 def _differences(saved: Any, asked: Any, name: str = '') -> list[tuple[str, Any, Any]]:
@@ -192,9 +187,7 @@ class Metrics:
             csv.DictWriter(opened, self._columns, restval='').writerow(row)
 
     def _rewrite(self) -> None:
-        aside = self._file.with_name('.metrics.csv')
-        with open(aside, 'w', newline='') as opened:
+        with disk.whole(self._file, newline='') as opened:
             writer = csv.DictWriter(opened, self._columns, restval='')
             writer.writeheader()
             writer.writerows(self.rows)
-        os.replace(aside, self._file)

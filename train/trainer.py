@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dataset
+import disk
 import model
 import saved_graph
 from parameters import Experiment, Noise, Phase, schedule_of
@@ -72,7 +73,7 @@ class Trainer:
                 title = f'{self.experiment.name} on {self.data.key}'
                 scores, rows = results['metrics'], self.metrics.rows
                 drawing.draw(self.folder / 'figures', self.network, self.data, title, scores, rows)
-            runs.write_json(self.folder / 'results.json', results)
+            disk.write_json(self.folder / 'results.json', results)
         evaluate.clear(self.folder / 'cache')
         return results
 

@@ -1,0 +1,83 @@
+"""Files and folders that are on disk whole under their names, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+def beside(target: Path) -> Path:
+    """Returns the name under which a file or folder is written before it is whole."""
+    return target.with_name(f'.{target.name}.writing')
+
+
+def tidy(folder: Path) -> None:
+    """Removes what interrupted writes left in a folder."""
+    for left in () if folder.is_symlink() else folder.glob('.*.writing'):
+        remove(left)
+
+
+@contextmanager
+def whole(file: Path, mode: str = 'w', **options: Any) -> Iterator[IO]:
+    """Opens a file beside `file` for writing, which takes its place when the block has ended well.
+
+    Raises OSError where it cannot be written; what was begun is removed then, and an older `file`
+    stays.
+    """
+    aside = beside(file)
+    try:
+        with open(aside, mode, **options) as opened:
+            yield opened
+        move(aside, file)
+    except BaseException:
+        remove(aside)
+        raise
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Writes JSON, indented, to the file."""
+    with whole(file) as opened:
+        json.dump(content, opened, indent=1)
+        opened.write('\n')
+
+
+def move(aside: Path, target: Path) -> None:
+    """Gives a written file or folder its name, once all of it is on the disk itself.
+
+    A file of that name is replaced; a folder of that name is removed.
+    """
+    for path in (*aside.rglob('*'), aside):  # of a file: the file alone
+        flush(path)
+    if target.is_dir():
+        remove(target)
+    os.replace(aside, target)
+    flush(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all that is in it, if it is there; of a link, the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Returns when the file, or the folder's list of names, is on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(file: Path) -> str:
+    """Returns a file's sha256 in hexadecimal."""
+    with open(file, 'rb') as opened:
+        return hashlib.file_digest(opened, 'sha256').hexdigest()
