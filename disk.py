@@ -30,13 +30,29 @@ def whole(file: Path, mode: str = 'w', **options: Any) -> Iterator[IO]:
     Raises OSError where it cannot be written; what was begun is removed then, and an older `file`
     stays.
     """
-    aside = beside(file)
-    try:
-        with open(aside, mode, **options) as opened:
-            yield opened
-        move(aside, file)
-    except BaseException:
+    with _aside(file) as aside, open(aside, mode, **options) as opened:
+        yield opened
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Makes an empty folder that takes the place of `folder` when the block has ended well."""
+    with _aside(folder) as aside:
         remove(aside)
+        aside.mkdir(parents=True)
+        yield aside
+
+
+@contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    aside = beside(target)
+    try:
+        yield aside
+        move(aside, target)
+    except BaseException as error:
+        remove(aside)
+        if isinstance(error, OSError) and not error.filename:
+            error.filename = str(target)  # which is what a full disk leaves unsaid
         raise
 
 

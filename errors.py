@@ -7,6 +7,10 @@ class UserError(Exception):
     exit_code = 1
 
 
+class Exhausted(UserError):
+    """A disk or a memory that is full, or a file that may not be written."""
+
+
 class UsageError(UserError):
     """A flag, a value or a folder that cannot be used as asked."""
 

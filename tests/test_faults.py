@@ -1,8 +1,10 @@
 """Checkpoints that are killed while they are written, or damaged afterwards."""
 
 import dataclasses
+import errno
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -143,6 +145,49 @@ def test_a_write_that_fails_keeps_the_older_file(tmp_path):
     with pytest.raises(TypeError):
         disk.write_json(file, [2, object()])
     assert json.loads(file.read_text()) == [1] and os.listdir(tmp_path) == ['results.json']
+
+
+def test_on_a_full_disk_the_older_file_stays_and_the_error_names_the_file(tmp_path, monkeypatch):
+    file = tmp_path / 'results.json'
+    disk.write_json(file, [1])
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space left on device.*results.json'):
+        disk.write_json(file, [2])
+    with pytest.raises(OSError, match='No space'), disk.whole_folder(tmp_path / 'made') as aside:
+        (aside / 'file').write_text('')
+    assert json.loads(file.read_text()) == [1] and os.listdir(tmp_path) == ['results.json']
+
+
+@pytest.mark.parametrize('size', ['100k', '5m', '10m'])
+def test_a_run_on_a_full_disk_ends_with_one_line_and_keeps_what_is_whole(data_dir, tmp_path, size):
+    command = [
+        sys.executable, 'main.py', '--experiment=tied', '--dataset=mnist5k', '--set=epochs=3',
+        '--checkpoint_seconds=0.3', f'--runs={tmp_path}/small', f'--data_dir={data_dir}',
+    ]  # fmt: skip
+    (tmp_path / 'small').mkdir()
+    mounted = f'mount -t tmpfs -o size={size} none {tmp_path}/small && mkdir {tmp_path}/small/x'
+    looked = f'cp -r {tmp_path}/small {tmp_path}/left'
+    script = f'{mounted} || exit 99; {shlex.join(command)}; code=$?; {looked}; exit $code'
+    found = subprocess.run(
+        ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', script],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    if found.returncode == 99 or 'unshare' in found.stderr:
+        pytest.skip('no file system of its own can be mounted here')
+    assert found.returncode == 1, (found.stdout, found.stderr)
+    (line,) = found.stderr.splitlines()
+    assert line.startswith('error: ') and 'No space left' in line and 'is kept' in line
+    (folder,) = (tmp_path / 'left' / 'tied').iterdir()
+    assert not [
+        f for f in folder.rglob('*') if f.is_file() and f.name != '.lock' and not f.stat().st_size
+    ]
+    assert not list(folder.rglob('.*.writing'))
+    if size != '100k':
+        assert Checkpoints(folder).latest()
 
 
 KILLED = """

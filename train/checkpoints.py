@@ -71,14 +71,11 @@ class Checkpoints:
         final = self.folder / f'{state.updates:09d}'
         if final == self._good:
             return
-        aside = disk.beside(final)
-        disk.remove(aside)
-        aside.mkdir(parents=True)
-        saver.save(session, str(aside / 'state'), write_meta_graph=False, write_state=False)
-        (aside / 'state.json').write_text(json.dumps(dataclasses.asdict(state)))
-        manifest = {file.name: _entry(file) for file in sorted(aside.iterdir())}
-        (aside / 'manifest.json').write_text(json.dumps(manifest, indent=1))
-        disk.move(aside, final)
+        with disk.whole_folder(final) as aside:
+            saver.save(session, str(aside / 'state'), write_meta_graph=False, write_state=False)
+            (aside / 'state.json').write_text(json.dumps(dataclasses.asdict(state)))
+            manifest = {file.name: _entry(file) for file in sorted(aside.iterdir())}
+            (aside / 'manifest.json').write_text(json.dumps(manifest, indent=1))
         disk.write_json(self.folder / 'newest.json', final.name)
         for folder in self._all():
             if folder not in (final, self._good):

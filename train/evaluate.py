@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -232,6 +233,9 @@ def cached(
             )
         aside = disk.beside(file)
         written = np.lib.format.open_memmap(aside, 'w+', np.float32, shape)
+        if hasattr(os, 'posix_fallocate'):  # a map on a disk that fills up ends the process
+            with open(aside, 'rb+') as opened:
+                os.posix_fallocate(opened.fileno(), 0, aside.stat().st_size)
         size = batch_size(network.spec.shape)
         for start in range(0, len(rows), size):
             interrupts.check()

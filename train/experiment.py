@@ -55,7 +55,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
     A finished run is only shown. Raises a UserError for whatever a user can mend.
     """
     folder = place.folder(experiment, base)
-    with runs.claimed(folder), Interrupts() as interrupts:
+    with runs.claimed(folder), Interrupts() as interrupts, sessions.exhaustion_said():
         if place.restart:
             runs.restart(folder)
         config = {'experiment': experiment.resolved()}

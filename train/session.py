@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import tensorflow.compat.v1 as tf
+
+from errors import Exhausted
+
+_EXHAUSTED = ('No space left', 'OOM', 'ermission denied', 'Read-only')
 
 
 def config(precision: str, shape: tuple[int, ...]) -> tf.ConfigProto:
@@ -30,3 +36,14 @@ def has_bfloat16() -> bool:
     except OSError:
         return True
     return 'avx512_bf16' in flags or 'amx_bf16' in flags or 'flags' not in flags
+
+
+@contextmanager
+def exhaustion_said() -> Iterator[None]:
+    """Raises Exhausted, one line, for what TensorFlow says at length of a full disk or memory."""
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
+        said = [line for line in str(error).splitlines() if any(w in line for w in _EXHAUSTED)]
+        detail = said[0] if said else error.message.splitlines()[0]
+        raise Exhausted(f'{detail.strip()}; what was saved before is kept') from None
