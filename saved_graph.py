@@ -6,7 +6,9 @@ its variables; the file's own saver, initialisers and optimizer are never used.
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import math
 import re
 import tempfile
 from collections.abc import Callable, Mapping
@@ -19,8 +21,9 @@ from google.protobuf.message import DecodeError
 
 import disk
 from errors import DataError
+from plain_ops import VARIABLES, confined
 
-_VARIABLE_OPS = ('VarHandleOp', 'VariableV2', 'Variable')
+_META_BYTES = 1 << 28  # of a saved graph at most, weights not included
 _OFFERED = re.compile(
     r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs|predictions'
 )
@@ -58,7 +61,10 @@ class SavedGraph(NamedTuple):
         if length is not None and any(node.name == 'length' for node in self.graph_def.node):
             sources['length:0'] = length
         wanted = [f'{name}:0' for name in self.tensors]
-        found = tf.import_graph_def(self.graph_def, sources, wanted, name='restored')
+        try:
+            found = tf.import_graph_def(self.graph_def, sources, wanted, name='restored')
+        except (ValueError, tf.errors.OpError) as error:
+            raise DataError(f'{self.prefix}.meta: damaged ({_first_line(error)})') from None
         return dict(zip(self.tensors, found, strict=True))
 
     def randomized(self, initializer: Callable[[str, tuple[int, ...]], np.ndarray]) -> SavedGraph:
@@ -90,6 +96,8 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
     for file in (f'{prefix}.meta', f'{prefix}.index'):
         if not Path(file).is_file():
             raise DataError(f'{path}: no saved graph there ({file} is missing)')
+    if Path(f'{prefix}.meta').stat().st_size > _META_BYTES:
+        raise DataError(f'{prefix}.meta: more than {_META_BYTES >> 20} MiB, which is no graph')
     meta = tf.MetaGraphDef()
     try:
         meta.ParseFromString(Path(f'{prefix}.meta').read_bytes())
@@ -102,7 +110,7 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
 
     needed, tensors = {}, []
     for name in wanted or [n for n in nodes if _OFFERED.fullmatch(n)]:
-        closure = _closure(nodes, name)
+        closure = _closure(nodes, name, prefix)
         stray = [n for n in closure if nodes[n].op == 'Placeholder' and n not in ('X', 'training')]
         if stray and name in (*wanted, 'codings'):
             raise DataError(f'{prefix}.meta: {name}:0 needs placeholder {stray[0]}:0 besides X:0')
@@ -111,7 +119,7 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
             tensors.append(name)
     cut = tf.GraphDef(versions=meta.graph_def.versions, library=meta.graph_def.library)
     kept = [nodes[name] for name in nodes if name in needed]
-    variables = [node for node in kept if node.op in _VARIABLE_OPS]
+    variables = [node for node in kept if node.op in VARIABLES]
     boundary = {'X', 'training', *(node.name for node in variables)}
     cut.node.extend(node for node in kept if node.name not in boundary)
     for node in cut.node:
@@ -120,8 +128,8 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
     shape = nodes['X'].attr['shape'].shape
     return SavedGraph(
         prefix=prefix,
-        graph_def=cut,
-        variables=values(prefix, [node.name for node in variables]),
+        graph_def=confined(cut, f'{prefix}.meta'),
+        variables=values(prefix, {node.name: _declared(node) for node in variables}),
         handles=frozenset(node.name for node in variables if node.op == 'VarHandleOp'),
         tensors=tuple(tensors),
         shape=None
@@ -131,7 +139,7 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
     )
 
 
-def _closure(nodes: Mapping[str, tf.NodeDef], name: str) -> list[str]:
+def _closure(nodes: Mapping[str, tf.NodeDef], name: str, prefix: str) -> list[str]:
     """Returns the names of all nodes that `name` is computed from, stopping at X and variables."""
     seen, todo = {}, [name]
     while todo:
@@ -139,22 +147,64 @@ def _closure(nodes: Mapping[str, tf.NodeDef], name: str) -> list[str]:
         if current in seen:
             continue
         seen[current] = None
+        if current not in nodes:
+            raise DataError(f'{prefix}.meta: damaged, {name}:0 needs {current}, which is not in it')
         node = nodes[current]
-        if current not in ('X', 'training') and node.op not in _VARIABLE_OPS:
+        if current not in ('X', 'training') and node.op not in VARIABLES:
             todo += [source.removeprefix('^').split(':')[0] for source in node.input]
     return list(seen)
 
 
-def values(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
-    """Reads the named variables of a saved graph; raises DataError for missing ones or damage."""
+class Declared(NamedTuple):
+    """What a graph says of one of its variables."""
+
+    dtype: tf.DType
+    shape: tf.TensorShape
+
+
+def _declared(node: tf.NodeDef) -> Declared:
+    try:
+        dtype = tf.as_dtype(node.attr['dtype'].type)
+    except TypeError:
+        raise DataError(f'{node.name}: a variable of no type; the saved graph is damaged') from None
+    return Declared(dtype, tf.TensorShape(node.attr['shape'].shape))
+
+
+def values(prefix: str, declared: Mapping[str, Declared]) -> dict[str, np.ndarray]:
+    """Reads the variables of a saved graph, as data.
+
+    Raises DataError for a checkpoint that cannot be read, and one that lists all variables that are
+    missing, of another type or shape than declared, longer than the file, or not finite.
+    """
     try:
         checkpoint = tf.train.load_checkpoint(prefix)
-        missing = [name for name in names if not checkpoint.has_tensor(name)]
-        if missing:
-            raise DataError(f'{prefix}: the checkpoint lacks {", ".join(missing)}')
-        return {name: checkpoint.get_tensor(name) for name in names}
+        shapes, dtypes = (
+            checkpoint.get_variable_to_shape_map(),
+            checkpoint.get_variable_to_dtype_map(),
+        )
+        held = sum(file.stat().st_size for file in _data_files(prefix))
+        faults, found = [], {}
+        for name, wanted in declared.items():
+            if name not in shapes:
+                faults.append(f'{name} is missing')
+            elif not wanted.shape.is_compatible_with(shapes[name]) or wanted.dtype != dtypes[name]:
+                is_ = f'{dtypes[name].name} {shapes[name]}'
+                faults.append(f'{name} is {is_}, not {wanted.dtype.name} {wanted.shape}')
+            elif math.prod(shapes[name]) * wanted.dtype.size > held:
+                faults.append(f'{name} is longer than the file')
+            else:
+                found[name] = checkpoint.get_tensor(name)
+                if wanted.dtype.is_floating and not np.isfinite(found[name]).all():
+                    faults.append(f'{name} has NaN or infinity')
+        if faults:
+            raise DataError(f'{prefix}: the weights do not fit the graph: {"; ".join(faults)}')
+        return found
     except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
         raise DataError(f'{prefix}: the checkpoint cannot be read ({_first_line(error)})') from None
+
+
+def _data_files(prefix: str) -> list[Path]:
+    return list(Path(prefix).parent.glob(f'{glob.escape(Path(prefix).name)}.data-*'))
 
 
 def _first_line(error: Exception) -> str:

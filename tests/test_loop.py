@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 import inst
 from dataset import Rows
+from errors import Diverged
 from parameters import Phase, Spec, Term, schedule_of
 from train import evaluate, loop
+from train.checkpoints import State
 from train.network import built
 
 SPEC = Spec(shape=(20,))
@@ -160,3 +163,37 @@ def test_activations_over_the_budget_are_mapped_from_disk_and_equal(tmp_path):
     _, other, _ = run_phase(SMALL, phase, mapped, 'hidden1')
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_gradient_that_is_no_number_moves_nothing_and_is_named():
+    """The loss is finite; from the fourth step on, one gradient is not."""
+    phase = schedule_of(SMALL)[0]
+    with built(SMALL, SPEC, None) as network:
+
+        def tower(batch, mode):
+            endpoints = network.tower()(batch, mode)
+            (kernel,) = (v for v in network.variables if v.op.name == 'layer1/kernel')
+            late = mode.seed[1] >= 3
+
+            @tf.custom_gradient
+            def spoiled(value):
+                return value, lambda gradient: gradient * tf.where(late, np.nan, 1.0)
+
+            extra = spoiled(tf.reduce_sum(kernel))
+            name = phase.losses[0].name
+            plain = endpoints.losses[name]
+            return endpoints._replace(losses={**endpoints.losses, name: lambda: plain() + extra})
+
+        updates = loop.build(SMALL, phase, DATA, tower)
+        updates.initialize(network.session)
+        updates.begin(network.session, 0, 0)
+        state = State(sums=[0.0] * len(updates.terms))
+        loop._run(network.session, updates, 'phase1', state, 3)
+        before = network.values()
+        state.step = 3
+        with pytest.raises(Diverged, match='gradient of layer1/kernel.*at step 4'):
+            loop._run(network.session, updates, 'phase1', state, 1)
+        after = network.values()
+        assert all(np.array_equal(before[name], after[name]) for name in before)
+        slots = network.session.run(updates.slots)
+        assert all(np.isfinite(slot).all() for slot in slots)

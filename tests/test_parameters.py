@@ -131,7 +131,8 @@ def test_imports_run_one_way():
         'pairs': {'layers'},
         'endpoints': {'layers', 'losses', 'parameters'},
         'recurrent': {'endpoints', 'layers', 'losses', 'parameters'},
-        'saved_graph': {'disk', 'errors'},
+        'plain_ops': {'errors'},
+        'saved_graph': {'disk', 'errors', 'plain_ops'},
         'model': {
             'endpoints',
             'errors',

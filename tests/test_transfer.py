@@ -178,7 +178,7 @@ def test_fine_tuning_moves_the_encoder_that_was_restored(trained, main, tmp_path
         (lambda p: (p / 'model.meta').unlink(), 'model.meta is missing'),
         (lambda p: (p / 'model.meta').write_bytes(b'graph { }'), 'not a binary saved graph'),
         (lambda p: (p / 'model.meta').write_bytes(b''), 'holds no tensor X:0'),
-        (lambda p: (p / 'model.data-00000-of-00001').write_bytes(b'x'), 'cannot be read'),
+        (lambda p: (p / 'model.data-00000-of-00001').write_bytes(b'x'), 'longer than the file'),
     ],
 )
 def test_a_damaged_saved_graph_is_one_line_and_exit_3(trained, main, tmp_path, damage, words):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 import zlib
 from collections.abc import Callable
@@ -108,6 +109,11 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
         weights = [_weight(term, step, length.steps_per_epoch) for term in phase.losses]
         loss = tf.add_n([w * m for w, m in zip(weights, means, strict=True)])
         gradients = tf.gradients(loss, variables)
+        checks = [
+            tf.debugging.check_numerics(tf.nn.l2_loss(g), f'gradient of {v.op.name}')
+            for g, v in zip(gradients, variables, strict=True)
+            if g is not None
+        ]
         if experiment.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, experiment.clip_norm)
         moved = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
@@ -116,7 +122,7 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
         optimizer = _optimizer(
             experiment, phase, _scheduled(experiment.schedule, rate, step, length.steps)
         )
-        with tf.control_dependencies([tf.debugging.check_numerics(loss, 'loss')]):
+        with tf.control_dependencies([tf.debugging.check_numerics(loss, 'loss'), *checks]):
             applied = [
                 optimizer.apply_gradients(moved),
                 *follow(mode.statistics, phase.trainable, step),
@@ -367,10 +373,11 @@ def _run(session: tf.Session, updates: Updates, name: str, state: State, steps: 
     except tf.errors.OpError as error:
         if updates.failure():
             raise updates.failure() from None
-        if 'Tensor had' not in str(error):
+        found = re.search(r'(loss|gradient of \S+) : Tensor had', str(error))
+        if not found:
             raise
         failed = int(session.run(updates.last_step)) + 1
         raise Diverged(
-            f'{name}: the loss is not a finite number at step {failed}; the last checkpoint before '
-            'it is kept. Try a smaller --set learning_rate=...'
+            f'{name}: the {found[1]} is not a finite number at step {failed}, whose update is not '
+            'applied; the last checkpoint is kept. Try a smaller --set learning_rate=...'
         ) from None

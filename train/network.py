@@ -18,7 +18,7 @@ from dataset import Rows
 from errors import UsageError
 from layers import Mode
 from parameters import Experiment, Spec, restore
-from saved_graph import SavedGraph
+from saved_graph import Declared, SavedGraph
 from train import runs
 from train import session as sessions
 
@@ -53,6 +53,10 @@ class Network(NamedTuple):
                 )
 
         return build
+
+    def declared(self) -> dict[str, Declared]:
+        """Returns type and shape of each variable by name."""
+        return {v.op.name: Declared(v.dtype.base_dtype, v.shape) for v in self.variables}
 
     def values(self) -> dict[str, np.ndarray]:
         """Returns the variables' values by name, in order of the names."""
@@ -106,7 +110,7 @@ def opened(folder: Path) -> Iterator[Network]:
     with built(experiment, spec, restored) as network:
         saved_graph.load(
             network.session,
-            saved_graph.values(str(folder / 'model'), [v.op.name for v in network.variables]),
+            saved_graph.values(str(folder / 'model'), network.declared()),
         )
         yield network
 

@@ -1,0 +1,193 @@
+"""Saved graphs of somebody else: what is refused, what is cut away, and what passes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from google.protobuf import text_format
+
+import saved_graph
+from errors import DataError
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """Returns a function that saves a graph with hostile(codings, path) in it, as a prefix."""
+
+    def save(hostile, meta=lambda meta: None, use_resource=True) -> str:
+        with tf.Graph().as_default(), tf.Session() as session:
+            X = tf.placeholder(tf.float32, [None, 4], name='X')
+            kernel = tf.get_variable('kernel', [4, 2], use_resource=use_resource)
+            made = hostile(tf.matmul(X, kernel), tmp_path / 'written')
+            tf.identity(made, name='codings')
+            session.run(tf.global_variables_initializer())
+            saver = tf.train.Saver()
+            saver.save(session, str(tmp_path / 'model'), write_meta_graph=False)
+            graph = tf.train.export_meta_graph(saver_def=saver.as_saver_def())
+        meta(graph)
+        (tmp_path / 'model.meta').write_bytes(graph.SerializeToString())
+        return str(tmp_path / 'model')
+
+    return save
+
+
+def writes_before(codes, path):
+    with tf.control_dependencies([tf.io.write_file(str(path), 'x')]):
+        return tf.identity(codes)
+
+
+def reads(codes, path):
+    return codes + tf.cast(tf.strings.length(tf.io.read_file('/etc/passwd')), tf.float32)
+
+
+def prints(codes, path):
+    with tf.control_dependencies([tf.print('x', output_stream=f'file://{path}')]):
+        return tf.identity(codes)
+
+
+def runs_python(codes, path):
+    return tf.reshape(tf.py_func(lambda x: x, [codes], tf.float32), [-1, 2])
+
+
+def in_a_branch(codes, path):
+    def write():
+        return writes_before(codes, path)
+
+    tf.enable_control_flow_v2()
+    try:
+        return tf.cond(tf.reduce_sum(codes) > -1e9, write, lambda: codes)
+    finally:
+        tf.disable_control_flow_v2()
+
+
+def in_a_function_of_a_loop(codes, path):
+    tf.enable_control_flow_v2()
+    try:
+        return tf.while_loop(lambda x: x[0, 0] < 0, lambda x: in_a_branch(x, path), [codes])
+    finally:
+        tf.disable_control_flow_v2()
+
+
+def a_graph_in_bytes(codes, path):
+    variant = tf.raw_ops.DatasetFromGraph(graph_def=b'bytes')
+    iterator = tf.raw_ops.AnonymousIteratorV2(output_types=[tf.float32], output_shapes=[[]])
+    made = tf.raw_ops.MakeIterator(dataset=variant, iterator=iterator[0])
+    with tf.control_dependencies([made]):
+        return tf.identity(codes)
+
+
+@pytest.mark.parametrize(
+    ('hostile', 'op'),
+    [
+        (writes_before, 'WriteFile'),
+        (reads, 'ReadFile'),
+        (prints, 'PrintV2'),
+        (runs_python, 'PyFunc'),
+        (in_a_branch, 'WriteFile'),
+        (in_a_function_of_a_loop, 'WriteFile'),
+        (a_graph_in_bytes, 'DatasetFromGraph'),
+    ],
+)
+def test_what_is_no_arithmetic_is_refused_by_name_before_it_runs(theirs, hostile, op, tmp_path):
+    prefix = theirs(hostile)
+    with pytest.raises(DataError, match=rf'refused.* {op} \(') as raised:
+        saved_graph.read(prefix)
+    assert raised.value.exit_code == 3 and '\n' not in str(raised.value)
+    assert not (tmp_path / 'written').exists()
+
+
+def test_a_graph_of_it_as_a_parent_is_one_line_and_exit_3(theirs, main):
+    code, out, err = main(
+        '--experiment=phasewise_classifier', '--dataset=iris', f'--parent={theirs(writes_before)}'
+    )
+    assert code == 3 and 'WriteFile' in err and len(err.splitlines()) == 1 and 'Trace' not in out
+
+
+def test_what_hangs_on_the_files_own_restore_or_beside_the_codes_is_cut_away(theirs, tmp_path):
+    def hang(meta):
+        write = meta.graph_def.node.add(name='evil', op='WriteFile')
+        write.input.extend(['name', 'name'])
+        name = meta.graph_def.node.add(name='name', op='Const')
+        name.attr['dtype'].type = tf.string.as_datatype_enum
+        name.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(str(tmp_path / 'written')))
+        for node in meta.graph_def.node:
+            if node.name.startswith(('save/', 'kernel/')):
+                node.input.append('^evil')
+
+    graph = saved_graph.read(theirs(lambda codes, path: codes, hang))
+    assert not any(node.op == 'WriteFile' for node in graph.graph_def.node)
+    x = np.ones([3, 4], np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        codes = graph.tower(tf.constant(x))['codings']
+        session.run(tf.global_variables_initializer())
+        saved_graph.load(session, graph.variables)
+        np.testing.assert_allclose(session.run(codes), x @ graph.variables['kernel'], rtol=1e-6)
+    assert not (tmp_path / 'written').exists()
+
+
+@pytest.mark.parametrize('use_resource', [False, True])
+def test_an_honest_old_graph_passes(theirs, use_resource):
+    def honest(codes, path):
+        rate = tf.where_v2(tf.placeholder_with_default(False, [], name='training'), 0.5, 0.0)
+        made = tf.nn.dropout(tf.nn.elu(codes), rate=rate)
+        loss = tf.reduce_mean(tf.square(made))
+        tf.train.AdamOptimizer(0.1).minimize(loss, tf.train.get_or_create_global_step())
+        return made
+
+    graph = saved_graph.read(theirs(honest, use_resource=use_resource))
+    assert graph.variables.keys() == {'kernel'} and graph.trains
+
+
+@pytest.mark.parametrize(
+    ('damage', 'words'),
+    [
+        (lambda file: file.write_text(text_format.MessageToString(tf.MetaGraphDef())), 'holds no'),
+        (lambda file: file.write_text('graph_def { node { name: "X" } }'), 'not a binary'),
+        (lambda file: file.write_bytes(file.read_bytes()[:200]), 'not a binary|holds no|damaged'),
+        (lambda file: file.open('ab').truncate(1 << 30), 'MiB'),
+    ],
+)
+def test_a_meta_file_that_is_none_is_one_line(theirs, damage, words):
+    prefix = theirs(lambda codes, path: codes)
+    damage(Path(f'{prefix}.meta'))
+    with pytest.raises(DataError, match=words):
+        saved_graph.read(prefix)
+
+
+def test_all_weights_that_do_not_fit_are_listed_at_once_and_none_is_assigned(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        X = tf.placeholder(tf.float32, [None, 4], name='X')
+        codes = X
+        for name in ('shape', 'type', 'absent', 'nan'):
+            codes = codes @ tf.get_variable(name, [4, 4], use_resource=True)
+        tf.identity(codes, name='codings')
+        tf.train.export_meta_graph(str(tmp_path / 'model.meta'))
+    with tf.Graph().as_default(), tf.Session() as session:
+        for name, value in {
+            'shape': np.zeros([4, 5], np.float32),
+            'type': np.zeros([4, 4], np.float64),
+            'nan': np.full([4, 4], np.nan, np.float32),
+            'slots_that_nobody_needs': np.zeros([], np.int64),
+        }.items():
+            tf.get_variable(name, initializer=value, use_resource=True)
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / 'model'), write_meta_graph=False)
+    with pytest.raises(DataError) as raised:
+        saved_graph.read(str(tmp_path))
+    said = str(raised.value)
+    assert all(word in said for word in ('shape is', 'type is', 'absent is missing', 'nan has NaN'))
+    assert 'nobody' not in said
+
+
+def test_weights_longer_than_their_file_are_not_made(tmp_path):
+    """A header that claims a petabyte costs no memory."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        X = tf.placeholder(tf.float32, [None, 4], name='X')
+        tf.identity(X @ tf.get_variable('kernel', [4, 200], use_resource=True), name='codings')
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / 'model'))
+    (data,) = tmp_path.glob('model.data-*')
+    data.write_bytes(b'short')
+    with pytest.raises(DataError, match='kernel is longer than the file'):
+        saved_graph.read(str(tmp_path))
