@@ -1,0 +1,50 @@
+"""Disturbs as many runs as are missing, a kind after the other, and writes the table."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import tempfile
+import time
+from pathlib import Path
+
+from absl import app, flags
+
+from torture import attempts
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer('attempts', 100, 'Runs to disturb, over all kinds.', lower_bound=1)
+flags.DEFINE_float('minutes', 60.0, 'When to stop before that; the same command goes on.')
+flags.DEFINE_integer('seed', 0, 'Keys the times of the kills and what is damaged.')
+flags.DEFINE_string('output', 'torture/RESULTS.md', 'The table; outcomes are kept beside it.')
+
+
+def main(_: list[str]) -> None:
+    """Goes on where the last campaign of this seed stopped."""
+    output, deadline = Path(FLAGS.output), time.monotonic() + 60 * FLAGS.minutes
+    kept = output.with_suffix('.json')
+    saved = json.loads(kept.read_text()) if kept.is_file() else {}
+    outcomes = saved['outcomes'] if saved.get('seed') == FLAGS.seed else []
+    references: dict[str, tuple[dict[str, str], float]] = {}
+    with tempfile.TemporaryDirectory(prefix='torture-') as name:
+        shared = Path(name)
+        attempts.draw_pictures(shared / 'pictures')
+        while len(outcomes) < FLAGS.attempts and time.monotonic() < deadline:
+            index = len(outcomes)
+            kind = list(attempts.KINDS)[index % len(attempts.KINDS)]
+            if kind not in references:
+                attempts.undisturbed(kind, shared)  # writes the records that all of its kind read
+                references[kind] = attempts.undisturbed(kind, shared)
+            chance = random.Random(f'{FLAGS.seed}:{index}')
+            outcomes.append(attempts.attempt(kind, chance, *references[kind], shared))
+            kept.write_text(json.dumps({'seed': FLAGS.seed, 'outcomes': outcomes}, indent=1))
+            output.write_text(attempts.table(outcomes))
+            said = outcomes[-1]['lost'] or 'survived'
+            print(f'{index + 1}/{FLAGS.attempts} {kind}: {said}', flush=True)
+    print(attempts.table(outcomes))
+
+
+if __name__ == '__main__':
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    app.run(main)
