@@ -106,6 +106,49 @@ def test_damage_is_named_with_file_and_place(records, damage, words):
     assert all(word in str(raised.value) for word in words), raised.value
 
 
+def test_no_bit_of_a_record_can_be_flipped_unnoticed(records):
+    """Each byte of the second record: length, its checksum, the data, their checksum."""
+    folder, _ = records
+    shard = shard_of(folder)
+    whole = shard.read_bytes()
+    (length,) = struct.unpack_from('<Q', whole)
+    for at in range(length + 16, 2 * (length + 16)):
+        flipped(at)(folder)
+        with pytest.raises(DataError, match=rf'{shard.name}: damaged record at offset'):
+            dataset.read(folder)
+        shard.write_bytes(whole)
+    dataset.read(folder)
+
+
+def test_no_shard_can_be_cut_or_lengthened_unnoticed(records):
+    folder, _ = records
+    shard = shard_of(folder)
+    whole = shard.read_bytes()
+    record = struct.unpack_from('<Q', whole)[0] + 16
+    contents = [whole[:size] for size in (*range(len(whole) - record, len(whole)), 0)]
+    for content in (*contents, whole + whole[:record], gzip.compress(whole)):
+        shard.write_bytes(content)
+        with pytest.raises(DataError, match='bytes, the manifest says'):
+            dataset.read(folder)
+
+
+def test_shards_that_are_swapped_or_one_of_them_twice_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, '_SHARD_EXAMPLES', 10)
+    x = np.arange(30 * 12, dtype=np.uint8).reshape(30, 3, 4)
+    made = sources.Source(
+        'made', {'train': sources.Examples(x, np.arange(30) % 3)}, ('a', 'b', 'c')
+    )
+    recording.write_arrays(made, tmp_path / 'made')
+    first, second, _ = sorted((tmp_path / 'made').glob('*.tfrecord'))
+    contents = first.read_bytes(), second.read_bytes()
+    assert len(contents[0]) == len(contents[1])
+    for changed in ((contents[1], contents[0]), (contents[0], contents[0])):
+        for file, content in zip((first, second), changed, strict=True):
+            file.write_bytes(content)
+        with pytest.raises(DataError, match='sha256|damaged'):
+            dataset.read(tmp_path / 'made', verify=True)
+
+
 def test_verify_notices_a_shard_that_is_another_of_the_same_form(records):
     folder, x = records
     other = sources.Source(
