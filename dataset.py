@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -293,6 +294,26 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
     return Dataset(folder.name, spec, splits, digest.hexdigest()[:16], shape)
 
 
+def _is_ours(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest says all that is read of it; what is missing raises KeyError."""
+    shape, splits = manifest['shape'], manifest['splits']
+    shards = [shard for entry in splits.values() for shard in entry['shards']]
+    counts = [*shape, *(entry['examples'] for entry in splits.values())]
+    counts += [shard[name] for shard in shards for name in ('examples', 'bytes')]
+    words = [manifest['source'], *manifest['classes']]
+    words += [shard[name] for shard in shards for name in ('file', 'sha256', 'index_sha256')]
+    return (
+        manifest['dtype'] in ('uint8', 'float32')
+        and manifest['encoding'] in ('raw', 'jpeg')
+        and 'train' in splits
+        and 0 < len(shape) <= 4
+        and all(type(count) is int and 0 <= count < 1 << 48 for count in counts)
+        and all(isinstance(word, str) for word in words)
+        and all(entry['shards'] for entry in splits.values())
+        and all(os.path.basename(shard['file']) == shard['file'] for shard in shards)
+    )
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Returns the manifest of a folder of records; raises DataError where it is not one of ours."""
     file = folder / 'manifest.json'
@@ -300,8 +321,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(file.read_text())
         if manifest['schema'] != SCHEMA:
             raise DataError(f'{file}: schema {manifest["schema"]}; this version reads {SCHEMA}')
-        known = {'source', 'shape', 'dtype', 'encoding', 'classes', 'splits'} <= manifest.keys()
-    except (OSError, ValueError, KeyError, TypeError):
+        known = _is_ours(manifest)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         known = False
     if not known:
         raise DataError(f'{file}: not a manifest; remove {folder} to have it written again')

@@ -88,7 +88,10 @@ def check_shard(folder: Path, shard: Mapping[str, Any], remedy: str, *, verify: 
     for needed, wanted in ((index, shard['index_sha256']), (file, shard['sha256'])):
         if (verify or needed is index) and disk.sha256(needed) != wanted:
             raise DataError(f'{needed}: its sha256 is not the one in the manifest; {remedy}')
-    return np.load(index)
+    made = np.load(index)
+    if made.ndim != 2 or made.shape[1] < 2 or (made[:, 0] + _FRAME).sum() != size:
+        raise DataError(f'{index}: not the index of the shard beside it; {remedy}')
+    return made
 
 
 class Records:
@@ -132,9 +135,17 @@ class Records:
         made = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for start in range(0, len(rows), _READ):
             part = slice(start, start + _READ)
-            decoded = _decoder(self.form)(self._read(rows[part])).reshape(-1, *self._shape)
+            decoded = self._decoded(self._read(rows[part])).reshape(-1, *self._shape)
             made[part] = decoded if self._steps == slice(None) else decoded[:, self._steps]
         return made
+
+    def _decoded(self, serialized: list[bytes]) -> np.ndarray:
+        try:
+            return _decoder(self.form)(serialized)
+        except tf.errors.OpError:
+            raise DataError(
+                f'{self._files[0].parent}: records are not what the manifest says; {self._remedy}'
+            ) from None
 
     def decode(self, record: tf.Tensor) -> tf.Tensor:
         """Decodes one serialized row, a string, to what it is here."""

@@ -199,7 +199,7 @@ def values(prefix: str, declared: Mapping[str, Declared]) -> dict[str, np.ndarra
         if faults:
             raise DataError(f'{prefix}: the weights do not fit the graph: {"; ".join(faults)}')
         return found
-    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
+    except (tf.errors.OpError, IndexError, RuntimeError, ValueError, MemoryError) as error:
         raise DataError(f'{prefix}: the checkpoint cannot be read ({_first_line(error)})') from None
 
 

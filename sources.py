@@ -10,7 +10,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import math
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -32,6 +34,8 @@ _IDX_FILES = {
     'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
     'test': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
 }
+_NO_ARRAYS = (ValueError, OSError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
+              OverflowError, SyntaxError, struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
 _VALIDATION = 5000  # the first of the 60,000, as in TensorFlow's old tutorial reader
 _MOVING = {'train': 8000, 'validation': 1000, 'test': 1000}  # sequences of moving digits,
 _STEPS, _SIDE = 20, 64  # of so many frames of that size
@@ -154,6 +158,8 @@ def read_npz(path: str) -> Examples:
         raise UsageError(f'--array={path}: no such file')
     try:
         with np.load(path, allow_pickle=False) as file:
+            if isinstance(file, np.lib.npyio.NpzFile):
+                _check_memory(path, sum(entry.file_size for entry in file.zip.infolist()))
             if not hasattr(file, 'files') or 'x' not in file.files:
                 held = ', '.join(getattr(file, 'files', ())) or 'no named array'
                 raise DataError(
@@ -161,7 +167,7 @@ def read_npz(path: str) -> Examples:
                 )
             x = file['x']
             y, length = (file[name] if name in file.files else None for name in ('y', 'length'))
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError) as error:
+    except _NO_ARRAYS as error:
         kind = 'pickled objects, which are not read' if 'pickle' in str(error) else 'damage'
         raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
     if x.ndim < 2 or not x.size:
@@ -338,24 +344,36 @@ def _idx_pair(folder: Path, images: str, labels: str) -> Examples:
 
 def read_idx(file: Path, *, dimensions: int) -> np.ndarray:
     """Reads an IDX file of unsigned bytes, gz or not; raises DataError naming what is wrong."""
+    magic = bytes((0, 0, 8, dimensions))
+    size = 4 + 4 * dimensions
     try:
         with gzip.open(file) if file.suffix == '.gz' else open(file, 'rb') as opened:
-            content = opened.read()
-    except (OSError, EOFError) as error:
+            header = opened.read(size)
+            if header[:4] != magic or len(header) < size:
+                raise DataError(
+                    f'{file}: not an IDX file of {dimensions} dimensions '
+                    f'(begins with {header[:4].hex()}, not {magic.hex()})'
+                )
+            shape = np.frombuffer(header, '>u4', dimensions, offset=4).astype(int).tolist()
+            wanted = math.prod(shape)
+            _check_memory(f'{file}', wanted)
+            content = opened.read(wanted + 1)  # never more than it says, however it is packed
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f'{file}: damaged gzip or unreadable ({error})') from None
-    magic = bytes((0, 0, 8, dimensions))
-    header = 4 + 4 * dimensions
-    if content[:4] != magic or len(content) < header:
-        raise DataError(
-            f'{file}: not an IDX file of {dimensions} dimensions '
-            f'(begins with {content[:4].hex()}, not {magic.hex()})'
-        )
-    shape = np.frombuffer(content, '>u4', dimensions, offset=4).astype(int).tolist()
-    wanted = header + int(np.prod(shape, dtype=object))
     if len(content) != wanted:
         what = 'truncated' if len(content) < wanted else 'too long'
-        raise DataError(f'{file}: {what}: {len(content)} bytes, its header says {wanted}')
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+        raise DataError(f'{file}: {what}, its header says {size + wanted} bytes')
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _check_memory(what: str, size: int) -> None:
+    """Raises DataError where so many bytes are more than half of this machine's memory."""
+    limit = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2
+    if size > limit:
+        raise DataError(
+            f'{what}: would take {size / 1e9:,.0f} GB, more than half of the memory here '
+            f'({limit / 1e9:.0f} GB)'
+        )
 
 
 def _sha256(values: np.ndarray) -> str:
