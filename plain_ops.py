@@ -96,9 +96,9 @@ def confined(graph: tf.GraphDef, file: str) -> tf.GraphDef:
             f'{file}: refused, for it holds operations that are not plain arithmetic: '
             f'{", ".join(list(refused.values())[:10])}'
         )
-    confined = tf.GraphDef(node=graph.node, versions=graph.versions)
-    confined.library.function.extend(library[name] for name in called)
-    return confined
+    made = tf.GraphDef(node=graph.node, versions=graph.versions)
+    made.library.function.extend(library[name] for name in called)
+    return made
 
 
 def _functions(node: Any) -> Iterator[str]:
