@@ -75,7 +75,7 @@ def damage(folder: Path, chance: random.Random) -> bool:
         saved = sorted(checkpoints.glob('[0-9]*'))
         if len(saved) < 2 or (checkpoints.parent / 'results.json').exists():
             continue
-        file = chance.choice(sorted(saved[-1].iterdir()))
+        file = chance.choice(sorted(f for f in saved[-1].iterdir() if f.stat().st_size))
         content = bytearray(file.read_bytes())
         how = chance.choice(['flip', 'cut', 'remove'])
         if how == 'remove':
@@ -98,7 +98,9 @@ def attempt(
         folder = Path(name)
         line = command(kind, folder, shared)
         for _ in range(chance.choice([1, 2])):
-            process = subprocess.Popen(line, cwd=_ROOT, stdout=-3, stderr=-3)
+            process = subprocess.Popen(
+                line, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
             try:
                 process.wait(chance.uniform(0.0, seconds))
             except subprocess.TimeoutExpired:
@@ -122,7 +124,9 @@ def undisturbed(kind: str, shared: Path) -> tuple[dict[str, str], float]:
     """Returns how a run ends that is left alone, and the seconds it takes."""
     with tempfile.TemporaryDirectory(dir=shared) as name:
         began = time.monotonic()
-        subprocess.run(command(kind, Path(name), shared), cwd=_ROOT, check=True, stdout=-3)
+        subprocess.run(
+            command(kind, Path(name), shared), cwd=_ROOT, check=True, stdout=subprocess.DEVNULL
+        )
         return ends(Path(name)), time.monotonic() - began
 
 

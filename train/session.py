@@ -1,4 +1,4 @@
-"""The session: threads and precision, in one place."""
+"""The session: its threads and precision, and what it says of a full disk or memory."""
 
 from __future__ import annotations
 
