@@ -159,11 +159,12 @@ def fitted(file: Path | str, shape: tuple[int, ...]) -> Image.Image:
     """Returns a picture upright, scaled and centre-cropped to [height, width, channels].
 
     Transparent parts become white, an animation its first frame. Raises whatever Pillow does, also
-    where a file claims more than 179 million pixels.
+    where a file claims more pixels than Pillow's limit, 89 million.
     """
     height, width, channels = shape
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
+        warnings.simplefilter('error', Image.DecompressionBombWarning)
         with Image.open(file) as opened:
             opened.draft('RGB', (2 * max(height, width),) * 2)  # JPEG: decodes at a part of it
             picture = ImageOps.exif_transpose(opened)

@@ -14,6 +14,7 @@ import math
 import os
 import struct
 import tarfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+import pictures
 from errors import DataError, UsageError
 
 DIGITS = tuple('0123456789')
@@ -36,6 +38,15 @@ _IDX_FILES = {
 }
 _NO_ARRAYS = (ValueError, OSError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
               OverflowError, SyntaxError, struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
+_FASHION = 'https://storage.googleapis.com/tensorflow/tf-keras-datasets/'
+_FASHION_MD5 = {  # of the files as they are packed, from the data set's own page
+    'train-images-idx3-ubyte.gz': '8d4fb7e6c68d591d4c3dfef9ec88bf0d',
+    'train-labels-idx1-ubyte.gz': '25c81989df183df01b3e8a0aad5dffbe',
+    't10k-images-idx3-ubyte.gz': 'bef4ecab320f06d8554ea6380940ec79',
+    't10k-labels-idx1-ubyte.gz': 'bb300cfdad3c16e7a12a480ee83cd310',
+}
+_HEADER = 10_000  # bytes, at most, of an array's header
+_MEMBER = 1 << 20  # bytes, at most, of a picture of 32x32 in an archive
 _VALIDATION = 5000  # the first of the 60,000, as in TensorFlow's old tutorial reader
 _MOVING = {'train': 8000, 'validation': 1000, 'test': 1000}  # sequences of moving digits,
 _STEPS, _SIDE = 20, 64  # of so many frames of that size
@@ -160,6 +171,7 @@ def read_npz(path: str) -> Examples:
         with np.load(path, allow_pickle=False) as file:
             if isinstance(file, np.lib.npyio.NpzFile):
                 _check_memory(path, sum(entry.file_size for entry in file.zip.infolist()))
+                _check_headers(file.zip)
             if not hasattr(file, 'files') or 'x' not in file.files:
                 held = ', '.join(getattr(file, 'files', ())) or 'no named array'
                 raise DataError(
@@ -168,7 +180,8 @@ def read_npz(path: str) -> Examples:
             x = file['x']
             y, length = (file[name] if name in file.files else None for name in ('y', 'length'))
     except _NO_ARRAYS as error:
-        kind = 'pickled objects, which are not read' if 'pickle' in str(error) else 'damage'
+        pickled = 'Object arrays' in str(error) or 'pickled data' in str(error)
+        kind = 'pickled objects, which are not read' if pickled else 'damage'
         raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
     if x.ndim < 2 or not x.size:
         raise DataError(f'{path}: x must be [examples, features...], it is {list(x.shape)}')
@@ -190,6 +203,16 @@ def read_npz(path: str) -> Examples:
             )
         length = length.astype(np.int64)
     return Examples(x, y, length)
+
+
+def _check_headers(opened: zipfile.ZipFile) -> None:
+    """Raises ValueError where an array's header is longer than NumPy would accept, once read."""
+    for entry in opened.infolist():
+        with opened.open(entry) as member:
+            first = member.read(12)  # magic 6, version 2, length 2 or 4
+        length = first[8:10] if first[6:7] == b'\x01' else first[8:12]
+        if int.from_bytes(length, 'little') > _HEADER:
+            raise ValueError('its header is too long')
 
 
 def _array(path: str) -> Source:
@@ -249,6 +272,11 @@ def _members(archive: Path) -> Iterator[tuple[str, io.BytesIO]]:
         with tarfile.open(archive) as opened:
             for member in opened:
                 if member.isfile() and member.name.endswith('.jpg'):
+                    if member.size > _MEMBER:
+                        raise DataError(
+                            f'{archive}: {member.name} has {member.size:,} bytes, too many for a '
+                            'picture of 32x32'
+                        )
                     yield member.name, io.BytesIO(opened.extractfile(member).read())
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(f'{archive}: damaged archive ({error})') from None
@@ -263,14 +291,8 @@ def _by_class(
     for path, content in files:
         split, name = path.split('/')[-3:-1]
         if split in images:
-            try:
-                with Image.open(content) as picture:
-                    image = np.asarray(picture.convert('RGB'))
-            except OSError as error:
-                raise DataError(f'{place}: {path} cannot be read ({error})') from None
-            if image.shape != (32, 32, 3):
-                raise DataError(f'{place}: {path} is {image.shape[1]}x{image.shape[0]}, not 32x32')
-            images[split].append(image)
+            images[split].append(_of_32(content, f'{place}: {path}'))
+            _check_memory(f'{place}', images[split][0].size * len(images[split]))
             names[split].append(name)
     for split, found in images.items():
         if len(found) < 10:
@@ -284,6 +306,20 @@ def _by_class(
         for split, found in images.items()
     }
     return whole, classes
+
+
+def _of_32(content: io.BytesIO, what: str) -> np.ndarray:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            opened = Image.open(content)
+        if opened.size != (32, 32):  # known before it is decoded, whatever it would take
+            raise DataError(f'{what} is {opened.width}x{opened.height}, not 32x32')
+        return np.asarray(opened.convert('RGB'))
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file can raise anything, in any of Pillow's readers
+        raise DataError(f'{what} cannot be read ({pictures.reason(error)})') from None
 
 
 def _idx_source(name: str, data_dir: Path) -> Source:
@@ -307,10 +343,16 @@ def _idx_source(name: str, data_dir: Path) -> Source:
 
 
 def _keras(name: str, places: list[Path], wanted: str) -> dict[str, Examples]:
+    """Downloads a data set, or takes Keras's copy of it; what has another checksum is refused."""
     import tensorflow as tf
 
     try:
+        if name == 'fashion_mnist':  # which Keras itself does not check
+            folder = _fashion()
+            return {split: _idx_pair(folder, *files) for split, files in _IDX_FILES.items()}
         loaded = getattr(tf.keras.datasets, name).load_data()
+    except DataError:
+        raise
     except Exception as error:  # its downloader raises bare Exception, among others
         tried = ', '.join(map(str, places))
         reason = str(error).strip().splitlines()[-1][:120]
@@ -322,6 +364,29 @@ def _keras(name: str, places: list[Path], wanted: str) -> dict[str, Examples]:
         split: Examples(x, y.astype(np.int64))
         for split, (x, y) in zip(('train', 'test'), loaded, strict=True)
     }
+
+
+def _fashion() -> Path:
+    """Downloads the IDX files of Fashion-MNIST; returns their folder."""
+    from tensorflow.keras.utils import get_file
+
+    cache = Path.home() / '.keras'
+    folder = cache / 'datasets' / 'fashion-mnist'
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, md5 in _FASHION_MD5.items():
+        try:
+            get_file(
+                file,
+                origin=_FASHION + file,
+                cache_dir=str(cache),
+                cache_subdir='datasets/fashion-mnist',
+                file_hash=md5,
+                hash_algorithm='md5',
+            )
+        except ValueError:  # another checksum; a file that stayed there would be found and read
+            (folder / file).unlink(missing_ok=True)
+            raise
+    return folder
 
 
 def _find(folder: Path, stem: str) -> Path | None:

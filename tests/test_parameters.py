@@ -121,7 +121,7 @@ def test_imports_run_one_way():
         'studies': {'parameters'},
         'inst': {'parameters'},
         'questions': {'errors', 'inst', 'parameters', 'studies'},
-        'sources': {'errors'},
+        'sources': {'errors', 'pictures'},
         'pictures': {'errors'},
         'records': {'disk', 'errors'},
         'recording': {'disk', 'errors', 'parameters', 'pictures', 'records', 'sources'},
