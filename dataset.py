@@ -11,13 +11,14 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 import pictures
 import recording
@@ -132,7 +133,7 @@ def load(
     folder = data_dir / 'records' / key
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f'{folder}.lock'):
+        with _locked(folder, check):
             if _schema(folder) not in (SCHEMA, None):
                 print(f'the records of {key} are of another version and are written again')
                 shutil.rmtree(folder)
@@ -160,6 +161,24 @@ def load(
     if not experiment.parent and any(rows.length is not None for rows in data.splits.values()):
         raise UsageError(f'{data.key}: has lengths, which only network=lstm reads')
     return data
+
+
+@contextmanager
+def _locked(folder: Path, check: Callable[[], None]) -> Iterator[None]:
+    """Holds the lock of a folder of records, once no other process does."""
+    lock, waits = FileLock(f'{folder}.lock'), False
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=0.2)
+        except Timeout:
+            check()
+            if not waits:
+                print(f'another process writes the records of {folder.name}; waiting for it')
+            waits = True
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _schema(folder: Path) -> int | None:

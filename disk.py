@@ -30,21 +30,22 @@ def whole(file: Path, mode: str = 'w', **options: Any) -> Iterator[IO]:
     Raises OSError where it cannot be written; what was begun is removed then, and an older `file`
     stays.
     """
-    with _aside(file) as aside, open(aside, mode, **options) as opened:
+    with replaced(file) as aside, open(aside, mode, **options) as opened:
         yield opened
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Makes an empty folder that takes the place of `folder` when the block has ended well."""
-    with _aside(folder) as aside:
+    with replaced(folder) as aside:
         remove(aside)
         aside.mkdir(parents=True)
         yield aside
 
 
 @contextmanager
-def _aside(target: Path) -> Iterator[Path]:
+def replaced(target: Path) -> Iterator[Path]:
+    """Yields the name that `target` is written under until the block has ended well."""
     aside = beside(target)
     try:
         yield aside

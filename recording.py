@@ -37,16 +37,19 @@ def write(
         settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
         write_pictures(pictures.listed(experiment.data_path), settings, folder, check)
     else:
-        write_arrays(sources.read(experiment.dataset, experiment.data_path, data_dir), folder)
+        source = sources.read(experiment.dataset, experiment.data_path, data_dir, check)
+        write_arrays(source, folder, check)
 
 
-def write_arrays(source: sources.Source, folder: Path) -> None:
+def write_arrays(
+    source: sources.Source, folder: Path, check: Callable[[], None] = lambda: None
+) -> None:
     """Writes a source of whole arrays."""
     aside = disk.beside(folder)
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
-        splits = {name: _split(aside, name, rows) for name, rows in source.splits.items()}
+        splits = {name: _split(aside, name, rows, check) for name, rows in source.splits.items()}
         first = source.splits['train'].x
         form = Form(first.shape[1:], str(first.dtype))
         _finish(folder, form, source.origin, source.classes, splits)
@@ -54,9 +57,12 @@ def write_arrays(source: sources.Source, folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _split(folder: Path, split: str, rows: sources.Examples) -> dict[str, Any]:
+def _split(
+    folder: Path, split: str, rows: sources.Examples, check: Callable[[], None]
+) -> dict[str, Any]:
     shards = []
     for file, start, stop in _shards(folder, split, len(rows.x), _SHARD_EXAMPLES):
+        check()
         labels = [None] * (stop - start) if rows.y is None else rows.y[start:stop].tolist()
         columns = [(x.tobytes() for x in rows.x[start:stop]), labels]
         if rows.length is not None:

