@@ -279,6 +279,11 @@ class Experiment:
             needed = _NEEDS.get(key)
             if needed and not (getattr(made, needed) or made.parent):
                 raise UsageError(f'{key} has no effect on {made.name}: it needs {needed}')
+        if changes.get('data_path') and made.dataset not in ('array', 'images'):
+            raise UsageError(
+                f'data_path={made.data_path}: has no effect on dataset={made.dataset}; name '
+                'data of your own with --array or --images'
+            )
         return made
 
     def fields(self) -> dict[str, Any]:

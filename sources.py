@@ -175,29 +175,37 @@ def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, 
     return splits
 
 
-def read_npz(path: str) -> Examples:
-    """Reads `x` and, where there are any, `y` and `length` of an `.npz` file, never unpickling.
+def arrays(path: str, needed: str, *others: str) -> tuple[np.ndarray | None, ...]:
+    """Reads an array of an `.npz` file, and `others` where there are any, never unpickling.
 
-    Raises UsageError where there is no such file, DataError where it does not hold what it must.
+    Raises DataError where it is damaged, would take too much memory, or does not have it.
     """
-    if not Path(path).is_file():
-        raise UsageError(f'--array={path}: no such file')
     try:
         with np.load(path, allow_pickle=False) as file:
             if isinstance(file, np.lib.npyio.NpzFile):
                 _check_memory(path, sum(entry.file_size for entry in file.zip.infolist()))
                 _check_headers(file.zip)
-            if not hasattr(file, 'files') or 'x' not in file.files:
+            if not hasattr(file, 'files') or needed not in file.files:
                 held = ', '.join(getattr(file, 'files', ())) or 'no named array'
                 raise DataError(
-                    f'{path}: needs an array named x (np.savez(file, x=...)), has {held}'
+                    f'{path}: needs an array named {needed} (np.savez(file, {needed}=...)), has '
+                    f'{held}'
                 )
-            x = file['x']
-            y, length = (file[name] if name in file.files else None for name in ('y', 'length'))
+            return tuple(file[n] if n in file.files else None for n in (needed, *others))
     except _NO_ARRAYS as error:
         pickled = 'Object arrays' in str(error) or 'pickled data' in str(error)
         kind = 'pickled objects, which are not read' if pickled else 'damage'
         raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
+
+
+def read_npz(path: str) -> Examples:
+    """Reads `x` and, where there are any, `y` and `length` of an `.npz` file.
+
+    Raises UsageError where there is no such file, DataError where it does not hold what it must.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f'--array={path}: no such file')
+    x, y, length = arrays(path, 'x', 'y', 'length')
     if x.ndim < 2 or not x.size:
         raise DataError(f'{path}: x must be [examples, features...], it is {list(x.shape)}')
     if x.dtype != np.uint8:

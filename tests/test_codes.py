@@ -112,7 +112,8 @@ def test_generate_draws_codes_and_decodes_given_ones(finished, main, tmp_path):
         ('classifier', ('--mode=generate',), 2, 'no decoder of its own'),
         ('vae', ('--mode=generate', '--codes=/nowhere.npz'), 2, 'no such file'),
         ('vae', ('--mode=generate', '--codes={wrong}'), 3, 'must be [N, 4]'),
-        ('vae', ('--mode=generate', '--codes=README.md'), 3, 'needs an .npz'),
+        ('vae', ('--mode=generate', '--codes=README.md'), 3, 'not an .npz'),
+        ('vae', ('--mode=generate', '--codes={damaged}'), 3, 'not an .npz'),
         ('vae', ('--mode=encode', '--array={wrong}'), 3, 'features, the run reads'),
         ('classifier', ('--mode=evaluate', '--array={unlabelled}'), 3, 'has no labels'),
         ('vae', ('--mode=evaluate', '--images=x'), 2, '--images'),
@@ -123,7 +124,8 @@ def test_generate_draws_codes_and_decodes_given_ones(finished, main, tmp_path):
 def test_what_cannot_be_done_is_one_line(finished, main, tmp_path, run, flags, code, words):
     np.savez(tmp_path / 'wrong.npz', x=np.zeros((20, 7), np.float32), codings=np.zeros((2, 3)))
     np.savez(tmp_path / 'unlabelled.npz', x=np.zeros((20, 784), np.float32))
-    places = {'wrong': tmp_path / 'wrong.npz', 'unlabelled': tmp_path / 'unlabelled.npz'}
+    (tmp_path / 'damaged.npz').write_bytes((tmp_path / 'wrong.npz').read_bytes()[:-40])
+    places = {name: tmp_path / f'{name}.npz' for name in ('wrong', 'unlabelled', 'damaged')}
     flags = [flag.format(**places) for flag in flags]
     found, _, err = main(*flags, f'--run_dir={finished / run}')
     assert (found, len(err.splitlines())) == (code, 1), err

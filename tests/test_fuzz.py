@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 import dataset
+import inst
 import recording
 import saved_graph
 import sources
 from errors import UserError
+from train.network import configuration
 
 LONG = settings(
     max_examples=int(os.environ.get('FUZZ_EXAMPLES', '60')),
@@ -117,27 +119,46 @@ PARTS = some.recursive(
 )
 
 
+PATH = some.lists(some.integers(0, 99), min_size=1, max_size=6)
+
+
+def altered(file, path, value, changes, as_bytes) -> None:
+    """Changes a JSON file's bytes, or puts another value in the place that `path` leads to."""
+    if as_bytes:
+        file.write_bytes(changed(file.read_bytes(), changes))
+        return
+    at = whole = json.loads(file.read_text())
+    for step, index in enumerate(path):
+        keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+        key = keys[index % len(keys)]
+        if step + 1 == len(path) or not isinstance(at[key], dict | list) or not at[key]:
+            at[key] = value
+            break
+        at = at[key]
+    file.write_text(json.dumps(whole))
+
+
 @LONG
-@given(some.lists(some.integers(0, 99), min_size=1, max_size=6), PARTS, CHANGES, some.booleans())
+@given(PATH, PARTS, CHANGES, some.booleans())
 def test_a_manifest(folder, path, value, changes, as_bytes):
-    """Bytes are changed, or any part of it is another JSON value."""
     copy = folder / 'copy'
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder / 'made', copy)
-    file = copy / 'manifest.json'
-    if as_bytes:
-        file.write_bytes(changed(file.read_bytes(), changes))
-    else:
-        at = manifest = json.loads(file.read_text())
-        for step, index in enumerate(path):
-            keys = list(at) if isinstance(at, dict) else list(range(len(at)))
-            key = keys[index % len(keys)]
-            if step + 1 == len(path) or not isinstance(at[key], dict | list) or not at[key]:
-                at[key] = value
-                break
-            at = at[key]
-        file.write_text(json.dumps(manifest))
+    altered(copy / 'manifest.json', path, value, changes, as_bytes)
     answered(dataset.read, copy)
+
+
+@LONG
+@given(PATH, PARTS, CHANGES, some.booleans(), some.sampled_from(['phasewise', 'conv_finetune']))
+def test_the_configuration_of_a_run(folder, path, value, changes, as_bytes, name):
+    run = folder / 'run'
+    run.mkdir(exist_ok=True)
+    (run / 'results.json').write_text('{}')
+    data = {'shape': [784], 'classes': ['a', 'b'], 'picture': [28, 28], 'frame': []}
+    config = {'experiment': inst.EXPERIMENTS[name].resolved(), 'data': data}
+    (run / 'config.json').write_text(json.dumps(config))
+    altered(run / 'config.json', path, value, changes, as_bytes)
+    answered(configuration, run)
 
 
 @LONG

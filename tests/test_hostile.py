@@ -1,5 +1,6 @@
-"""Saved graphs of somebody else: what is refused, what is cut away, and what passes."""
+"""Saved graphs of somebody else, and names: what is refused, what is cut away, what passes."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -191,3 +192,67 @@ def test_weights_longer_than_their_file_are_not_made(tmp_path):
     data.write_bytes(b'short')
     with pytest.raises(DataError, match='kernel is longer than the file'):
         saved_graph.read(str(tmp_path))
+
+
+OUTSIDE = [
+    '--experiment=../../outside', '--experiment=/tmp/outside', '--set=name=../../outside',
+    '--set=data_path=../../outside', '--set=activation=../../outside', '--dataset=../../outside',
+    '--set=dataset=../../outside', '--set=parent=../../outside', '--set=description=../../outside',
+    '--set=hidden=../../outside', '--precision=../../outside', '--mode=../../outside',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize('flag', OUTSIDE)
+def test_no_name_or_value_leaves_the_runs_folder(main, tmp_path, flag):
+    inner = tmp_path / 'a' / 'b'
+    inner.mkdir(parents=True)
+    places = ('--experiment=tied', f'--data_dir={inner}/data')
+    code, _, err = main(*places, flag, runs=inner / 'runs')
+    assert code == 2 and len(err.splitlines()) == 1 and 'outside' in err
+    assert list(tmp_path.iterdir()) == [tmp_path / 'a'] and not list(inner.iterdir())
+
+
+@pytest.mark.parametrize('name', ['..', '.', '-rf', ' ', 'a:b*?', 'ü' * 80])
+def test_data_of_any_name_is_trained_on_inside_the_runs_folder(main, tmp_path, name):
+    inner = tmp_path / 'a' / 'b'
+    inner.mkdir(parents=True)
+    file = tmp_path / f'{name}.npz'
+    generator = np.random.default_rng(0)
+    np.savez(file, x=generator.normal(size=(30, 4)).astype(np.float32))
+    flags = (f'--array={file}', '--set=hidden=2', '--set=epochs=1', f'--data_dir={inner}/data')
+    code, _, err = main('--experiment=tied', *flags, runs=inner / 'runs')
+    assert code == 0, err
+    (run,) = inner.glob('runs/tied/*/results.json')
+    assert set(tmp_path.iterdir()) == {tmp_path / 'a', file}
+    assert list((tmp_path / 'a').iterdir()) == [inner]
+    code, out, err = main('--mode=encode', f'--run_dir={run.parent}', f'--data_dir={inner}/data')
+    assert code == 0, err
+    assert Path(out.strip().removeprefix('codes are in ')).parent == run.parent
+
+
+def test_a_name_too_long_for_the_disk_is_one_line(main):
+    code, _, err = main('--experiment=tied', '--set=hidden=' + ','.join(['100'] * 90))
+    assert code == 2 and 'name too long' in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    'content',
+    ['{', '[]', '{"experiment": {}}', '{"experiment": {"hidden": "x"}, "data": {}}',
+     '{"experiment": 3, "data": 4}'],
+)  # fmt: skip
+def test_a_run_folder_of_garbage_is_one_line_and_exit_3(main, tmp_path, content):
+    (tmp_path / 'config.json').write_text(content)
+    (tmp_path / 'results.json').write_text('{}')
+    code, _, err = main('--mode=encode', f'--run_dir={tmp_path}')
+    assert code == (2 if content == '[]' else 3) and len(err.splitlines()) == 1 and 'error' in err
+
+
+def test_a_configuration_that_asks_for_more_than_there_is_takes_no_memory(main, tmp_path, digits):
+    flags = (f'--array={digits}', '--set=hidden=4', '--set=epochs=1')
+    main('--experiment=tied', *flags)
+    (config,) = tmp_path.glob('runs/tied/*/config.json')
+    held = json.loads(config.read_text())
+    held['experiment']['hidden'] = [100_000, 100_000]  # 80 GB of weights
+    config.write_text(json.dumps(held))
+    code, _, err = main('--mode=encode', f'--run_dir={config.parent}')
+    assert code == 3 and 'the weights do not fit the graph' in err and len(err.splitlines()) == 1

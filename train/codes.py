@@ -9,6 +9,7 @@ import numpy as np
 
 import dataset
 import disk
+import sources
 from errors import DataError, UsageError
 from train import drawing, evaluate, figures, report
 from train.interrupts import Interrupts
@@ -117,11 +118,7 @@ def _data(network: Network, changes: dict[str, Any], data_dir: Path) -> dataset.
 def _codings(file: str, units: int) -> np.ndarray:
     if not Path(file).is_file():
         raise UsageError(f'--codes={file}: no such file')
-    try:
-        with np.load(file, allow_pickle=False) as opened_file:
-            codings = opened_file['codings']
-    except (ValueError, OSError, EOFError, KeyError, IndexError):
-        raise DataError(f'--codes={file}: needs an .npz with an array named codings') from None
+    (codings,) = sources.arrays(file, 'codings')
     numeric = np.issubdtype(codings.dtype, np.number) and np.isrealobj(codings)
     if codings.ndim != 2 or codings.shape[1] != units or not numeric or not len(codings):
         raise DataError(f'--codes={file}: codings must be [N, {units}], they are {codings.shape}')

@@ -320,7 +320,8 @@ def planes(codings: np.ndarray, projection: np.ndarray, labels: np.ndarray) -> F
     figure = Figure(figsize=(6.5, 5), layout='constrained')
     panel = figure.subplots()
     panel.scatter(*projection.T, s=50, facecolors='none', edgecolors='gray', label='PCA')
-    panel.scatter(*mapped.T, s=8, c=labels, cmap='brg', label='codings, mapped linearly onto PCA')
+    colours = {} if labels is None else {'c': labels, 'cmap': 'brg'}
+    panel.scatter(*mapped.T, s=8, **colours, label='codings, mapped linearly onto PCA')
     panel.set(xlabel='first component', ylabel='second component')
     panel.set(title='linear codings beside principal components')
     panel.legend()

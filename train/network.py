@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 import model
 import saved_graph
 from dataset import Rows
-from errors import UsageError
+from errors import DataError, UsageError
 from layers import Mode
 from parameters import Experiment, Spec, restore
 from saved_graph import Declared, SavedGraph
@@ -84,16 +84,25 @@ class Network(NamedTuple):
 
 
 @contextmanager
-def built(experiment: Experiment, spec: Spec, restored: SavedGraph | None) -> Iterator[Network]:
-    """Builds the experiment's model with initial values, and the restored ones of its parent."""
+def built(
+    experiment: Experiment, spec: Spec, restored: SavedGraph | None, prefix: str = ''
+) -> Iterator[Network]:
+    """Builds the experiment's model with initial values, and the restored ones of its parent.
+
+    Where the `prefix` of a saved graph is given, all values are that one's, which must fit before
+    any memory is taken for them.
+    """
     settings = sessions.config(experiment.precision, spec.shape)
     with tf.Graph().as_default() as graph, tf.Session(config=settings) as session:
         endpoints = model.build(experiment, spec, restored)
         variables = model.variables(graph)
-        session.run(tf.variables_initializer(variables))
-        if restored:
-            saved_graph.load(session, restored.variables)
-        yield Network(experiment, spec, restored, session, endpoints, variables)
+        network = Network(experiment, spec, restored, session, endpoints, variables)
+        if prefix:
+            saved_graph.load(session, saved_graph.values(prefix, network.declared()))
+        else:
+            session.run(tf.variables_initializer(variables))
+            saved_graph.load(session, restored.variables if restored else {})
+        yield network
 
 
 @contextmanager
@@ -102,28 +111,36 @@ def opened(folder: Path) -> Iterator[Network]:
 
     Raises UsageError where there is no finished run, DataError where its files are damaged.
     """
-    config = configuration(folder)
-    experiment, data = restore(config['experiment']), config['data']
-    names = ('shape', 'classes', 'picture', 'frame')
-    spec = Spec(**{name: tuple(data.get(name, ())) for name in names}, future=experiment.future)
+    experiment, spec = configuration(folder)
     restored = saved_graph.read(str(folder)) if experiment.parent else None
-    with built(experiment, spec, restored) as network:
-        saved_graph.load(
-            network.session,
-            saved_graph.values(str(folder / 'model'), network.declared()),
-        )
+    with built(experiment, spec, restored, str(folder / 'model')) as network:
         yield network
 
 
-def configuration(folder: Path) -> dict:
-    """Returns config.json of a finished run; raises UsageError where there is none."""
-    config = runs.read_json(folder / 'config.json')
+def configuration(folder: Path) -> tuple[Experiment, Spec]:
+    """Returns what a finished run is, and of which data, from its config.json.
+
+    Raises UsageError where there is no finished run, DataError where that file is not one of ours.
+    """
+    file = folder / 'config.json'
+    config = runs.read_json(file)
     if not config or not (folder / 'results.json').is_file():
         raise UsageError(
             f'{folder}: no finished run there; train it first (without --mode=...), or name '
             'another with --run_dir'
         )
-    return config
+    try:
+        experiment, data = restore(config['experiment']), config['data']
+        sizes = {name: tuple(data.get(name, ())) for name in ('shape', 'picture', 'frame')}
+        classes = tuple(data['classes'])
+        if not all(type(n) is int and 0 < n < 1 << 31 for size in sizes.values() for n in size):
+            raise ValueError('a shape that is none')
+        if not sizes['shape'] or not all(isinstance(name, str) for name in classes):
+            raise ValueError('no shape, or classes that are no names')
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:
+        reason = str(error) if isinstance(error, UsageError) else type(error).__name__
+        raise DataError(f'{file}: not the configuration of a run ({reason})') from None
+    return experiment, Spec(**sizes, classes=classes, future=experiment.future)
 
 
 def identity(folder: Path, network: Network) -> str:

@@ -23,29 +23,28 @@ def predict(folder: Path, images: str, array: str) -> Path:
     The CSV has a row for each: file (or row number), label, probability. Raises UsageError where
     there is no finished classifier in `folder`.
     """
-    data = configuration(folder)['data']
+    experiment, spec = configuration(folder)
     restored = saved_graph.read(str(folder), wanted=('logits',))
     if images:
-        names, x = _pictures(Path(images), tuple(data['picture']))
+        names, x = _pictures(Path(images), spec.picture)
         target = f'predictions-{Path(images).resolve().name}.csv'
     else:
         x = sources.read_npz(array).x
         x = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x
         names = [str(row) for row in range(len(x))]
         target = f'predictions-{Path(array).stem}.csv'
-    features, wanted = math.prod(x.shape[1:]), math.prod(data['shape'])
+    features, wanted = math.prod(x.shape[1:]), math.prod(spec.shape)
     if features != wanted:
         raise DataError(
             f'{images or array}: {features} features an example, the run reads {wanted}'
         )
-    joint = not configuration(folder)['experiment'].get('parent')
-    probabilities = _probabilities(restored, x.reshape(-1, *data['shape']), joint)
+    probabilities = _probabilities(restored, x.reshape(-1, *spec.shape), experiment.parent is None)
     chosen = probabilities.argmax(axis=1)
     with disk.whole(folder / target, newline='') as opened:
         writer = csv.writer(opened)
         writer.writerow(('file', 'label', 'probability'))
         for name, row, label in zip(names, probabilities, chosen, strict=True):
-            writer.writerow((name, data['classes'][label], f'{row[label]:.4f}'))
+            writer.writerow((name, spec.classes[label], f'{row[label]:.4f}'))
     return folder / target
 
 
