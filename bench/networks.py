@@ -68,6 +68,14 @@ def _beside_plain(plain: Experiment, *constrained: Experiment) -> list[Contender
     ]
 
 
+def _beside_unguarded(experiment: Experiment) -> list[Contender]:
+    """Returns the product, and itself without what guards a run."""
+    return [
+        Contender('product', 'product', experiment, 'unguarded', 'at most 1.02', most=1.02),
+        Contender('unguarded', 'unguarded', experiment, 'unguarded'),
+    ]
+
+
 _PLAIN = {'l2': 0.0, 'output_activation': 'linear', 'schedule': 'constant'}
 _STACK = inst.untied.vary(**_PLAIN)
 _DEEP = _STACK.vary(hidden=(512, 256, 128, 11), activation='relu', batch_size=256)
@@ -125,6 +133,10 @@ NETWORKS: dict[str, list[Contender]] = {
         Contender('product', 'record', reading.OBJECTS, 'product'),
         Contender('one process', 'record_one', reading.OBJECTS, 'product', 'at least 1.7', 1.7),
     ],
+    'what guards a run, 784-512-256-128-11-128-256-512-784': _beside_unguarded(_DEEP),
+    'what guards a run, 784-300-150-300-784': _beside_unguarded(_STACK),
+    'what guards a run, convolutions': _beside_unguarded(_CONV),
+    'what guards a run, LSTM': _beside_unguarded(_LSTM),
     '784-1000-784': _beside_plain(
         inst.denoise_mask_control,
         inst.denoise_mask,
