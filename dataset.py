@@ -299,12 +299,12 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
             digest.update(shard['sha256'].encode())
         files = [folder / shard['file'] for shard in entry['shards']]
         stored = Records(files, indices, form, remedy).reshape((math.prod(shape),))
-        y = np.concatenate([index[:, 1] for index in indices]).astype(np.int32)
+        y = np.concatenate([index[:, 2] for index in indices]).astype(np.int32)
         if classes and len(y) and not 0 <= y.min() <= y.max() < len(classes):
             raise DataError(f'{folder}: a label is not one of the {len(classes)} classes')
         length = None
-        if indices[0].shape[1] > 2:
-            length = np.concatenate([index[:, 2] for index in indices]).astype(np.int32)
+        if indices[0].shape[1] > 3:
+            length = np.concatenate([index[:, 3] for index in indices]).astype(np.int32)
         x = stored[:] if fits else stored
         splits[split] = Rows(x, y if classes else None, length=length)
     splits.setdefault('test', splits['train'])

@@ -21,7 +21,7 @@ from errors import DataError
 from parameters import Experiment
 from records import Form, write_shard
 
-SCHEMA = 3
+SCHEMA = 4
 _SHARD_EXAMPLES = 20_000  # rows of an array in a shard
 
 

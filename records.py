@@ -2,8 +2,9 @@
 
 A shard `name.tfrecord` holds tf.train.Examples with `x` (raw bytes, or a JPEG) and, where there are
 any, the label `y` and the number of steps that count, `length`. Its index `name.npy`, int64
-[examples, 2 or 3], has each record's bytes and label, and such a length, so that any row is read
-alone: memory does not grow with the data, and a shuffled epoch costs no buffer.
+[examples, 3 or 4], has each record's bytes, CRC and label, and such a length, so that any row is
+read alone, and known to be the one that was recorded: memory does not grow with the data, and a
+shuffled epoch costs no buffer.
 """
 
 from __future__ import annotations
@@ -50,11 +51,12 @@ def write_shard(
         for x, label, *length in examples:
             record = _example(x, label, *length)
             writer.write(record)
-            index.append((len(record), UNLABELLED if label is None else label, *length))
+            label = UNLABELLED if label is None else label
+            index.append((len(record), _masked(record), label, *length))
     index_file = file.with_suffix('.npy')
     disk.move(aside, file)
     with disk.whole(index_file, 'wb') as opened:
-        np.save(opened, np.array(index, np.int64).reshape(len(index), -1 if index else 2))
+        np.save(opened, np.array(index, np.int64).reshape(len(index), -1 if index else 3))
     return {
         'file': file.name,
         'examples': len(index),
@@ -89,7 +91,7 @@ def check_shard(folder: Path, shard: Mapping[str, Any], remedy: str, *, verify: 
         if (verify or needed is index) and disk.sha256(needed) != wanted:
             raise DataError(f'{needed}: its sha256 is not the one in the manifest; {remedy}')
     made = np.load(index)
-    if made.ndim != 2 or made.shape[1] < 2 or (made[:, 0] + _FRAME).sum() != size:
+    if made.ndim != 2 or made.shape[1] < 3 or (made[:, 0] + _FRAME).sum() != size:
         raise DataError(f'{index}: not the index of the shard beside it; {remedy}')
     return made
 
@@ -107,6 +109,7 @@ class Records:
         self.form = form
         lengths = [index[:, 0] for index in indices]
         self._lengths = np.concatenate(lengths)
+        self._crcs = np.concatenate([index[:, 1] for index in indices])
         self._shard = np.repeat(np.arange(len(files), dtype=np.int32), [len(i) for i in indices])
         self._offsets = np.concatenate([np.cumsum(n + _FRAME) - n - _FRAME for n in lengths])
         self._rows = np.arange(len(self._lengths))
@@ -184,15 +187,16 @@ class Records:
         found = []
         for span in np.split(rows, breaks) if len(rows) else ():
             file, start = self._files[shards[len(found)]], int(self._offsets[span[0]])
-            lengths = self._lengths[span].tolist()
+            lengths, crcs = self._lengths[span].tolist(), self._crcs[span].tolist()
             size = sum(lengths) + _FRAME * len(span)
             content = os.pread(self._descriptor(file), size, start)
             at = 0
-            for length in lengths:
+            for length, crc in zip(lengths, crcs, strict=True):
                 frame = content[at : at + length + _FRAME]
-                if not _is_whole(frame, length):
+                if not _is_whole(frame, length, crc):
                     raise DataError(
-                        f'{file}: damaged record at offset {start + at}; {self._remedy}'
+                        f'{file}: damaged record at offset {start + at}, or another one; '
+                        f'{self._remedy}'
                     )
                 found.append(frame[12:-4])
                 at += length + _FRAME
@@ -204,13 +208,14 @@ class Records:
         return self._open[file]
 
 
-def _is_whole(frame: bytes, length: int) -> bool:
+def _is_whole(frame: bytes, length: int, crc: int) -> bool:
+    """Whether a frame holds the record of that length and CRC, undamaged."""
     if len(frame) != length + _FRAME:
         return False
-    stated, crc = struct.unpack_from('<QI', frame)
-    (data_crc,) = struct.unpack_from('<I', frame, length + 12)
-    sums = _masked(frame[:8]), _masked(frame[12:-4])
-    return stated == length and (crc, data_crc) == sums
+    stated, of_length = struct.unpack_from('<QI', frame)
+    (of_record,) = struct.unpack_from('<I', frame, length + 12)
+    sums = stated, of_length, of_record
+    return sums == (length, _masked(frame[:8]), crc) and crc == _masked(frame[12:-4])
 
 
 def _masked(content: bytes) -> int:
