@@ -119,7 +119,7 @@ lstm_orders = Study(
     inst.VIDEO,
     arms=(inst.lstm_reconstruct, inst.lstm_reconstruct_forward),
     seeds=3,
-    metrics=('test/mse', 'test/mean_mse', 'test/copy_mse', 'test/pca_mse', 'test/separation'),
+    metrics=('test/mse', 'test/separation'),
 )
 lstm_widths = Study(
     'lstm_widths',
@@ -129,7 +129,7 @@ lstm_widths = Study(
     seeds=1,
     over='hidden',
     values=((14,), (28,), (56,), (84,), (112,), (168,)),
-    metrics=('test/mse', 'test/mean_mse', 'test/pca_mse', 'test/separation'),
+    metrics=('test/mse', 'test/pca_mse', 'test/separation'),
 )
 lstm_halves = Study(
     'lstm_halves',
