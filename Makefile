@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup run test lint format bench torture tensorboard
+.PHONY: setup run test lint format bench results torture tensorboard
 
 setup: $(VENV)/.users
 $(VENV)/.users: requirements.txt
@@ -37,6 +37,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
+
+results: setup
+	$(BIN)/python main.py --mode=results $(if $(ONLY),--experiment=$(ONLY))
 
 torture: setup
 	$(BIN)/python -m torture

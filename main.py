@@ -27,7 +27,7 @@ from studies import Study
 
 FLAGS = flags.FLAGS
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
-MODES = ('train', 'evaluate', 'encode', 'predict', 'generate')
+MODES = ('train', 'evaluate', 'encode', 'predict', 'generate', 'results', 'report')
 
 flags.DEFINE_string('experiment', None, 'A name of --list.')
 flags.DEFINE_bool('list', False, 'Print every experiment, with its source, and stop.')
@@ -106,6 +106,9 @@ def act() -> None:
             )
             print(f'{name:31}{value.description}{kind} [{value.source}]')
         return
+    if FLAGS.mode in ('results', 'report'):
+        fill_ledger()
+        return
     if not FLAGS.experiment and not (FLAGS.run_dir and FLAGS.mode != 'train'):
         other = '' if FLAGS.mode == 'train' else ', or --run_dir=FOLDER of a finished run,'
         raise UsageError(f'--experiment=NAME{other} is needed; --list shows the names')
@@ -175,6 +178,24 @@ def use_run() -> None:
     else:
         made = train.generate(folder, FLAGS.codes, FLAGS.count, FLAGS.seed or 0)
         print(f'samples are in {made}')
+
+
+def fill_ledger() -> None:
+    """Writes RESULTS.md: of --experiment, or of all, trains what is missing where asked to."""
+    idle = ('set', 'parent', 'precision', 'seed', 'seeds', 'dataset', 'array', 'images', 'run_dir')
+    given = [name for name in idle if FLAGS[name].value not in (None, [])]
+    if given:
+        raise UsageError(f'--{given[0]}: the claims say what is run, and on which data')
+    from ledger.claims import CLAIMS
+
+    names = {experiment.name for claim in CLAIMS for experiment in claim.experiments()}
+    if FLAGS.experiment and FLAGS.experiment not in names:
+        hint = nearest(FLAGS.experiment, names)
+        raise UsageError(f'--experiment={FLAGS.experiment}: no claim is about it{hint}')
+    asked = [c for c in CLAIMS if FLAGS.experiment in (None, *(e.name for e in c.experiments()))]
+    with silent():
+        from ledger import work
+    work.fill(CLAIMS, asked, place(), trains=FLAGS.mode == 'results')
 
 
 def data_changes() -> dict[str, str]:

@@ -117,6 +117,7 @@ def test_imports_run_one_way():
     allowed = {
         'errors': set(),
         'disk': set(),
+        'spread': set(),
         'parameters': {'errors'},
         'studies': {'parameters'},
         'inst': {'parameters'},

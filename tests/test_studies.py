@@ -7,7 +7,7 @@ from conftest import results_of
 import dataset
 import inst
 import questions
-from train import study as studies
+from spread import spread
 
 
 @pytest.fixture(scope='module')
@@ -79,8 +79,8 @@ def test_differences_are_taken_seed_by_seed_from_the_first_arm(semi):
 
 
 def test_an_interval_is_students_of_the_mean():
-    spread = studies._spread([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert spread['interval'] == pytest.approx(
+    found = spread([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert found['interval'] == pytest.approx(
         [3 - 2.7764 * 0.70711, 3 + 2.7764 * 0.70711], rel=1e-4
     )
 

@@ -11,15 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scipy.stats import t as student
-
 import disk
 from parameters import Experiment, written
+from spread import spread
 from studies import Study
 from train import figures, runs
 from train.experiment import Place, run
-
-CONFIDENCE = 0.95
 
 
 class Point(NamedTuple):
@@ -54,7 +51,7 @@ def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -
             {
                 'arm': p.arm,
                 'value': p.value,
-                'metrics': {n: _spread(v) for n, v in p.metrics.items()},
+                'metrics': {n: spread(v) for n, v in p.metrics.items()},
             }
             for p in points
         ],
@@ -87,7 +84,7 @@ def _points(
     for done, (index, value, experiment, base) in enumerate(jobs, 1):
         began = time.monotonic()
         at = dataclasses.replace(place, figures=experiment.seed == seeds[0])  # the first seed draws
-        with _quiet(log):
+        with quiet(log):
             metrics = run(experiment, base, at)['metrics']
         found[index].append(metrics)
         if missing[done - 1]:
@@ -101,7 +98,7 @@ def _points(
 
 
 @contextlib.contextmanager
-def _quiet(log: Path) -> Iterator[None]:
+def quiet(log: Path) -> Iterator[None]:
     """Sends what a run prints to a file; progress bars, on the error stream, still show."""
     with open(log, 'a', buffering=1) as opened, contextlib.redirect_stdout(opened):
         yield
@@ -124,23 +121,6 @@ def _say(
     sys.stdout.flush()
 
 
-def _spread(values: list[float]) -> dict[str, Any]:
-    """Returns mean, deviation, the mean's 95 % interval (Student's t), range and values."""
-    mean, count = statistics.fmean(values), len(values)
-    deviation = statistics.stdev(values) if count > 1 else 0.0
-    half = 0.0
-    if count > 1:
-        half = float(student.ppf(0.5 + CONFIDENCE / 2, count - 1)) * deviation / count**0.5
-    return {
-        'mean': mean,
-        'deviation': deviation,
-        'interval': [mean - half, mean + half],
-        'least': min(values),
-        'most': max(values),
-        'values': values,
-    }
-
-
 def _differences(study: Study, points: list[Point]) -> list[dict[str, Any]]:
     """Compares each arm with the first one at the same value, seed by seed."""
     first = {p.value: p for p in points if p.arm == study.arms[0].name}
@@ -150,7 +130,7 @@ def _differences(study: Study, points: list[Point]) -> list[dict[str, Any]]:
             'minus': study.arms[0].name,
             'value': point.value,
             'metric': name,
-            **_spread(
+            **spread(
                 [
                     mine - other
                     for mine, other in zip(

@@ -1,0 +1,108 @@
+"""A claim: what somebody says of a run, as numbers that a run can answer; and the verdict."""
+
+from __future__ import annotations
+
+import operator
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parameters import Experiment
+from spread import spread
+
+_RELATIONS: dict[str, Callable[[float, float], bool]] = {
+    '<': operator.lt,
+    '<=': operator.le,
+    '>': operator.gt,
+    '>=': operator.ge,
+}
+_OPPOSITE = {'<': '>=', '<=': '>', '>': '<=', '>=': '<'}
+
+Results = Mapping[str, Any]
+"""What is kept of a run: its `metrics`, and beside them `parameters`, `seconds`, ..."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`metric` of `experiment` stands in `relation` to `factor` times `than`.
+
+    `than` is a figure, or an experiment, of which the same metric is compared, or `than_metric`.
+    Experiments are compared seed by seed; what is judged is the mean difference, or where `every`,
+    that of each seed. A metric is a name in results.json, or the quotient of two: `a / b`.
+    """
+
+    words: str
+    source: str
+    experiment: Experiment
+    metric: str
+    relation: str
+    than: float | Experiment
+    than_metric: str = ''
+    factor: float = 1.0
+    seeds: int = 1
+    every: bool = False
+    published: str = ''  # the figure as the source prints it
+    note: str = ''
+
+    def __post_init__(self):
+        if self.relation not in _RELATIONS:
+            raise ValueError(f'{self.relation!r}: allowed are {", ".join(_RELATIONS)}')
+
+    def experiments(self) -> tuple[Experiment, ...]:
+        """Returns the experiments that it needs, each of them once."""
+        other = (self.than,) if isinstance(self.than, Experiment) else ()
+        return tuple(dict.fromkeys((self.experiment, *other)))
+
+    def runs(self) -> list[Experiment]:
+        """Returns every run that it needs, seeds outermost."""
+        return [e.vary(seed=seed) for seed in range(self.seeds) for e in self.experiments()]
+
+    def judge(self, results: Callable[[Experiment], Results]) -> Judgement:
+        """Returns the verdict; `results` gives those of a run."""
+        seeds = range(self.seeds)
+
+        def values(experiment: Experiment, metric: str) -> list[float]:
+            return [value_of(results(experiment.vary(seed=seed)), metric) for seed in seeds]
+
+        measured = values(self.experiment, self.metric)
+        if isinstance(self.than, Experiment):
+            than = values(self.than, self.than_metric or self.metric)
+        else:
+            than = [self.than] * self.seeds
+        bounds = [self.factor * value for value in than]
+        seconds = statistics.fmean(results(self.experiment.vary(seed=s))['seconds'] for s in seeds)
+        verdict = _verdict(self, measured, bounds)
+        return Judgement(spread(measured), spread(bounds), verdict, seconds)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was measured of a claim: its sides, as `spread` describes them, and the verdict."""
+
+    measured: Mapping[str, Any]
+    bound: Mapping[str, Any]
+    verdict: str  # holds, fails, or open: not beyond the spread of the seeds
+    seconds: float  # of a run's updates, the mean over the seeds
+
+
+def _verdict(claim: Claim, measured: Sequence[float], bounds: Sequence[float]) -> str:
+    """Says whether the whole interval of the mean difference is on the claimed side of zero."""
+    differences = [m - b for m, b in zip(measured, bounds, strict=True)]
+    ends = differences if claim.every else spread(differences)['interval']
+    if all(_RELATIONS[claim.relation](end, 0.0) for end in ends):
+        return 'holds'
+    if all(_RELATIONS[_OPPOSITE[claim.relation]](end, 0.0) for end in ends):
+        return 'fails'
+    return 'fails' if claim.every else 'open'
+
+
+def value_of(results: Results, metric: str) -> float:
+    """Returns a metric of a run, another number that its results have, or a quotient of two."""
+    first, *second = metric.split(' / ')
+    if second:
+        return value_of(results, first) / value_of(results, second[0])
+    found = results['metrics'].get(metric, results.get(metric))
+    if found is None:
+        raise KeyError(f'{metric}: not among the results of {results.get("experiment")}')
+    return float(found)

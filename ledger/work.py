@@ -1,0 +1,89 @@
+"""Fills the ledger: keeps what finished runs found, trains what is missing, writes the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import disk
+import inst
+import train
+from ledger import page, store
+from ledger.claim import Claim, Judgement
+from parameters import Experiment
+from train.network import configuration
+from train.study import quiet
+
+PAGE = Path('RESULTS.md')
+
+
+def fill(
+    claims: Sequence[Claim], asked: Sequence[Claim], place: train.Place, *, trains: bool
+) -> None:
+    """Keeps the runs of `asked` that are finished, or trained now, and writes all `claims`.
+
+    What is interrupted goes on with the next call: each run's results are kept when it ends.
+    """
+    missing = _missing(asked)
+    for experiment in missing:
+        _keep(experiment, place)
+    missing = _missing(asked)
+    write(claims)
+    if trains:
+        print(f'{len(missing)} runs are missing' if missing else 'all runs are there')
+        for _ in _trained(missing, place):
+            write(claims)
+    print(f'{PAGE}: {page.summary(claims, judgements(claims))}')
+
+
+def write(claims: Sequence[Claim]) -> None:
+    """Writes the page of the claims, from what is kept."""
+    with disk.whole(PAGE) as opened:
+        opened.write(page.render(claims, judgements(claims)))
+
+
+def judgements(claims: Sequence[Claim]) -> dict[Claim, Judgement]:
+    """Judges the claims whose runs are all there."""
+    there = [c for c in claims if all(store.find(run) for run in c.runs())]
+    return {claim: claim.judge(store.find) for claim in there}
+
+
+def _missing(claims: Sequence[Claim]) -> list[Experiment]:
+    """Returns the runs that nothing is kept of: those of a claim together, each of them once."""
+    runs = {store.key(run): run for claim in claims for run in claim.runs()}
+    return [run for run in runs.values() if store.find(run) is None]
+
+
+def _keep(experiment: Experiment, place: train.Place) -> bool:
+    """Keeps what a finished run found; whether there is one, of that configuration."""
+    folder = place.folder(experiment, inst.EXPERIMENTS[experiment.name])
+    if not (folder / 'results.json').is_file():
+        return False
+    found, _ = configuration(folder)
+    same = store.key(found) == store.key(experiment)
+    if same:
+        store.keep(experiment, folder)
+    else:
+        print(f'warning: {folder}: holds a run of another configuration, which is not taken')
+    return same
+
+
+def _trained(missing: Sequence[Experiment], place: train.Place) -> Iterator[Experiment]:
+    """Trains the runs one after the other, keeps what each found, and says how long it takes."""
+    spent: list[float] = []
+    log = place.runs / 'results.log'
+    log.parent.mkdir(parents=True, exist_ok=True)
+    for index, experiment in enumerate(missing):
+        began = time.monotonic()
+        with quiet(log):
+            at = dataclasses.replace(place, figures=experiment.seed == 0)
+            train.run(experiment, inst.EXPERIMENTS[experiment.name], at)
+        _keep(experiment, place)
+        spent.append(time.monotonic() - began)
+        left = statistics.fmean(spent) * (len(missing) - index - 1)
+        said = f'{index + 1}/{len(missing)} {page.said(experiment)} seed {experiment.seed}'
+        print(f'{said}: {spent[-1]:.0f} s; about {left / 60:.0f} min left', flush=True)
+        yield experiment
