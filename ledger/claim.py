@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import operator
+import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ _RELATIONS: dict[str, Callable[[float, float], bool]] = {
     '>': operator.gt,
     '>=': operator.ge,
 }
+_AT = re.compile(r'(?P<name>\S+) at epoch (?P<at>\d+)')
+_UNTIL = re.compile(r'seconds until (?P<name>\S+) <= (?P<most>\S+)')
 _OPPOSITE = {'<': '>=', '<=': '>', '>': '<=', '>=': '<'}
 
 Results = Mapping[str, Any]
@@ -29,7 +33,8 @@ class Claim:
 
     `than` is a figure, or an experiment, of which the same metric is compared, or `than_metric`.
     Experiments are compared seed by seed; what is judged is the mean difference, or where `every`,
-    that of each seed. A metric is a name in results.json, or the quotient of two: `a / b`.
+    that of each seed; '=' holds where zero is within the interval of it. `value_of` says what a
+    metric can be.
     """
 
     words: str
@@ -46,8 +51,9 @@ class Claim:
     note: str = ''
 
     def __post_init__(self):
-        if self.relation not in _RELATIONS:
-            raise ValueError(f'{self.relation!r}: allowed are {", ".join(_RELATIONS)}')
+        allowed = (*_RELATIONS, '=')
+        if self.relation not in allowed:
+            raise ValueError(f'{self.relation!r}: allowed are {", ".join(allowed)}')
 
     def experiments(self) -> tuple[Experiment, ...]:
         """Returns the experiments that it needs, each of them once."""
@@ -90,6 +96,8 @@ def _verdict(claim: Claim, measured: Sequence[float], bounds: Sequence[float]) -
     """Says whether the whole interval of the mean difference is on the claimed side of zero."""
     differences = [m - b for m, b in zip(measured, bounds, strict=True)]
     ends = differences if claim.every else spread(differences)['interval']
+    if claim.relation == '=':
+        return 'holds' if min(ends) <= 0 <= max(ends) else 'fails'
     if all(_RELATIONS[claim.relation](end, 0.0) for end in ends):
         return 'holds'
     if all(_RELATIONS[_OPPOSITE[claim.relation]](end, 0.0) for end in ends):
@@ -98,11 +106,25 @@ def _verdict(claim: Claim, measured: Sequence[float], bounds: Sequence[float]) -
 
 
 def value_of(results: Results, metric: str) -> float:
-    """Returns a metric of a run, another number that its results have, or a quotient of two."""
-    first, *second = metric.split(' / ')
-    if second:
-        return value_of(results, first) / value_of(results, second[0])
-    found = results['metrics'].get(metric, results.get(metric))
-    if found is None:
+    """Returns a number that a run found.
+
+    `metric` is a name in results.json, the quotient of two (`a / b`), a column of metrics.csv at an
+    epoch of the last phase (`validation/accuracy at epoch 350`), or the seconds of updates to it
+    (`seconds until validation/mse <= 0.01`). Raises KeyError where the run has no such number.
+    """
+    if ' / ' in metric:
+        first, second = metric.split(' / ')
+        return value_of(results, first) / value_of(results, second)
+    if found := _AT.fullmatch(metric):
+        history = results['history']
+        epochs = [*map(int, history['epoch'])]
+        return float(history[found['name']][len(epochs) - 1 - epochs[::-1].index(int(found['at']))])
+    if found := _UNTIL.fullmatch(metric):
+        history = results['history']
+        values = [*map(float, history[found['name']])]
+        first = next((i for i, v in enumerate(values) if v <= float(found['most'])), None)
+        return math.inf if first is None else sum(map(float, history['seconds'][: first + 1]))
+    value = results['metrics'].get(metric, results.get(metric))
+    if value is None:
         raise KeyError(f'{metric}: not among the results of {results.get("experiment")}')
-    return float(found)
+    return float(value)

@@ -88,7 +88,7 @@ def shown(metric: str, spread: Mapping[str, Any]) -> str:
 
 
 def _number(metric: str, value: float) -> str:
-    if metric.endswith('accuracy'):
+    if 'accuracy' in metric:
         return f'{value:.2%}'
     return f'{value:,.0f}' if abs(value) >= 1e4 else f'{value:.4g}'
 

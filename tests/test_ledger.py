@@ -37,6 +37,8 @@ def judged(measured, than, relation='<', **options) -> str:
         ([1.0, 1.0], [2.0, 2.0], {'factor': 0.5}, 'fails'),
         ([0.9, 0.9], [2.0, 2.0], {'factor': 0.5}, 'holds'),
         ([1.0, 1.9], [2.0, 2.0], {}, 'open'),
+        ([1.0, 3.0], [2.0, 2.0], {'relation': '='}, 'holds'),
+        ([1.0, 1.1], [9.0, 9.0], {'relation': '='}, 'fails'),
         ([1.0, 1.9], [2.0, 2.0], {'every': True}, 'holds'),
         ([1.0, 2.1], [2.0, 2.0], {'every': True}, 'fails'),
     ],
@@ -45,8 +47,18 @@ def test_a_verdict_looks_at_the_difference_and_its_spread(measured, than, option
     assert judged(measured, than, **options) == verdict
 
 
-def test_a_metric_may_be_a_quotient_and_one_that_is_not_there_is_named():
+def test_a_metric_may_be_a_quotient_or_of_an_epoch_and_one_that_is_not_there_is_named():
+    history = {
+        'phase': ['one', 'one', 'two', 'two'],
+        'epoch': ['1', '2', '1', '2'],
+        'seconds': ['1.5', '2', '4', '8'],
+        'validation/mse': ['9', '5', '4', '3'],
+    }
     results = {'experiment': 'tied', 'metrics': {'test/mse': 3.0, 'train/mse': 2.0}, 'seconds': 7}
+    results['history'] = history
+    assert value_of(results, 'validation/mse at epoch 1') == 4.0
+    assert value_of(results, 'seconds until validation/mse <= 5.5') == 3.5
+    assert value_of(results, 'seconds until validation/mse <= 1') == float('inf')
     assert value_of(results, 'test/mse / train/mse') == 1.5 and value_of(results, 'seconds') == 7
     with pytest.raises(KeyError, match='test/ms: not among the results of tied'):
         value_of(results, 'test/ms')
