@@ -150,6 +150,8 @@ class Experiment:
     training: str = _setting(
         'joint', 'dense conv lstm', 'joint: all layers at once; greedy: one a phase'
     )
+    joint_epochs: int = _setting(0, 'dense conv lstm', 'of all layers at once, after greedy ones')
+    joint_learning_rate: float = _setting(1e-3, 'dense conv lstm', 'rate of those epochs')
     l2: float = _setting(0.0, 'dense conv lstm', 'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
     dropout: float = _setting(0.0, 'dense conv', 'share dropped of every hidden layer')
     corruption: float = _setting(0.0, 'dense conv', 'share masked, or deviation of the noise')
@@ -200,7 +202,7 @@ class Experiment:
                 raise UsageError(f'{name}={value}: allowed are {", ".join(allowed)}{hint}')
         for name, (low, high) in _RANGES.items():
             self._check(name, low, high)
-        for name in ('learning_rate', 'finetune_learning_rate', 'label_fraction'):
+        for name in (*_RATES, 'label_fraction'):
             self._check(name, 0.0, 1.0 if name == 'label_fraction' else 1e3, above=True)
         for name, most in _WIDTHS.items():
             widths = getattr(self, name)
@@ -240,6 +242,8 @@ class Experiment:
         ):
             if value and self.training == 'greedy':
                 raise UsageError(f'{name}={getattr(self, name)}: needs training=joint')
+        if self.joint_epochs and self.training != 'greedy':
+            raise UsageError(f'joint_epochs={self.joint_epochs}: needs training=greedy')
         if self.network == 'lstm' and not self.parent:
             self._check_sequences()
         if self.variational and self.network == 'conv' and not self.code_size:
@@ -376,7 +380,7 @@ IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
 IMAGES = tuple(n for n, f in FIELDS.items() if 'images' in f.metadata.get('groups', ()))
 _NEEDS = {
     'beta': 'variational', 'kl_warmup': 'variational', 'sparsity_target': 'sparsity',
-    'label_fraction': 'classify',
+    'label_fraction': 'classify', 'joint_learning_rate': 'joint_epochs',
 }  # fmt: skip
 _WIDTHS = {'hidden': 10**6, 'head': 10**6, 'filters': 10**4, 'image_size': 4096}
 _CHOICES = {
@@ -387,6 +391,7 @@ _CHOICES = {
     'initial': INITIALS, 'head_activation': ACTIVATIONS, 'decoder': DECODERS,
     'task': TASKS, 'order': ORDERS,
 }  # fmt: skip
+_RATES = ('learning_rate', 'finetune_learning_rate', 'joint_learning_rate')
 _RANGES = {
     'seed': (0, 2**31 - 1), 'l2': (0.0, 1e3), 'dropout': (0.0, 0.99), 'corruption': (0.0, 10.0),
     'test_corruption': (0.0, 10.0), 'sparsity': (0.0, 1e6), 'sparsity_target': (1e-6, 1 - 1e-6),
@@ -395,13 +400,14 @@ _RANGES = {
     'classify': (0.0, 1e6), 'image_channels': (1, 3), 'jpeg_quality': (0, 95),
     'epochs': (0, 10**6), 'steps_per_epoch': (1, 10**6), 'batch_size': (1, 10**9),
     'cache_bytes': (0, 2**63 - 1), 'head_dropout': (0.0, 0.99), 'finetune_epochs': (0, 10**6),
+    'joint_epochs': (0, 10**6),
     'finetune_corruption': (0.0, 0.99), 'future': (0, 10**6), 'forget_bias': (-100.0, 100.0),
     'clip_norm': (0.0, 1e6),
 }  # fmt: skip
 
 
 def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
-    """Derives the phases: joint, greedy over however many layers, or head and fine-tuning."""
+    """Derives the phases: joint, greedy over however many layers and then joint, or of a head."""
     if experiment.parent:
         losses = (Term('cross_entropy'),)
         head = Phase('head', losses, r'head/.*', reads='codings')
@@ -428,9 +434,12 @@ def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
     if experiment.variational:
         terms += [Term('kl', experiment.beta, experiment.kl_warmup)]
     terms += [Term('cross_entropy', experiment.classify)] if experiment.classify else []
+    joint = Phase('joint', tuple(terms), '.*', corruption=experiment.noise)
     if experiment.training == 'joint':
-        return (Phase('joint', tuple(terms), '.*', corruption=experiment.noise),)
-    return tuple(
+        return (joint,)
+    lengths = {'epochs': experiment.joint_epochs, 'learning_rate': experiment.joint_learning_rate}
+    last = (dataclasses.replace(joint, **lengths),) if experiment.joint_epochs else ()
+    phases = tuple(
         Phase(
             f'phase{k}',
             tuple(term._replace(name=f'phase{k}/{term.name}') for term in terms),
@@ -440,6 +449,7 @@ def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
         )
         for k in range(1, experiment.depth + 1)
     )
+    return phases + last
 
 
 def _owner(name: str, experiment: Experiment) -> str:

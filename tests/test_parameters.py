@@ -38,6 +38,7 @@ def test_a_variation_is_a_new_value():
         ({'loss': 'bernoulli'}, ['loss=bernoulli', 'output_activation=sigmoid']),
         ({'corruption': 1.0}, ['corruption=1.0', 'below 1']),
         ({'variational': True, 'training': 'greedy'}, ['variational=True', 'training=joint']),
+        ({'joint_epochs': 3}, ['joint_epochs=3', 'training=greedy']),
     ],
 )
 def test_an_impossible_value_names_itself_and_what_is_allowed(changes, words):
@@ -76,6 +77,11 @@ def test_greedy_phases_follow_the_layers():
         ('phase2', 'hidden1', 'layer2/.*'),
         ('phase3', 'hidden2', 'layer3/.*'),
     ]
+    together = inst.phasewise.vary(joint_epochs=7, joint_learning_rate=0.5)
+    *greedy, joint = schedule_of(together)
+    assert greedy == [*schedule_of(inst.phasewise)]
+    assert (joint.name, joint.epochs, joint.learning_rate, joint.reads) == ('joint', 7, 0.5, 'X')
+    assert joint.losses == schedule_of(inst.phasewise.vary(training='joint'))[0].losses
 
 
 @pytest.mark.parametrize('name', inst.EXPERIMENTS)

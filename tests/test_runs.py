@@ -11,6 +11,7 @@ from PIL import Image
 
 import inst
 from parameters import IMAGES
+from train import drawing
 
 DIGITS = '--dataset=mnist5k'
 SHORT = ['--set', 'epochs=1']
@@ -180,6 +181,20 @@ def test_two_runs_are_equal_bit_for_bit(main, tmp_path, digits):
     assert 'head/logits/kernel' in values
     for name, value in weights_of(one).items():
         np.testing.assert_array_equal(value, values[name])
+
+
+def test_a_greedy_start_is_followed_by_all_layers_together(main, tmp_path, digits, monkeypatch):
+    monkeypatch.setattr(drawing, 'draw', lambda *_: None)
+    flags = ('--experiment=phasewise', '--set=hidden=30,15', f'--array={digits}', '--set=epochs=1')
+    errors = []
+    for epochs in (0, 3):
+        together = (f'--set=joint_epochs={epochs}', *['--set=joint_learning_rate=0.01'][:epochs])
+        code, _, err = main(*flags, *together, runs=tmp_path / f'{epochs}')
+        assert code == 0, err
+        (file,) = tmp_path.glob(f'{epochs}/*/*/results.json')
+        errors.append(results_of(file.parent)['metrics']['test/mse'])
+    assert errors[1] < errors[0]
+    assert (file.parent / 'metrics.csv').read_text().count('\njoint,') == 3
 
 
 def test_seeds_write_mean_and_spread(main, tmp_path):
