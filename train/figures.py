@@ -359,8 +359,9 @@ def study(study: Study, points: Sequence[Mapping[str, Any]], title: str) -> Figu
 def _against_field(
     panel: Axes, study: Study, points: Sequence[Mapping[str, Any]], arms: list[str], name: str
 ) -> None:
-    numeric = all(isinstance(value, int | float) for value in study.values)
-    places = {v: float(v) if numeric else i for i, v in enumerate(study.values)}
+    numbers = {v: v[0] if isinstance(v, tuple) and len(v) == 1 else v for v in study.values}
+    numeric = all(isinstance(number, int | float) for number in numbers.values())
+    places = {v: float(n) if numeric else i for i, (v, n) in enumerate(numbers.items())}
     for arm in arms:
         mine = [p for p in points if p['arm'] == arm and name in p['metrics']]
         xs = [places[p['value']] for p in mine]
@@ -372,9 +373,9 @@ def _against_field(
         for x, spread in zip(xs, spreads, strict=True):
             values = spread['values']
             panel.plot([x] * len(values), values, '.', color=line[0].get_color(), alpha=0.35)
-    if numeric and min(study.values) >= 0:  # zero is put to the left of the logarithmic part
-        panel.set_xscale('symlog', linthresh=min(v for v in study.values if v > 0))
-        panel.set_xticks([float(v) for v in study.values], [f'{v:g}' for v in study.values])
+    if numeric and min(places.values()) >= 0:  # zero is put to the left of the logarithmic part
+        panel.set_xscale('symlog', linthresh=min(x for x in places.values() if x > 0))
+        panel.set_xticks(list(places.values()), [f'{x:g}' for x in places.values()])
         panel.minorticks_off()
     elif not numeric:
         panel.set_xticks(list(places.values()), [written(v) for v in study.values])
@@ -387,7 +388,9 @@ def _by_arm(panel: Axes, points: Sequence[Mapping[str, Any]], arms: list[str], n
         if name in point['metrics']:
             place, spread = arms.index(point['arm']), point['metrics'][name]
             half = spread['mean'] - spread['interval'][0]
-            panel.plot([place] * len(spread['values']), spread['values'], 'o', alpha=0.4)
+            panel.plot(
+                [place] * len(spread['values']), spread['values'], 'o', color=f'C{place}', alpha=0.4
+            )
             panel.errorbar([place], [spread['mean']], [half], color='black', marker='_', capsize=4)
     panel.set_xticks(range(len(arms)), arms, rotation=20, ha='right', fontsize=8)
     panel.set_xlim(-0.5, len(arms) - 0.5)
