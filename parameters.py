@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import json
 import math
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -504,3 +505,24 @@ def changed(experiment: Experiment, base: Experiment) -> dict[str, str]:
         for name, value in mine.items()
         if name not in apart and value != theirs.get(name)
     }
+
+
+def command(experiment: Experiment, base: Experiment) -> str:
+    """Returns the command line that runs an experiment, a variation of the catalogue's `base`."""
+    flags = {'experiment': base.name}
+    own = experiment.dataset if experiment.data_path else ''
+    if own:
+        flags[own] = experiment.data_path
+    elif experiment.dataset != base.dataset:
+        flags['dataset'] = experiment.dataset
+    if isinstance(experiment.parent, str):
+        flags['parent'] = experiment.parent
+    for name in ('seed', 'precision'):
+        if getattr(experiment, name) != getattr(base, name):
+            flags[name] = getattr(experiment, name)
+    sizes = {n: v for n, v in experiment.fields().items() if n in IMAGES and v != getattr(base, n)}
+    settings = {n: written(v) for n, v in sizes.items()} | changed(experiment, base)
+    words = [f'--{name}={value}' for name, value in flags.items()]
+    for name, value in settings.items():
+        words += ['--set', f'{name}={value}']
+    return shlex.join(['python', 'main.py', *words])

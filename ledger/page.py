@@ -1,4 +1,4 @@
-"""The ledger's page, RESULTS.md: every claim with what was measured, and the verdict."""
+"""The ledger's page: every claim with what was measured, and the verdict, as Markdown or HTML."""
 
 from __future__ import annotations
 
@@ -6,33 +6,57 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import inst
+import webpage
 from ledger.claim import Claim, Judgement
 from parameters import Experiment, changed
 
 _HEAD = """\
-# Results
-
 What the sources claim, what this project measures, and whether it holds; written by
 `python main.py --mode=results`, which trains what is missing. Figures are of the test set unless
 they say otherwise; each is the mean over the seeds, with the least and the greatest. A verdict
 looks at the difference, seed by seed, from what it is compared with: *holds* and *fails* where the
-whole 95 % interval of its mean (Student's t) lies on one side, *open* where it does not; of one
-seed, the difference alone. Seconds are those of the updates of one run, on the machine named in
-its file in `results/`."""
+whole 95 % interval of its mean (Student's t) lies on one side, *open* where it does not; an
+equality *holds* where that interval has zero in it; of one seed, the difference alone. Seconds are
+those of the updates of one run, the mean over the seeds, on machines that did other things too;
+versions and CPUs are in the runs' files in `results/`."""
 _COLUMNS = ('claim', 'run', 'measured', 'wanted', 'verdict', 'seeds', 'seconds')
 
 
-def render(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
+def markdown(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
     """Returns the page; a claim without judgement is said not to be measured."""
-    parts = [_HEAD, summary(claims, judgements)]
+    parts = ['# Results', _HEAD, summary(claims, judgements)]
+    for source, rows in _sections(claims, judgements).items():
+        lines = [f'| {" | ".join(row)} |' for row in (_COLUMNS, *map(_with_code, rows))]
+        table = '\n'.join([lines[0], f'|{"---|" * len(_COLUMNS)}', *lines[1:]])
+        parts += [f'## {source}', table]
+    return '\n\n'.join(parts) + '\n'
+
+
+def html(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
+    """Returns the same as a page that needs nothing else."""
+    parts = [webpage.paragraph(_HEAD.replace('`', '').replace('*', ''))]
+    parts.append(webpage.paragraph(summary(claims, judgements)))
+    for source, rows in _sections(claims, judgements).items():
+        parts += [webpage.heading(source), webpage.table(_COLUMNS, rows)]
+    return webpage.document('Results', parts)
+
+
+def _with_code(row: Sequence[str]) -> list[str]:
+    """Marks the run's name as code."""
+    return [
+        f'`{cell}`' if name == 'run' else cell for name, cell in zip(_COLUMNS, row, strict=True)
+    ]
+
+
+def _sections(
+    claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]
+) -> dict[str, list[list[str]]]:
+    """Returns the rows by the source of what they are about: an aim of ours stands there too."""
     sections: dict[str, list[list[str]]] = {}
     for claim in claims:
-        # An aim of ours stands with the source of what it is about.
         source = inst.EXPERIMENTS[claim.experiment.name].source
         sections.setdefault(source, []).append(_row(claim, judgements.get(claim), source))
-    for source, rows in sections.items():
-        parts += [f'## {source}', _table([_COLUMNS, *rows])]
-    return '\n\n'.join(parts) + '\n'
+    return sections
 
 
 def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
@@ -46,7 +70,7 @@ def _row(claim: Claim, judgement: Judgement | None, source: str) -> list[str]:
     words = claim.words if claim.source == source else f'{claim.words} ({claim.source})'
     words += f'; published: {claim.published}' if claim.published else ''
     words += f'; {claim.note}' if claim.note else ''
-    run = f'`{said(claim.experiment)}`'
+    run = said(claim.experiment)
     if judgement is None:
         return [words, run, '', wanted(claim), 'not yet measured', str(claim.seeds), '']
     measured = f'{_name(claim.metric)} {shown(claim.metric, judgement.measured)}'
@@ -66,7 +90,7 @@ def wanted(claim: Claim, bound: Mapping[str, Any] | None = None) -> str:
     parts = [claim.relation] + ([f'{claim.factor:g} times'] if claim.factor != 1 else [])
     metric = claim.than_metric or claim.metric
     if claim.than != claim.experiment:
-        parts.append(f'`{said(claim.than)}`')
+        parts.append(said(claim.than))
     if claim.than_metric:
         parts.append(_name(metric))
     if bound:
@@ -91,8 +115,3 @@ def _number(metric: str, value: float) -> str:
     if 'accuracy' in metric:
         return f'{value:.2%}'
     return f'{value:,.0f}' if abs(value) >= 1e4 else f'{value:.4g}'
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    lines = [f'| {" | ".join(row)} |' for row in rows]
-    return '\n'.join([lines[0], f'|{"---|" * len(rows[0])}', *lines[1:]])

@@ -17,7 +17,7 @@ from parameters import Experiment
 from train.network import configuration
 from train.study import quiet
 
-PAGE = Path('RESULTS.md')
+PAGES = {Path('RESULTS.md'): page.markdown, Path('RESULTS.html'): page.html}
 
 
 def fill(
@@ -36,13 +36,15 @@ def fill(
         print(f'{len(missing)} runs are missing' if missing else 'all runs are there')
         for _ in _trained(missing, place):
             write(claims)
-    print(f'{PAGE}: {page.summary(claims, judgements(claims))}')
+    print(f'{" and ".join(map(str, PAGES))}: {page.summary(claims, judgements(claims))}')
 
 
 def write(claims: Sequence[Claim]) -> None:
-    """Writes the page of the claims, from what is kept."""
-    with disk.whole(PAGE) as opened:
-        opened.write(page.render(claims, judgements(claims)))
+    """Writes the pages of the claims, from what is kept."""
+    judged = judgements(claims)
+    for file, made in PAGES.items():
+        with disk.whole(file) as opened:
+            opened.write(made(claims, judged))
 
 
 def judgements(claims: Sequence[Claim]) -> dict[Claim, Judgement]:

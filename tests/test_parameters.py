@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from conftest import ROOT
 import inst
 import questions
 from errors import UsageError
-from parameters import parse, restore, schedule_of
+from parameters import command, parse, restore, schedule_of
 
 
 def test_a_variation_is_a_new_value():
@@ -124,6 +125,7 @@ def test_imports_run_one_way():
         'errors': set(),
         'disk': set(),
         'spread': set(),
+        'webpage': set(),
         'parameters': {'errors'},
         'studies': {'parameters'},
         'inst': {'parameters'},
@@ -161,3 +163,26 @@ def test_imports_run_one_way():
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             found = {name.split('.')[0] for name in names} & ours
             assert found <= allowed[owner] | {owner}, f'{file.name} imports {found}'
+
+
+@pytest.mark.parametrize(
+    'experiment',
+    [
+        inst.tied,
+        inst.tied.vary(seed=3, hidden=(20, 10), l2=0.0),
+        inst.phasewise_classifier.vary(parent='some where/model', dataset='mnist5k'),
+        inst.conv_vae.vary(data_path="it's/photos", image_size=(64, 48), jpeg_quality=0),
+        inst.vae.vary(
+            precision='bfloat16', dataset='array', data_path='x.npz', code_activation=None
+        ),
+    ],
+)
+def test_the_command_of_an_experiment_makes_it(experiment):
+    import main as program
+
+    line = shlex.split(command(experiment, inst.EXPERIMENTS[experiment.name]))
+    assert line[:2] == ['python', 'main.py']
+    for name in program.FLAGS:
+        program.FLAGS[name].unparse()
+    program.parse_flags(['main.py', *line[2:]])
+    assert program.chosen(inst.EXPERIMENTS[experiment.name]) == experiment

@@ -16,7 +16,7 @@ import saved_graph
 from errors import DataError, UsageError
 from parameters import Experiment
 from saved_graph import SavedGraph
-from train import report, runs, transfer
+from train import report, runpage, runs, transfer
 from train import session as sessions
 from train.checkpoints import Checkpoints
 from train.interrupts import Interrupts
@@ -64,6 +64,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         results = runs.read_json(folder / 'results.json')
         if results:
             print(f'{folder}: finished before; --restart trains it again')
+            if not (folder / runpage.NAME).exists():
+                runpage.write(folder, experiment, base, results)
             print(report.scores(results))
             return results
         restored = _parent(experiment, place, interrupts)
@@ -92,8 +94,9 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         checkpoints = Checkpoints(folder, place.checkpoint_seconds)
         trainer = Trainer(experiment, data, folder, restored, checkpoints, interrupts)
         results = trainer.finish(figures=place.figures)
+        runpage.write(folder, experiment, base, results)
         print(report.scores(results))
-        print(f'figures, metrics.csv and the saved graph (prefix model) are in {folder}')
+        print(f'{runpage.NAME}, metrics.csv and the saved graph (prefix model) are in {folder}')
         return results
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
@@ -36,15 +36,30 @@ def phase(done: Phase, rows: Sequence[dict[str, str]], updates: int, examples: i
     )
 
 
+class Scores(NamedTuple):
+    """A run's metrics as text."""
+
+    splits: tuple[str, ...]
+    rows: list[tuple[str, ...]]  # a metric's name, and its value in each of the splits
+    others: list[tuple[str, str]]  # what belongs to no split
+
+
+def scored(metrics: Mapping[str, float]) -> Scores:
+    """Sorts metrics, named `split/name`, into rows of a table."""
+    splits = tuple(s for s in SPLITS if any(name.startswith(f'{s}/') for name in metrics))
+    names = dict.fromkeys(name.split('/', 1)[1] for name in metrics if '/' in name)
+
+    def text(name: str) -> str:
+        return f'{metrics[name]:.5g}' if name in metrics else ''
+
+    rows = [(name, *(text(f'{split}/{name}') for split in splits)) for name in names]
+    return Scores(splits, rows, [(name, text(name)) for name in metrics if '/' not in name])
+
+
 def scores(results: dict[str, Any]) -> str:
     """Lays out a finished run's metrics, a split a column."""
-    metrics = results['metrics']
-    splits = [s for s in SPLITS if any(name.startswith(f'{s}/') for name in metrics)]
-    names = dict.fromkeys(name.split('/', 1)[1] for name in metrics if '/' in name)
-    lines = [f'{"":18}' + ''.join(f'{split:>12}' for split in splits)]
-    for name in names:
-        cells = [metrics.get(f'{split}/{name}') for split in splits]
-        texts = ['' if cell is None else f'{cell:.5g}' for cell in cells]
-        lines.append(f'{name:18}' + ''.join(f'{text:>12}' for text in texts))
-    lines += [f'{name:18}{value:.5g}' for name, value in metrics.items() if '/' not in name]
-    return '\n'.join(lines)
+    splits, rows, others = scored(results['metrics'])
+    lines = [
+        f'{name:18}' + ''.join(f'{t:>12}' for t in texts) for name, *texts in [('', *splits), *rows]
+    ]
+    return '\n'.join(lines + [f'{name:18}{text}' for name, text in others])

@@ -64,7 +64,7 @@ def restart(folder: Path) -> None:
     """Empties a run's folder of all that a run writes."""
     for name in ('checkpoints', 'cache', 'figures', 'tb', 'saved_model'):
         disk.remove(folder / name)
-    for pattern in ('*.json', 'metrics.csv', 'model.*', 'predictions-*.csv'):
+    for pattern in ('*.json', 'metrics.csv', 'model.*', 'predictions-*.csv', 'report.html'):
         for file in folder.glob(pattern):
             file.unlink()
 
