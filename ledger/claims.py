@@ -247,6 +247,23 @@ CLAIMS: tuple[Claim, ...] = (
         inst.lstm_composite, 'test/future_mse', '<=', inst.lstm_predict, seeds=3,
     ),
     Claim(
+        'with as many units as inputs (28) the loss gets stuck: within 10 % of the mean sequence',
+        inst.NOTES, inst.lstm_reconstruct.vary(hidden=(28,)), 'test/mse', '>=',
+        inst.lstm_reconstruct.vary(hidden=(28,)), 'test/mean_mse', 0.9,
+    ),
+    Claim(
+        'two layers trained one after the other are no worse than jointly', OURS,
+        inst.lstm_greedy, 'test/mse', '<=', inst.lstm_stacked,
+    ),
+    Claim(
+        'a classifier on the frozen codes of sequences is right in at least 98.2 %', OURS,
+        inst.lstm_classifier, 'test/accuracy', '>=', 0.982,
+    ),
+    Claim(
+        'and better when the encoder is fine-tuned', OURS,
+        inst.lstm_finetune, 'test/accuracy', '>', inst.lstm_classifier,
+    ),
+    Claim(
         'moving digits are predicted better than by the last frame again', OURS,
         inst.lstm_composite_moving, 'test/future_mse', '<', inst.lstm_composite_moving,
         'test/future_copy_mse',
