@@ -43,6 +43,14 @@ def undisturbed():
     return {}
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Has SIGINT interrupt, which a process in the background inherits as ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def ends(folder) -> dict[str, tuple]:
     """Returns the metrics and weights of every run below the folder."""
     found = {}

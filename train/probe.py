@@ -14,6 +14,7 @@ NEIGHBOURS = 5
 NEAREST = 3  # the neighbour whose distance says what is near (Kynkaanniemi et al. 2019)
 COMPARED = 10_000  # training examples that the test examples are compared with
 FITTED = 1 << 28  # numbers, at most, that principal components are sought in
+COVARIANCE = 4096  # features whose covariances are computed; of more, PCA is a randomized one
 _ACTIVE = 0.01  # variance of a code's mean over the data above which it is in use (Burda 2016)
 
 
@@ -119,7 +120,10 @@ def projection(rows: Rows, units: int) -> np.ndarray:
 
 
 def _fit(images: np.ndarray, units: int) -> PCA:
-    return PCA(units, svd_solver='covariance_eigh').fit(images)
+    if images.shape[1] <= COVARIANCE:
+        return PCA(units, svd_solver='covariance_eigh').fit(images)
+    randomized = {'svd_solver': 'randomized', 'iterated_power': 2, 'random_state': 0}
+    return PCA(units, **randomized).fit(images)
 
 
 def plane_angle(decoder_kernel: np.ndarray, components: np.ndarray) -> float:
