@@ -59,3 +59,15 @@ def test_pca_leaves_the_variance_of_the_components_it_drops():
     values = np.linalg.eigvalsh(np.cov(x.T, bias=True))
     assert error == pytest.approx(values[0] / 3, rel=1e-4)
     assert probe.plane_angle(np.eye(3)[:2], components) < 5
+
+
+def test_principal_components_of_many_features_are_nearly_the_same(monkeypatch):
+    generator = np.random.default_rng(0)
+    x = (generator.normal(size=(300, 8)) @ generator.normal(size=(8, 60))).astype(np.float32)
+    x += generator.normal(0, 0.1, x.shape).astype(np.float32)
+    train, test = (Rows(part, None) for part in (x[:200], x[200:]))
+    exact, _ = probe.pca(train, test, 6)
+    monkeypatch.setattr(probe, 'COVARIANCE', 10)
+    found, components = probe.pca(train, test, 6)
+    assert found == pytest.approx(exact, rel=0.02) and components.shape == (6, 60)
+    assert found == probe.pca(train, test, 6)[0]
