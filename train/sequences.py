@@ -31,14 +31,14 @@ def baselines(network: Network, data: Dataset) -> dict[str, float]:
     many = _LARGE if size > probe.COVARIANCE else probe.FITTED // size
     some = probe.compared(train, many)
     units_fit = units <= min(size, len(some))
-    for prefix, name in _MADE.items():
-        if name not in network.endpoints.tensors:
-            continue
+    prefixes = tuple(p for p, name in _MADE.items() if name in network.endpoints.tensors)
+    for prefix in prefixes:
         wanted = _wanted(prefix, test)
         for label, made in _guesses(prefix, train, test).items():
             found[f'{prefix}{label}_mse'] = float(np.mean(_errors(made, wanted, test.length)))
-        if units_fit and test.length is None:
-            found[f'{prefix}pca_mse'] = _linear(prefix, some, test, units)
+    if units_fit and test.length is None:
+        linear = _linear(prefixes, some, test, units)
+        found |= {f'{prefix}pca_mse': error for prefix, error in linear.items()}
     return found
 
 
@@ -77,14 +77,16 @@ def _errors(made: np.ndarray, wanted: np.ndarray, length: np.ndarray | None) -> 
     return (squares * counted).sum(axis=1) / counted.sum(axis=1)
 
 
-def _linear(prefix: str, train: Rows, test: Rows, units: int) -> float:
+def _linear(wanted: tuple[str, ...], train: Rows, test: Rows, units: int) -> dict[str, float]:
+    """Returns the errors of principal components by prefix; of the future, by a regression."""
     fed, others = (Rows(_flat(rows.floats(0, len(rows))), None) for rows in (train, test))
     error, components = probe.pca(fed, others, units)
-    if not prefix:
-        return error
-    fitted = LinearRegression().fit(fed.x @ components.T, _flat(_wanted(prefix, train)))
-    made = fitted.predict(others.x @ components.T)
-    return float(np.mean((made - _flat(_wanted(prefix, test))) ** 2, dtype=np.float64))
+    found = {'': error}
+    if 'future_' in wanted:
+        fitted = LinearRegression().fit(fed.x @ components.T, _flat(_wanted('future_', train)))
+        made = fitted.predict(others.x @ components.T) - _flat(_wanted('future_', test))
+        found['future_'] = float(np.mean(made**2, dtype=np.float64))
+    return {prefix: found[prefix] for prefix in wanted}
 
 
 def _flat(values: np.ndarray) -> np.ndarray:
