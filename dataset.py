@@ -94,6 +94,17 @@ class Dataset(NamedTuple):
     splits: dict[str, Rows]
     digest: str  # of the records' hashes: the same digest is the same data
     recorded: tuple[int, ...] = ()  # the shape of an example in the records
+    tested: str = 'test'  # what the examples in `test` are, and scores of them are called
+
+    def without_test(self) -> Dataset:
+        """Returns it with the validation examples in the place of the test's.
+
+        Raises UsageError where there are none.
+        """
+        if 'validation' not in self.splits:
+            raise UsageError(f'--tune: {self.key} has no validation examples to score on')
+        splits = self.splits | {'test': self.splits['validation']}
+        return self._replace(splits=splits, tested='validation')
 
 
 def key_of(experiment: Experiment) -> str:

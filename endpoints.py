@@ -41,6 +41,11 @@ class Endpoints(NamedTuple):
     metrics: dict[str, Lazy]
 
 
+def unchanged(name: str, tensor: tf.Tensor) -> tf.Tensor:
+    """Exposes nothing: each tensor stands for itself."""
+    return tensor
+
+
 def distance_of(experiment: Experiment) -> Callable[[tf.Tensor, str, tf.Tensor], tf.Tensor]:
     """Returns (logits, activation, target) -> the experiment's loss, [batch].
 

@@ -14,6 +14,12 @@ PRASAD = 'Prasad, Unsupervised Transfer Learning with Autoencoders in Tensorflow
 NOTES = 'notes on autoencoders, after kvfrans.com'
 ODENA = 'Odena et al. 2016, Deconvolution and Checkerboard Artifacts'
 VIDEO = 'Srivastava et al. 2015'
+HINTON = 'Hinton and Salakhutdinov 2006'
+BENGIO = 'Bengio et al. 2007'
+VINCENT = 'Vincent et al. 2010'
+ERHAN = 'Erhan et al. 2010'
+KINGMA = 'Kingma et al. 2014'
+BURDA = 'Burda et al. 2016'
 
 iris_linear = Experiment(
     'iris_linear',
@@ -532,6 +538,190 @@ lstm_classifier = phasewise_classifier.vary(
 )
 lstm_finetune = lstm_classifier.vary(
     'lstm_finetune', description='the same, then all of it fine-tuned', finetune_epochs=10
+)
+
+hinton2006 = Experiment(
+    'hinton2006',
+    '784-1000-500-250-30 logistic units, linear code: layer by layer, then jointly',
+    HINTON,
+    hidden=(1000, 500, 250, 30),
+    activation='sigmoid',
+    code_activation='linear',
+    output_activation='sigmoid',
+    tied=False,
+    initializer='glorot',
+    training='greedy',
+    epochs=5,
+    joint_epochs=100,
+    batch_size=128,
+    schedule='cosine',
+)
+hinton2006_scratch = hinton2006.vary(
+    'hinton2006_scratch',
+    description='the same from random values, as many epochs as of both',
+    training='joint',
+    joint_epochs=0,
+    epochs=120,
+)
+
+bengio2007_stack = Experiment(
+    'bengio2007_stack',
+    '784-500-500-500 logistic units, trained greedily as autoencoders',
+    BENGIO,
+    hidden=(500, 500, 500),
+    activation='sigmoid',
+    output_activation='sigmoid',
+    initializer='small',
+    loss='bernoulli',
+    training='greedy',
+    batch_size=100,
+    schedule='cosine',
+)
+bengio2007_greedy = Experiment(
+    'bengio2007_greedy',
+    "softmax on bengio2007_stack, all of it fine-tuned with that day's gradient descent",
+    BENGIO,
+    parent=bengio2007_stack,
+    head=(),
+    epochs=0,
+    finetune_epochs=50,
+    finetune_learning_rate=0.1,
+    batch_size=50,
+    optimizer='sgd',
+)
+bengio2007_scratch = bengio2007_greedy.vary(
+    'bengio2007_scratch', description='the same network from random values', initial='random'
+)
+bengio2007_greedy_adam = bengio2007_greedy.vary(
+    'bengio2007_greedy_adam',
+    description="the same, fine-tuned with today's optimizer",
+    optimizer='adam',
+    finetune_learning_rate=3e-4,
+    schedule='cosine',
+)
+bengio2007_scratch_adam = bengio2007_greedy_adam.vary(
+    'bengio2007_scratch_adam',
+    description="the same from today's random values (Glorot's), with today's optimizer",
+    initial='glorot',
+)
+
+sdae2010_stack = Experiment(
+    'sdae2010_stack',
+    '784-1000-1000-1000 logistic units, trained greedily as denoisers, 25 % masked',
+    VINCENT,
+    hidden=(1000, 1000, 1000),
+    activation='sigmoid',
+    output_activation='sigmoid',
+    initializer='glorot',
+    loss='bernoulli',
+    training='greedy',
+    corruption=0.25,
+    epochs=15,
+    batch_size=128,
+    schedule='cosine',
+)
+sdae2010_stack_clean = sdae2010_stack.vary(
+    'sdae2010_stack_clean', description='the same without noise', corruption=0.0
+)
+sdae2010 = Experiment(
+    'sdae2010',
+    'softmax on sdae2010_stack, all of it fine-tuned',
+    VINCENT,
+    parent=sdae2010_stack,
+    head=(),
+    epochs=0,
+    finetune_epochs=60,
+    finetune_learning_rate=3e-4,
+    finetune_corruption=0.25,
+    batch_size=128,
+    schedule='cosine',
+)
+sdae2010_clean = sdae2010.vary(
+    'sdae2010_clean',
+    description='softmax on sdae2010_stack_clean, all of it fine-tuned, without noise',
+    parent=sdae2010_stack_clean,
+    finetune_corruption=0.0,
+)
+sdae2010_scratch = sdae2010.vary(
+    'sdae2010_scratch', description='the network of sdae2010 from random values', initial='random'
+)
+
+semi600 = sdae2010.vary(
+    'semi600',
+    description='600 labels: softmax on sdae2010_stack, fine-tuned on shifted digits',
+    source=KINGMA,
+    label_fraction=600 / 55_000,
+    steps_per_epoch=100,
+    batch_size=64,
+    crop=2,
+)
+semi600_plain = semi600.vary(
+    'semi600_plain', description='the same on the digits as they are', crop=0
+)
+semi600_scratch = semi600.vary(
+    'semi600_scratch', description='600 labels: the network from random values', initial='random'
+)
+
+erhan2010_stack = Experiment(
+    'erhan2010_stack',
+    'layers of 400 logistic units, trained greedily as denoisers, 25 % masked',
+    ERHAN,
+    hidden=(400, 400, 400),
+    activation='sigmoid',
+    output_activation='sigmoid',
+    initializer='small',
+    loss='bernoulli',
+    training='greedy',
+    corruption=0.25,
+    epochs=5,
+    batch_size=128,
+    schedule='cosine',
+)
+erhan2010_pretrained = Experiment(
+    'erhan2010_pretrained',
+    "softmax on a pretrained stack, a tenth of the labels, that day's gradient descent",
+    ERHAN,
+    parent=erhan2010_stack,
+    head=(),
+    epochs=0,
+    finetune_epochs=40,
+    finetune_learning_rate=0.1,
+    label_fraction=0.1,
+    batch_size=50,
+    optimizer='sgd',
+)
+erhan2010_random = erhan2010_pretrained.vary(
+    'erhan2010_random', description='the same from random values', initial='random'
+)
+erhan2010_pretrained_adam = erhan2010_pretrained.vary(
+    'erhan2010_pretrained_adam',
+    description="the same with today's optimizer",
+    optimizer='adam',
+    finetune_learning_rate=1e-3,
+    schedule='cosine',
+)
+erhan2010_random_adam = erhan2010_pretrained_adam.vary(
+    'erhan2010_random_adam',
+    description="from today's random values (Glorot's), with today's optimizer",
+    initial='glorot',
+)
+
+vae_burda = Experiment(
+    'vae_burda',
+    '784-200-200-50 tanh, pixels drawn black or white; likelihood by 5,000 samples',
+    BURDA,
+    hidden=(200, 200, 50),
+    activation='tanh',
+    output_activation='sigmoid',
+    tied=False,
+    initializer='glorot',
+    loss='bernoulli',
+    variational=True,
+    binarize=True,
+    importance_samples=5000,
+    epochs=500,
+    batch_size=100,
+    schedule='cosine',
 )
 
 EXPERIMENTS = {

@@ -143,12 +143,22 @@ def corrupt(inputs: tf.Tensor, noise: Noise, seed: tf.Tensor) -> tf.Tensor:
     return inputs * tf.cast(drawn >= noise.amount, inputs.dtype)
 
 
-def augment(pictures: tf.Tensor, flip: bool, crop: int, seed: tf.Tensor) -> tf.Tensor:
-    """Mirrors half of the pictures, [N, H, W, C], and shifts each by up to `crop` pixels.
+def binarize(greys: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns 1 with the probability that a grey in [0, 1] gives, or else 0; keyed on `seed`."""
+    drawn = tf.random.stateless_uniform(tf.shape(greys), _keyed(seed, 'binarize'))
+    return tf.cast(drawn < greys, greys.dtype)
 
-    What a shift leaves empty repeats the edge. Keyed on `seed`.
+
+def augment(
+    examples: tf.Tensor, picture: tuple[int, ...], flip: bool, crop: int, seed: tf.Tensor
+) -> tf.Tensor:
+    """Mirrors half of the examples, [N, ...], and shifts each by up to `crop` pixels.
+
+    Each is a picture of shape `picture`, (H, W) or (H, W, C), whatever shape it is fed in. What a
+    shift leaves empty repeats the edge. Keyed on `seed`.
     """
-    count, height, width = tf.shape(pictures)[0], *map(int, pictures.shape[1:3])
+    (height, width), shape = picture[:2], examples.shape[1:]
+    pictures, count = tf.reshape(examples, [-1, *picture]), tf.shape(examples)[0]
     seed = _keyed(seed, 'augment')
     drawn = tf.random.stateless_uniform([count, 3, 1], seed, -crop, crop + 1, tf.int32)
     mirrored = tf.random.stateless_uniform([count, 1], seed + [1, 0]) < 0.5 * flip
@@ -157,7 +167,8 @@ def augment(pictures: tf.Tensor, flip: bool, crop: int, seed: tf.Tensor) -> tf.T
     columns = tf.where_v2(mirrored, width - 1 - columns, columns)
     if crop:
         pictures = tf.gather(pictures, rows, axis=1, batch_dims=1)
-    return tf.gather(pictures, columns, axis=2, batch_dims=1)
+    made = tf.gather(pictures, columns, axis=2, batch_dims=1)
+    return tf.reshape(made, [-1, *map(int, shape)])
 
 
 def log_variance(raw: tf.Tensor) -> tf.Tensor:

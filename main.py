@@ -54,6 +54,9 @@ flags.DEFINE_float(
     'checkpoint_seconds', 0.0, 'Between checkpoints; 0: so that they cost under 1 %.'
 )
 flags.DEFINE_bool('restart', False, 'Discard what the run folder holds and begin again.')
+flags.DEFINE_bool(
+    'tune', False, 'Score on validation examples, below runs/tuning; the test set stays unseen.'
+)
 flags.DEFINE_bool('verify', False, 'Hash the records before reading them.')
 flags.DEFINE_bool('help', False, 'Print this help, and stop.')
 
@@ -149,6 +152,7 @@ def place():
         restart=FLAGS.restart,
         verify=FLAGS.verify,
         checkpoint_seconds=FLAGS.checkpoint_seconds,
+        tune=FLAGS.tune,
     )
 
 
@@ -184,6 +188,7 @@ def fill_ledger() -> None:
     """Writes RESULTS.md: of --experiment, or of all, trains what is missing where asked to."""
     idle = ('set', 'parent', 'precision', 'seed', 'seeds', 'dataset', 'array', 'images', 'run_dir')
     given = [name for name in idle if FLAGS[name].value not in (None, [])]
+    given += ['tune'] if FLAGS.tune else []
     if given:
         raise UsageError(f'--{given[0]}: the claims say what is run, and on which data')
     from ledger.claims import CLAIMS

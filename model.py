@@ -16,7 +16,15 @@ import layers
 import losses
 import pairs
 import recurrent
-from endpoints import Batch, Endpoints, Expose, Lazy, distance_of, reconstruction_metrics
+from endpoints import (
+    Batch,
+    Endpoints,
+    Expose,
+    Lazy,
+    distance_of,
+    reconstruction_metrics,
+    unchanged,
+)
 from layers import Mode
 from parameters import LOSSES, Experiment, Spec
 from saved_graph import SavedGraph
@@ -63,7 +71,7 @@ def tower(
     *,
     reads: str = 'X',
     restored: SavedGraph | None = None,
-    expose: Expose = lambda name, tensor: tensor,
+    expose: Expose = unchanged,
 ) -> Endpoints:
     """Builds the network from the tensor `reads` on, over `batch`, below the current name scope."""
     with tf.name_scope('tower'):

@@ -25,7 +25,7 @@ DATASETS = (
 )  # fmt: skip
 DECODERS = ('transpose', 'upsample')
 INITIALIZERS = ('he', 'he_avg', 'glorot', 'lecun', 'small')
-INITIALS = ('parent', 'random')
+INITIALS = ('parent', 'random', *INITIALIZERS)
 LIKELIHOODS = ('bernoulli', 'gaussian', 'laplace')
 LOSSES = {'mse': 'mse', 'mae': 'mae', 'cosine': 'cosine', **dict.fromkeys(LIKELIHOODS, 'nll')}
 NETWORKS = ('dense', 'conv', 'lstm', 'memory')
@@ -163,6 +163,12 @@ class Experiment:
     variational: bool = _setting(False, 'dense conv', 'the code is drawn from a Gaussian (VAE)')
     beta: float = _setting(1.0, 'dense conv', 'weight of the KL from the unit Gaussian')
     kl_warmup: int = _setting(0, 'dense conv', 'epochs in which beta rises from zero')
+    importance_samples: int = _setting(
+        0, 'dense conv', 'codes a test example, to estimate its likelihood; 0: no estimate'
+    )
+    binarize: bool = _setting(
+        False, 'dense conv', 'draw each pixel black or white, by its grey, whenever it is read'
+    )
     classify: float = _setting(0.0, 'dense conv', "weight of a classifier's loss on the code")
 
     pictures: int = _setting(64, 'memory', 'how many are stored')
@@ -177,13 +183,15 @@ class Experiment:
     clip_norm: float = _setting(0.0, 'training', 'greatest norm of all gradients together; 0: any')
     precision: str = _setting('float32', 'training', 'bfloat16 rounds the matrix products')
     cache_bytes: int = _setting(1 << 30, 'training', 'examples or activations above stay on disk')
-    flip: bool = _setting(False, 'conv transfer', 'mirror half of the pictures, in training')
+    flip: bool = _setting(False, 'dense conv transfer', 'mirror half of the pictures, in training')
     crop: int = _setting(
-        0, 'conv transfer', 'shift pictures by at most so many pixels, in training'
+        0, 'dense conv transfer', 'shift pictures by at most so many pixels, in training'
     )
 
     parent: Experiment | str | None = _setting(None, 'transfer', 'whose saved graph is restored')
-    initial: str = _setting('parent', 'transfer', "the encoder's values; random: a control")
+    initial: str = _setting(
+        'parent', 'transfer', "the encoder's values; random: drawn as its own were; or as 'he', ..."
+    )
     label_fraction: float = _setting(
         1.0, 'transfer dense conv', 'share of each class whose labels are trained on'
     )
@@ -243,6 +251,13 @@ class Experiment:
         ):
             if value and self.training == 'greedy':
                 raise UsageError(f'{name}={getattr(self, name)}: needs training=joint')
+        if self.binarize and (self.loss, self.training) != ('bernoulli', 'joint'):
+            raise UsageError('binarize=true: needs loss=bernoulli and training=joint')
+        if self.importance_samples and LOSSES[self.loss] != 'nll':
+            raise UsageError(
+                f'importance_samples={self.importance_samples}: needs a likelihood, '
+                f'loss={", ".join(LIKELIHOODS)}; it is {self.loss}'
+            )
         if self.joint_epochs and self.training != 'greedy':
             raise UsageError(f'joint_epochs={self.joint_epochs}: needs training=greedy')
         if self.network == 'lstm' and not self.parent:
@@ -271,7 +286,18 @@ class Experiment:
             raise UsageError(f'{name}={value}: must be {bound} and at most {high:g}')
 
     def vary(self, name: str | None = None, **changes: Any) -> Experiment:
-        """Returns a copy with other fields; raises UsageError for an unknown or idle field."""
+        """Returns a copy with other fields, `parent.x` its parent's field x.
+
+        Raises UsageError for an unknown or idle field.
+        """
+        passed = {key: changes.pop(key) for key in list(changes) if key.startswith(_PARENTS)}
+        if passed:
+            parent = changes.get('parent', self.parent)
+            if not isinstance(parent, Experiment):
+                why = 'its parent is a saved graph' if parent else 'it has no parent'
+                raise UsageError(f'{next(iter(passed))} has no effect on {self.name}: {why}')
+            passed = {key.removeprefix(_PARENTS): value for key, value in passed.items()}
+            changes['parent'] = parent.vary(**passed)
         for key in changes:
             if key not in FIELDS:
                 raise UsageError(f'{key!r} is not a field{nearest(key, FIELDS)}')
@@ -377,11 +403,13 @@ def restore(values: dict[str, Any]) -> Experiment:
 
 
 FIELDS = {f.name: f for f in dataclasses.fields(Experiment)}
+_PARENTS = 'parent.'  # before a field's name: of the parent
 IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
 IMAGES = tuple(n for n, f in FIELDS.items() if 'images' in f.metadata.get('groups', ()))
 _NEEDS = {
     'beta': 'variational', 'kl_warmup': 'variational', 'sparsity_target': 'sparsity',
-    'label_fraction': 'classify', 'joint_learning_rate': 'joint_epochs',
+    'importance_samples': 'variational', 'label_fraction': 'classify',
+    'joint_learning_rate': 'joint_epochs',
 }  # fmt: skip
 _WIDTHS = {'hidden': 10**6, 'head': 10**6, 'filters': 10**4, 'image_size': 4096}
 _CHOICES = {
@@ -401,7 +429,7 @@ _RANGES = {
     'classify': (0.0, 1e6), 'image_channels': (1, 3), 'jpeg_quality': (0, 95),
     'epochs': (0, 10**6), 'steps_per_epoch': (1, 10**6), 'batch_size': (1, 10**9),
     'cache_bytes': (0, 2**63 - 1), 'head_dropout': (0.0, 0.99), 'finetune_epochs': (0, 10**6),
-    'joint_epochs': (0, 10**6),
+    'joint_epochs': (0, 10**6), 'importance_samples': (0, 10**6),
     'finetune_corruption': (0.0, 0.99), 'future': (0, 10**6), 'forget_bias': (-100.0, 100.0),
     'clip_norm': (0.0, 1e6),
 }  # fmt: skip
@@ -467,6 +495,8 @@ def _owner(name: str, experiment: Experiment) -> str:
 
 def parse(name: str, text: str) -> Any:
     """Reads the value of a field from the command line, by the field's type; raises UsageError."""
+    if name.startswith(_PARENTS):
+        return parse(name.removeprefix(_PARENTS), text)
     if name in IDENTITY or name == 'parent' or name not in FIELDS:
         known = [n for n in FIELDS if n not in (*IDENTITY, 'parent')]
         raise UsageError(f'--set {name}={text}: no such field{nearest(name, known)}')
@@ -497,14 +527,27 @@ def written(value: Any) -> str:
 
 
 def changed(experiment: Experiment, base: Experiment) -> dict[str, str]:
-    """Returns the training fields in which `experiment` differs from `base`, as text."""
+    """Returns the training fields in which `experiment` differs from `base`, as text.
+
+    Those of a parent of the same name are among them, as `parent.x`.
+    """
     apart = (*IDENTITY, *IMAGES, 'dataset', 'data_path', 'seed', 'precision', 'parent')
     mine, theirs = experiment.fields(), base.fields()
-    return {
+    found = {
         name: written(value)
         for name, value in mine.items()
         if name not in apart and value != theirs.get(name)
     }
+    if same_parent(experiment, base):
+        above = changed(experiment.parent, base.parent)
+        found |= {f'{_PARENTS}{name}': value for name, value in above.items()}
+    return found
+
+
+def same_parent(experiment: Experiment, base: Experiment) -> bool:
+    """Whether both have a parent in the catalogue of one name, of which one may be a variation."""
+    parents = experiment.parent, base.parent
+    return all(isinstance(p, Experiment) and p.name == parents[0].name for p in parents)
 
 
 def command(experiment: Experiment, base: Experiment) -> str:

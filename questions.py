@@ -155,6 +155,22 @@ lstm_conditionals = Study(
     metrics=('test/mse', 'test/future_mse', 'test/separation'),
 )
 
+erhan2010 = Study(
+    'erhan2010',
+    'test error against depth, with and without pretraining, with two optimizers',
+    inst.ERHAN,
+    arms=(
+        inst.erhan2010_random,
+        inst.erhan2010_pretrained,
+        inst.erhan2010_random_adam,
+        inst.erhan2010_pretrained_adam,
+    ),
+    seeds=10,
+    over='parent.hidden',
+    values=tuple((400,) * depth for depth in range(1, 5)),
+    metrics=('test/accuracy', 'test/cross_entropy'),
+)
+
 STUDIES = {value.name: value for value in list(globals().values()) if isinstance(value, Study)}
 CATALOGUE: dict[str, Experiment | Study] = {**inst.EXPERIMENTS, **STUDIES}
 

@@ -45,6 +45,16 @@ class Study:
             for arm in self.arms
         ]
 
+    def of_validation(self) -> Study:
+        """Returns the study with scores of validation examples in the place of the test's."""
+
+        def moved(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+            return names and tuple(name.replace('test/', 'validation/') for name in names)
+
+        return dataclasses.replace(
+            self, metrics=moved(self.metrics), trade_off=moved(self.trade_off)
+        )
+
     def resolved(self) -> dict[str, Any]:
         """Returns the study as plain JSON values."""
         plain = {name: getattr(self, name) for name in ('name', 'seeds', 'over', 'values')}

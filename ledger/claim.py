@@ -33,8 +33,8 @@ class Claim:
 
     `than` is a figure, or an experiment, of which the same metric is compared, or `than_metric`.
     Experiments are compared seed by seed; what is judged is the mean difference, or where `every`,
-    that of each seed; '=' holds where zero is within the interval of it. `value_of` says what a
-    metric can be.
+    that of each seed; '=' holds where zero is within the interval of it, and beyond it is better,
+    where an accuracy is greater or anything else is less. `value_of` says what a metric can be.
     """
 
     words: str
@@ -88,7 +88,7 @@ class Judgement:
 
     measured: Mapping[str, Any]
     bound: Mapping[str, Any]
-    verdict: str  # holds, fails, or open: not beyond the spread of the seeds
+    verdict: str  # holds, better, fails, or open: not beyond the spread of the seeds
     seconds: float  # of a run's updates, the mean over the seeds
 
 
@@ -97,7 +97,9 @@ def _verdict(claim: Claim, measured: Sequence[float], bounds: Sequence[float]) -
     differences = [m - b for m, b in zip(measured, bounds, strict=True)]
     ends = differences if claim.every else spread(differences)['interval']
     if claim.relation == '=':
-        return 'holds' if min(ends) <= 0 <= max(ends) else 'fails'
+        if min(ends) <= 0 <= max(ends):
+            return 'holds'
+        return 'better' if (min(ends) > 0) == ('accuracy' in claim.metric) else 'fails'
     if all(_RELATIONS[claim.relation](end, 0.0) for end in ends):
         return 'holds'
     if all(_RELATIONS[_OPPOSITE[claim.relation]](end, 0.0) for end in ends):

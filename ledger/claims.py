@@ -268,4 +268,83 @@ CLAIMS: tuple[Claim, ...] = (
         inst.lstm_composite_moving, 'test/future_mse', '<', inst.lstm_composite_moving,
         'test/future_copy_mse',
     ),
+
+    Claim(
+        'layer by layer, then jointly: a squared error of at most 3.00 an image', inst.HINTON,
+        inst.hinton2006, 'test/squared_error', '<=', 3.0, published='3.00, with RBMs',
+    ),
+    Claim(
+        'at most 2.5', OURS, inst.hinton2006, 'test/squared_error', '<=', 2.5,
+    ),
+    Claim(
+        'in half an hour of updates', OURS, inst.hinton2006, 'seconds', '<=', 1800.0,
+    ),
+    Claim(
+        'better than from random values, after as many epochs', inst.HINTON,
+        inst.hinton2006, 'test/squared_error', '<', inst.hinton2006_scratch,
+    ),
+
+    Claim(
+        'pretrained greedily, three layers err less than from random values', inst.BENGIO,
+        inst.bengio2007_greedy, 'test/accuracy', '>', inst.bengio2007_scratch, seeds=3,
+        published='1.4 % and 2.4 % of errors',
+    ),
+    Claim(
+        'in at most 1.4 %', inst.BENGIO,
+        inst.bengio2007_greedy, 'test/accuracy', '>=', 0.986, seeds=3,
+    ),
+    Claim(
+        "so it is with today's random values and optimizer", OURS,
+        inst.bengio2007_greedy_adam, 'test/accuracy', '>', inst.bengio2007_scratch_adam, seeds=3,
+    ),
+
+    Claim(
+        'three layers of denoisers, fine-tuned, err in at most 1.28 %', inst.VINCENT,
+        inst.sdae2010, 'test/accuracy', '>=', 0.9872, seeds=3, published='1.28 %',
+    ),
+    Claim(
+        'at most 1.25 %', OURS, inst.sdae2010, 'test/accuracy', '>=', 0.9875, seeds=3,
+    ),
+    Claim(
+        'less than without noise', inst.VINCENT,
+        inst.sdae2010, 'test/accuracy', '>', inst.sdae2010_clean, seeds=3, published='1.40 %',
+    ),
+    Claim(
+        'less than the same network from random values', inst.VINCENT,
+        inst.sdae2010, 'test/accuracy', '>', inst.sdae2010_scratch, seeds=3,
+    ),
+
+    Claim(
+        'of 600 labels: fewer errors than 5.72 %', OURS,
+        inst.semi600, 'test/accuracy', '>', 0.9428, seeds=3, published='5.72 % (M1+TSVM)',
+    ),
+    Claim(
+        'that without shifting the digits', OURS,
+        inst.semi600_plain, 'test/accuracy', '>', 0.9428, seeds=3,
+    ),
+    Claim(
+        'pretraining helps: fewer than from random values', inst.KINGMA,
+        inst.semi600, 'test/accuracy', '>', inst.semi600_scratch, seeds=3,
+    ),
+
+    *(
+        Claim(
+            f'pretraining lowers the error of {depth} layer{"s" * (depth > 1)}, {day}',
+            inst.ERHAN, pretrained.vary(**{'parent.hidden': (400,) * depth}), 'test/accuracy', '>',
+            random.vary(**{'parent.hidden': (400,) * depth}), seeds=10,
+        )
+        for day, pretrained, random in (
+            ("with that day's optimizer", inst.erhan2010_pretrained, inst.erhan2010_random),
+            ("with today's", inst.erhan2010_pretrained_adam, inst.erhan2010_random_adam),
+        )
+        for depth in range(1, 5)
+    ),
+
+    Claim(
+        'nats an image, by 5,000 importance samples: at most 86.76', inst.BURDA,
+        inst.vae_burda, 'test/importance_nll', '<=', 86.76, published='86.76',
+    ),
+    Claim(
+        'at most 87.5', OURS, inst.vae_burda, 'test/importance_nll', '<=', 87.5,
+    ),
 )  # fmt: skip

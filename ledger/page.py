@@ -8,7 +8,7 @@ from typing import Any
 import inst
 import webpage
 from ledger.claim import Claim, Judgement
-from parameters import Experiment, changed
+from parameters import Experiment, changed, command
 
 _HEAD = """\
 What the sources claim, what this project measures, and whether it holds; written by
@@ -16,10 +16,13 @@ What the sources claim, what this project measures, and whether it holds; writte
 they say otherwise; each is the mean over the seeds, with the least and the greatest. A verdict
 looks at the difference, seed by seed, from what it is compared with: *holds* and *fails* where the
 whole 95 % interval of its mean (Student's t) lies on one side, *open* where it does not; an
-equality *holds* where that interval has zero in it; of one seed, the difference alone. Seconds are
-those of the updates of one run, the mean over the seeds, on machines that did other things too;
-versions and CPUs are in the runs' files in `results/`."""
-_COLUMNS = ('claim', 'run', 'measured', 'wanted', 'verdict', 'seeds', 'seconds')
+equality *holds* where that interval has zero in it, and is *better* where it is missed on the good
+side; of one seed, the difference alone. Seconds are those of the updates of one run, the mean over
+the seeds, on machines that did other things too; versions and CPUs are in the runs' files in
+`results/`. A run is repeated by `python main.py` and its flags, with `--seed`. The figures that the
+papers published are given as they are remembered: their texts were not at hand to be read again."""
+_COLUMNS = ('claim', 'flags', 'measured', 'wanted', 'verdict', 'seeds', 'seconds')
+_VERDICTS = ('holds', 'better', 'fails', 'open', 'not yet measured')
 
 
 def markdown(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
@@ -42,9 +45,9 @@ def html(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
 
 
 def _with_code(row: Sequence[str]) -> list[str]:
-    """Marks the run's name as code."""
+    """Marks the flags as code."""
     return [
-        f'`{cell}`' if name == 'run' else cell for name, cell in zip(_COLUMNS, row, strict=True)
+        f'`{cell}`' if name == 'flags' else cell for name, cell in zip(_COLUMNS, row, strict=True)
     ]
 
 
@@ -62,7 +65,7 @@ def _sections(
 def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
     """Counts the verdicts."""
     verdicts = [judgements[c].verdict if c in judgements else 'not yet measured' for c in claims]
-    counts = {v: verdicts.count(v) for v in ('holds', 'fails', 'open', 'not yet measured')}
+    counts = {v: verdicts.count(v) for v in _VERDICTS}
     return f'{len(claims)} claims: ' + ', '.join(f'{n} {v}' for v, n in counts.items() if n) + '.'
 
 
@@ -70,13 +73,13 @@ def _row(claim: Claim, judgement: Judgement | None, source: str) -> list[str]:
     words = claim.words if claim.source == source else f'{claim.words} ({claim.source})'
     words += f'; published: {claim.published}' if claim.published else ''
     words += f'; {claim.note}' if claim.note else ''
-    run = said(claim.experiment)
+    flags = _flags(claim.experiment)
     if judgement is None:
-        return [words, run, '', wanted(claim), 'not yet measured', str(claim.seeds), '']
+        return [words, flags, '', wanted(claim), 'not yet measured', str(claim.seeds), '']
     measured = f'{_name(claim.metric)} {shown(claim.metric, judgement.measured)}'
     seconds = f'{judgement.seconds:,.0f}'
     bound = wanted(claim, judgement.bound)
-    return [words, run, measured, bound, judgement.verdict, str(claim.seeds), seconds]
+    return [words, flags, measured, bound, judgement.verdict, str(claim.seeds), seconds]
 
 
 def _name(metric: str) -> str:
@@ -102,6 +105,12 @@ def said(experiment: Experiment) -> str:
     """Names an experiment, and what it varies of the one in the catalogue."""
     parts = changed(experiment, inst.EXPERIMENTS[experiment.name])
     return ' '.join([experiment.name, *(f'{name}={value}' for name, value in parts.items())])
+
+
+def _flags(experiment: Experiment) -> str:
+    """Returns what runs it after `python main.py`."""
+    line = command(experiment, inst.EXPERIMENTS[experiment.name])
+    return line.removeprefix('python main.py ')
 
 
 def shown(metric: str, spread: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import train
 from ledger import page, store
 from ledger.claim import Claim, Judgement
 from parameters import Experiment
+from progress import Runs
 from train.network import configuration
 from train.study import quiet
 
@@ -75,17 +75,17 @@ def _keep(experiment: Experiment, place: train.Place) -> bool:
 
 def _trained(missing: Sequence[Experiment], place: train.Place) -> Iterator[Experiment]:
     """Trains the runs one after the other, keeps what each found, and says how long it takes."""
-    spent: list[float] = []
     log = place.runs / 'results.log'
     log.parent.mkdir(parents=True, exist_ok=True)
-    for index, experiment in enumerate(missing):
-        began = time.monotonic()
-        with quiet(log):
-            at = dataclasses.replace(place, figures=experiment.seed == 0)
-            train.run(experiment, inst.EXPERIMENTS[experiment.name], at)
-        _keep(experiment, place)
-        spent.append(time.monotonic() - began)
-        left = statistics.fmean(spent) * (len(missing) - index - 1)
-        said = f'{index + 1}/{len(missing)} {page.said(experiment)} seed {experiment.seed}'
-        print(f'{said}: {spent[-1]:.0f} s; about {left / 60:.0f} min left', flush=True)
-        yield experiment
+    with Runs([page.said(experiment) for experiment in missing]) as runs:
+        for number, experiment in enumerate(missing, 1):
+            began = time.monotonic()
+            with quiet(log):
+                at = dataclasses.replace(place, figures=experiment.seed == 0)
+                train.run(experiment, inst.EXPERIMENTS[experiment.name], at)
+            _keep(experiment, place)
+            seconds = time.monotonic() - began
+            runs.end(seconds)
+            words = f'{number}/{len(missing)} {page.said(experiment)} seed {experiment.seed}'
+            runs.say('; '.join(filter(None, [f'{words}: {seconds:.0f} s', runs.left()])))
+            yield experiment

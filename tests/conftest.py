@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,16 @@ def main(data_dir, tmp_path, capsys):
         return code, *capsys.readouterr()
 
     return run
+
+
+def png_of(width: int, height: int, colours: int, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Returns a PNG that claims this size, with chunks of (kind, content) after its header."""
+    header = struct.pack('>IIBBBBB', width, height, 8, colours, 0, 0, 0)
+    made = b'\x89PNG\r\n\x1a\n'
+    for kind, content in ((b'IHDR', header), *chunks):
+        crc = struct.pack('>I', zlib.crc32(kind + content))
+        made += struct.pack('>I', len(content)) + kind + content + crc
+    return made
 
 
 def results_of(folder: Path) -> dict:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, png_of
 from PIL import Image
 
 import dataset
@@ -82,25 +82,15 @@ def npz_with_a_long_header(folder: Path) -> Path:
 
 
 def png(folder: Path) -> Path:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        crc = struct.pack('>I', zlib.crc32(kind + content))
-        return struct.pack('>I', len(content)) + kind + content + crc
-
     file = folder / 'x.png'
-    header = chunk(b'IHDR', struct.pack('>IIBBBBB', 9500, 9500, 8, 6, 0, 0, 0))
-    file.write_bytes(b'\x89PNG\r\n\x1a\n' + header + chunk(b'IDAT', zlib.compress(b'0' * 900)))
+    file.write_bytes(png_of(9500, 9500, 6, (b'IDAT', zlib.compress(b'0' * 900))))
     return file
 
 
 def png_with_a_long_text(folder: Path) -> Path:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        crc = struct.pack('>I', zlib.crc32(kind + content))
-        return struct.pack('>I', len(content)) + kind + content + crc
-
     file = folder / 'x.png'
-    text = chunk(b'zTXt', b'a\0\0' + zlib.compress(bytes(300 << 20), 1))
-    header = chunk(b'IHDR', struct.pack('>IIBBBBB', 32, 32, 8, 2, 0, 0, 0))
-    file.write_bytes(b'\x89PNG\r\n\x1a\n' + header + text)
+    text = b'a\0\0' + zlib.compress(bytes(300 << 20), 1)
+    file.write_bytes(png_of(32, 32, 2, (b'zTXt', text)))
     return file
 
 

@@ -149,8 +149,8 @@ def test_augmented_pictures_are_flipped_and_shifted_copies():
     x = np.random.default_rng(0).random((64, 6, 5, 2), np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
         seed = tf.constant([1, 2], tf.int64)
-        flipped = session.run(layers.augment(tf.constant(x), True, 0, seed))
-        shifted = session.run(layers.augment(tf.constant(x), False, 1, seed))
+        flipped = session.run(layers.augment(tf.constant(x), (6, 5, 2), True, 0, seed))
+        shifted = session.run(layers.augment(tf.constant(x), (6, 5, 2), False, 1, seed))
     mirrored = [
         np.array_equal(made, image[:, ::-1]) for made, image in zip(flipped, x, strict=True)
     ]

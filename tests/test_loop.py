@@ -23,7 +23,7 @@ def run_phase(experiment, phase, rows, reads, calls=(None,), spec=SPEC):
         session = network.session
         if rows is None:
             rows = Rows(network.compute(reads, DATA), None)
-        updates = loop.build(experiment, phase, rows, network.tower(reads))
+        updates = loop.build(experiment, phase, rows, (), network.tower(reads))
         updates.initialize(session)
         before = network.values()
         step, sums = 0, [0.0] * len(updates.terms)
@@ -184,7 +184,7 @@ def test_a_gradient_that_is_no_number_moves_nothing_and_is_named():
             plain = endpoints.losses[name]
             return endpoints._replace(losses={**endpoints.losses, name: lambda: plain() + extra})
 
-        updates = loop.build(SMALL, phase, DATA, tower)
+        updates = loop.build(SMALL, phase, DATA, (), tower)
         updates.initialize(network.session)
         updates.begin(network.session, 0, 0)
         state = State(sums=[0.0] * len(updates.terms))

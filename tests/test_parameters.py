@@ -125,6 +125,7 @@ def test_imports_run_one_way():
         'errors': set(),
         'disk': set(),
         'spread': set(),
+        'progress': set(),
         'webpage': set(),
         'parameters': {'errors'},
         'studies': {'parameters'},

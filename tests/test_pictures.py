@@ -2,12 +2,12 @@
 
 import io
 import os
-import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import png_of
 from PIL import Image
 
 import dataset
@@ -188,13 +188,7 @@ def test_damage_found_while_streaming_names_file_and_offset(folder, tmp_path, ma
 
 def bomb() -> bytes:
     """Returns a PNG of a few hundred bytes that claims 30,000 x 30,000 pixels."""
-
-    def chunk(kind, content):
-        crc = struct.pack('>I', zlib.crc32(kind + content))
-        return struct.pack('>I', len(content)) + kind + content + crc
-
-    header = struct.pack('>IIBBBBB', 30_000, 30_000, 8, 2, 0, 0, 0)
-    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(b'0' * 900))
+    return png_of(30_000, 30_000, 2, (b'IDAT', zlib.compress(b'0' * 900)))
 
 
 def truncated() -> bytes:

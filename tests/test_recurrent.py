@@ -228,7 +228,7 @@ def test_greedy_phases_train_one_layer_and_its_inverse_each():
         for index, phase in enumerate(schedule_of(experiment)):
             before = network.values()
             read = rows if not index else dataset.Rows(network.compute('hidden1', rows), None)
-            updates = loop.build(experiment, phase, read, network.tower(phase.reads))
+            updates = loop.build(experiment, phase, read, (), network.tower(phase.reads))
             updates.initialize(network.session)
             updates.begin(network.session, 0, 0)
             feeds = {updates.first: 0, updates.last: 1, updates.sums_before: [0.0]}

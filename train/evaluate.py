@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from dataset import Dataset, Rows
 from errors import Exhausted
 from layers import Mode
 from parameters import Noise, Spec
-from train import probe, sequences
+from train import likelihood, probe, sequences
 from train.interrupts import Interrupts
 from train.network import Network, batch_size
 
@@ -63,9 +64,12 @@ class Evaluation:
             self._y = tf.placeholder(tf.int32, [None], 'y') if labelled else None
             self._length = tf.placeholder_with_default([int(shape[1])], [None], 'length')
             self._seed = tf.placeholder(tf.int64, [2], 'seed')
-            inputs = layers.corrupt(self._inputs, noise, self._seed)
+            inputs, target = self._inputs, self._target
+            if experiment.binarize:
+                inputs = target = layers.binarize(inputs, self._seed)
+            inputs = layers.corrupt(inputs, noise, self._seed)
             mode = Mode(False, self._seed if samples else None)
-            batch = model.Batch(inputs, self._target, self._y, self._length)
+            batch = model.Batch(inputs, target, self._y, self._length)
             made = network.tower(reads)(batch, mode)
             known = {**made.losses, **made.metrics}
             names = {name: name for name in made.metrics} if names is None else names
@@ -119,6 +123,10 @@ def score(
             interrupts.check()
             scored |= evaluation.mean(rows)
         metrics |= {f'{split}/{name}': value for name, value in scored.items()}
+    if experiment.parent is None and experiment.variational and experiment.importance_samples:
+        metrics['test/importance_nll'] = likelihood.importance_nll(
+            network, data.splits['test'], experiment.importance_samples, _KEY, interrupts
+        )
     metrics |= {f'test/{name}': value for name, value in _codes(network, data).items()}
     interrupts.check()
     if experiment.parent is None and experiment.network == 'conv':
@@ -128,7 +136,8 @@ def score(
     if experiment.parent is None and experiment.network == 'lstm':
         beside = sequences.baselines(network, data)
         metrics |= {f'test/{name}': value for name, value in beside.items()}
-    return metrics | _principal_components(network, data)
+    metrics |= _principal_components(network, data)
+    return {re.sub('^test/', f'{data.tested}/', name): value for name, value in metrics.items()}
 
 
 def _of_pictures(network: Network, data: Dataset) -> dict[str, float]:

@@ -14,7 +14,7 @@ import dataset
 import disk
 import saved_graph
 from errors import DataError, UsageError
-from parameters import Experiment
+from parameters import Experiment, same_parent
 from saved_graph import SavedGraph
 from train import report, runpage, runs, transfer
 from train import session as sessions
@@ -36,13 +36,19 @@ class Place:
     verify: bool = False
     checkpoint_seconds: float = 0.0
     figures: bool = True  # whether runs draw; --mode=evaluate does so afterwards
+    tune: bool = False  # scored on validation examples, in folders of their own; nothing is drawn
+
+    @property
+    def root(self) -> Path:
+        """Where run folders are made."""
+        return self.runs / 'tuning' if self.tune else self.runs
 
     def folder(self, experiment: Experiment, base: Experiment) -> Path:
         """Returns the run's folder; `base` is the experiment as it stands in the catalogue."""
         if self.run_dir:
             return self.run_dir
         key = dataset.key_of(experiment)
-        return self.runs / experiment.name / runs.name_of(experiment, key, base)
+        return self.root / experiment.name / runs.name_of(experiment, key, base)
 
     def of_parent(self) -> Place:
         """Returns the place for a parent: its own folder, never begun again."""
@@ -68,8 +74,10 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
                 runpage.write(folder, experiment, base, results)
             print(report.scores(results))
             return results
-        restored = _parent(experiment, place, interrupts)
+        restored = _parent(experiment, base, place, interrupts)
         data = dataset.load(experiment, place.data_dir, verify=place.verify, check=interrupts.check)
+        if place.tune:
+            data = data.without_test()
         if restored and restored.shape and None not in restored.shape:
             data = dataset.shaped(data, restored.shape)
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
@@ -86,28 +94,31 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         }
         if restored:
             transfer.check(restored, data.spec)
-            if experiment.initial == 'random':
-                restored = transfer.random_values(restored, experiment.parent, experiment.seed)
+            if experiment.initial != 'parent':
+                restored = transfer.random_values(restored, experiment)
             config['parent'] = saved_graph.checksum(restored.variables)
         runs.settle(folder, config)
         _settle_environment(folder, experiment)
         checkpoints = Checkpoints(folder, place.checkpoint_seconds)
         trainer = Trainer(experiment, data, folder, restored, checkpoints, interrupts)
-        results = trainer.finish(figures=place.figures)
+        results = trainer.finish(figures=place.figures and not place.tune)
         runpage.write(folder, experiment, base, results)
         print(report.scores(results))
         print(f'{runpage.NAME}, metrics.csv and the saved graph (prefix model) are in {folder}')
         return results
 
 
-def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> SavedGraph | None:
+def _parent(
+    experiment: Experiment, base: Experiment, place: Place, interrupts: Interrupts
+) -> SavedGraph | None:
     """Returns the parent's saved graph, having trained the parent if it has no finished run."""
     if experiment.parent is None:
         return None
     if isinstance(experiment.parent, str):
         return saved_graph.read(experiment.parent)
     parent, at = experiment.lineage(), place.of_parent()
-    folder = at.folder(parent, parent)
+    base = base.parent if same_parent(experiment, base) else parent
+    folder = at.folder(parent, base)
     if (folder / 'results.json').is_file():
         runs.settle(folder, {'experiment': parent.resolved()})
     else:
@@ -115,7 +126,7 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
             f'{experiment.name} needs {parent.name}, which has no finished run: training it first'
         )
         interrupts.check()
-        run(parent, parent, at)
+        run(parent, base, at)
     return saved_graph.read(str(folder))
 
 
@@ -127,10 +138,9 @@ def _check_data(experiment: Experiment, data: dataset.Dataset) -> None:
             f'{data.key}: a classifier needs labels, and this data set has none (folders by class, '
             'or y in the .npz file)'
         )
-    if (experiment.flip or experiment.crop) and len(data.spec.shape) != 3:
+    if (experiment.flip or experiment.crop) and not data.spec.picture:
         raise UsageError(
-            f'{"flip" if experiment.flip else "crop"}: needs a network that reads pictures, this '
-            f'one reads {data.spec.shape[0]} features'
+            f'{"flip" if experiment.flip else "crop"}: needs pictures, and {data.key} has none'
         )
     if experiment.parent or experiment.loss != 'bernoulli' or x.dtype == np.uint8:
         return

@@ -368,7 +368,8 @@ def _against_field(
         spreads = [p['metrics'][name] for p in mine]
         means = [s['mean'] for s in spreads]
         bars = np.array([[s['mean'] - s['interval'][0] for s in spreads]] * 2)
-        style = 'o-' if numeric else 'o'  # names have no order for a line to follow
+        named = any(isinstance(v, str) for v in numbers)
+        style = 'o' if named else 'o-'  # names have no order for a line to follow
         line = panel.errorbar(xs, means, bars, fmt=style, markersize=4, capsize=3, label=arm)
         for x, spread in zip(xs, spreads, strict=True):
             values = spread['values']

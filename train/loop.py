@@ -84,9 +84,12 @@ def length_of(experiment: Experiment, phase: Phase, examples: int) -> Length:
     return Length(batch_size, steps_per_epoch, steps_per_epoch * epochs, drawn)
 
 
-def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Updates:
+def build(
+    experiment: Experiment, phase: Phase, rows: Rows, picture: tuple[int, ...], tower: Tower
+) -> Updates:
     """Builds the updates of one phase over `rows`, which hold what the phase reads.
 
+    `picture` is the shape of an example as it is drawn, if it is one.
     Raises ValueError where the phase's pattern matches no variable that its losses move.
     """
     length = length_of(experiment, phase, len(rows))
@@ -101,7 +104,9 @@ def build(experiment: Experiment, phase: Phase, rows: Rows, tower: Tower) -> Upd
         batch = feed.fetch(step)
         x, target = batch.inputs, batch.target
         if phase.reads == 'X' and (experiment.flip or experiment.crop):
-            target = x = layers.augment(x, experiment.flip, experiment.crop, seed)
+            target = x = layers.augment(x, picture, experiment.flip, experiment.crop, seed)
+        if experiment.binarize:
+            target = x = layers.binarize(x, seed)
         inputs = layers.corrupt(x, phase.corruption, seed)
         mode = Mode(True, seed, statistics={})
         endpoints = tower(batch._replace(inputs=inputs, target=target), mode)

@@ -15,6 +15,7 @@ import tensorflow.compat.v1 as tf
 import model
 import saved_graph
 from dataset import Rows
+from endpoints import Expose, unchanged
 from errors import DataError, UsageError
 from layers import Mode
 from parameters import Experiment, Spec, restore
@@ -43,13 +44,22 @@ class Network(NamedTuple):
     endpoints: model.Endpoints
     variables: list[tf.Variable]
 
-    def tower(self, reads: str = 'X') -> Tower:
-        """Returns what builds a tower from the tensor `reads` on, on the variables there are."""
+    def tower(self, reads: str = 'X', expose: Expose = unchanged) -> Tower:
+        """Returns what builds a tower from the tensor `reads` on, on the variables there are.
+
+        `expose` gives what stands for each named tensor in the tower.
+        """
 
         def build(batch: model.Batch, mode: Mode) -> model.Endpoints:
             with tf.variable_scope(tf.get_variable_scope(), reuse=True):
                 return model.tower(
-                    self.experiment, self.spec, batch, mode, reads=reads, restored=self.restored
+                    self.experiment,
+                    self.spec,
+                    batch,
+                    mode,
+                    reads=reads,
+                    restored=self.restored,
+                    expose=expose,
                 )
 
         return build

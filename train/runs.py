@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 import disk
 from errors import DataError, RunInUse, UsageError
-from parameters import Experiment, changed
+from parameters import Experiment, changed, same_parent
 
 POSITION = ('phase', 'epoch', 'step', 'seconds', 'examples_per_second')
 _UNCOMPARED = ('description', 'source', 'phases')  # words, and what follows from the fields
@@ -29,7 +29,7 @@ def name_of(experiment: Experiment, key: str, base: Experiment) -> str:
     parts = [f'{key}-seed{experiment.seed}']
     if experiment.precision != 'float32':
         parts.append(experiment.precision)
-    if experiment.parent != base.parent:
+    if experiment.parent != base.parent and not same_parent(experiment, base):
         parts.append(f'parent={hashlib.sha256(str(experiment.parent).encode()).hexdigest()[:8]}')
     parts += [f'{name}={value}' for name, value in changed(experiment, base).items()]
     return '-'.join(parts).replace('/', '_')

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import statistics
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,10 +11,15 @@ from typing import Any, NamedTuple
 
 import disk
 from parameters import Experiment, written
+from progress import Runs
 from spread import spread
 from studies import Study
 from train import figures, runs
 from train.experiment import Place, run
+
+_SHOWN = tuple(
+    f'{split}/{name}' for split in ('test', 'validation') for name in ('accuracy', 'mse')
+)
 
 
 class Point(NamedTuple):
@@ -33,6 +36,8 @@ def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -
     `catalogue` has the experiments as they stand there. A parent that several arms or values need
     is trained once a seed. What the runs print goes into `log.txt`.
     """
+    if place.tune:
+        study = study.of_validation()
     first = study.arms[0]
     name = place.folder(first, catalogue[first.name]).name
     last = first.seed + study.seeds - 1
@@ -40,7 +45,7 @@ def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -
     name = name.replace(f'-seed{first.seed}', seeds)
     if len(study.values) == 1:
         name += f'-{study.over}={written(study.values[0])}'
-    folder = place.runs / study.name / name
+    folder = place.root / study.name / name
     with runs.claimed(folder):
         points = _points(study, catalogue, place, folder / 'log.txt')
     results = {
@@ -79,18 +84,21 @@ def _points(
         place.restart or not (place.folder(experiment, base) / 'results.json').is_file()
         for _, _, experiment, base in jobs
     ]
+    kinds = [str(index) for (index, *_), todo in zip(jobs, missing, strict=True) if todo]
     found: dict[int, list[dict[str, float]]] = {index: [] for index in range(len(wanted))}
-    spent: list[float] = []  # seconds of each run that was missing
-    for done, (index, value, experiment, base) in enumerate(jobs, 1):
-        began = time.monotonic()
-        at = dataclasses.replace(place, figures=experiment.seed == seeds[0])  # the first seed draws
-        with quiet(log):
-            metrics = run(experiment, base, at)['metrics']
-        found[index].append(metrics)
-        if missing[done - 1]:
-            spent.append(time.monotonic() - began)
-        left = statistics.fmean(spent) * sum(missing[done:]) if spent else 0.0
-        _say(study, experiment, value, metrics, f'{done}/{len(jobs)}', left)
+    with Runs(kinds) as progress:
+        for done, (index, value, experiment, base) in enumerate(jobs, 1):
+            began = time.monotonic()
+            draws = experiment.seed == seeds[0]  # the first seed draws
+            with quiet(log):
+                metrics = run(experiment, base, dataclasses.replace(place, figures=draws))[
+                    'metrics'
+                ]
+            found[index].append(metrics)
+            if missing[done - 1]:
+                progress.end(time.monotonic() - began)
+            words = f'{done}/{len(jobs)} {_said(study, experiment, value, metrics)}'
+            progress.say('; '.join(filter(None, [words, progress.left()])))
     return [
         Point(arm.name, value, {n: [m[n] for m in found[i]] for n in found[i][0]})
         for i, (arm, value, _) in enumerate(wanted)
@@ -104,21 +112,11 @@ def quiet(log: Path) -> Iterator[None]:
         yield
 
 
-def _say(
-    study: Study,
-    experiment: Experiment,
-    value: Any,
-    metrics: dict[str, float],
-    progress: str,
-    seconds: float,
-) -> None:
+def _said(study: Study, experiment: Experiment, value: Any, metrics: dict[str, float]) -> str:
     at = f' {study.over}={written(value)}' if study.over else ''
-    names = [n for n in study.metrics or ('test/accuracy', 'test/mse') if n in metrics]
+    names = [n for n in study.metrics or _SHOWN if n in metrics]
     shown = ', '.join(f'{n} {metrics[n]:.5g}' for n in names)
-    left = f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.0f} min'
-    left = f'; about {left} left' if seconds else ''
-    print(f'{progress} {experiment.name}{at} seed {experiment.seed}: {shown}{left}')
-    sys.stdout.flush()
+    return f'{experiment.name}{at} seed {experiment.seed}: {shown}'
 
 
 def _differences(study: Study, points: list[Point]) -> list[dict[str, Any]]:

@@ -90,7 +90,8 @@ class Trainer:
         rows = {split: self._read(phase, split) for split in ('train', 'validation')}
         if phase.reads == 'codings' and experiment.standardize_codings and not state.step:
             self._standardize(rows['train'])
-        updates = loop.build(experiment, phase, rows['train'], self.network.tower(phase.reads))
+        picture, tower = self.data.spec.picture, self.network.tower(phase.reads)
+        updates = loop.build(experiment, phase, rows['train'], picture, tower)
         names = [term.name for term in phase.losses]
         names += ['accuracy'] if experiment.classifies else []
         # A denoiser is validated as it trains, a classifier on clean inputs.

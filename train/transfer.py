@@ -37,7 +37,7 @@ def proof(
 ) -> dict[str, Any]:
     """Compares the parent's variables as they were read, when training began, and when it ended.
 
-    `initial` says whether they were read from the file ('parent') or drawn afresh ('random').
+    `initial` says whether they were read from the file ('parent') or drawn afresh.
     """
     names = restored.variables.keys()
     return {
@@ -72,16 +72,19 @@ def lines(proved: Mapping[str, Any]) -> list[str]:
     return shown
 
 
-def random_values(restored: SavedGraph, parent: Experiment | str, seed: int) -> SavedGraph:
-    """Returns the graph with its variables drawn afresh, kernels as the parent's initializer does.
+def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
+    """Returns the graph with its variables drawn afresh, kernels as `experiment.initial` says.
 
-    Vectors are zero, but for the forget gates'. A stranger's graph is taken to be initialised as He
-    et al. (2015) do.
+    'random' is as the parent's initializer does; a stranger's graph is taken to be initialised as
+    He et al. (2015) do. Vectors are zero, but for the forget gates'.
     """
+    parent, initializer = experiment.parent, experiment.initial
     known = isinstance(parent, Experiment)
+    if initializer == 'random':
+        initializer = parent.initializer if known else 'he'
 
     def drawn(name: str, shape: tuple[int, ...]) -> np.ndarray:
-        made = layers.initial_value(name, shape, parent.initializer if known else 'he', seed)
+        made = layers.initial_value(name, shape, initializer, experiment.seed)
         if known and f'{name.removesuffix("bias")}recurrent_kernel' in restored.variables:
             units = shape[0] // 4
             made[units : 2 * units] = parent.forget_bias
