@@ -138,14 +138,14 @@ class Records:
         made = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for start in range(0, len(rows), _READ):
             part = slice(start, start + _READ)
-            decoded = self._decoded(self._read(rows[part])).reshape(-1, *self._shape)
+            decoded = self._decoded(self._read(rows[part]))
             made[part] = decoded if self._steps == slice(None) else decoded[:, self._steps]
         return made
 
     def _decoded(self, serialized: list[bytes]) -> np.ndarray:
         try:
-            return _decoder(self.form)(serialized)
-        except tf.errors.OpError:
+            return _decoder(self.form)(serialized).reshape(len(serialized), *self._shape)
+        except (tf.errors.OpError, ValueError):
             raise DataError(
                 f'{self._files[0].parent}: records are not what the manifest says; {self._remedy}'
             ) from None

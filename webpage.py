@@ -21,16 +21,16 @@ pre { background: #f3f3f3; padding: .7rem; overflow-x: auto }
 figure { margin: 1.2rem 0 }
 figcaption { font-weight: 600; margin-bottom: .3rem }
 img { max-width: 100%; border: 1px solid #ddd }
-.holds { color: #0a6b2d } .fails { color: #a11 } .open { color: #8a5a00 }
+.holds, .better { color: #0a6b2d } .fails { color: #a11 } .open { color: #8a5a00 }
 @media (prefers-color-scheme: dark) {
   body { background: #1b1b1b; color: #ddd } th, pre { background: #2a2a2a }
-  .holds { color: #6c6 } .fails { color: #f77 } .open { color: #fb4 }
+  .holds, .better { color: #6c6 } .fails { color: #f77 } .open { color: #fb4 }
   img { background: white }
 }
 """
 
 
-_VERDICTS = ('holds', 'fails', 'open')
+_VERDICTS = ('holds', 'better', 'fails', 'open')
 
 
 def document(title: str, parts: Iterable[str]) -> str:

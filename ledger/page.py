@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import inst
@@ -22,16 +24,22 @@ the seeds, on machines that did other things too; versions and CPUs are in the r
 `results/`. A run is repeated by `python main.py` and its flags, with `--seed`. The figures that the
 papers published are given as they are remembered: their texts were not at hand to be read again."""
 _COLUMNS = ('claim', 'flags', 'measured', 'wanted', 'verdict', 'seeds', 'seconds')
+FIGURES = Path('docs')
 _VERDICTS = ('holds', 'better', 'fails', 'open', 'not yet measured')
 
 
 def markdown(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
     """Returns the page; a claim without judgement is said not to be measured."""
     parts = ['# Results', _HEAD, summary(claims, judgements)]
-    for source, rows in _sections(claims, judgements).items():
-        lines = [f'| {" | ".join(row)} |' for row in (_COLUMNS, *map(_with_code, rows))]
-        table = '\n'.join([lines[0], f'|{"---|" * len(_COLUMNS)}', *lines[1:]])
-        parts += [f'## {source}', table]
+    for source, mine in sections(claims).items():
+        rows = [_with_code(_row(claim, judgements.get(claim), source)) for claim in mine]
+        lines = [f'| {" | ".join(row)} |' for row in (_COLUMNS, *rows)]
+        parts += [
+            f'## {source}',
+            '\n'.join([lines[0], f'|{"---|" * len(_COLUMNS)}', *lines[1:]]),
+        ]
+        if chart_of(source).exists():
+            parts.append(f'![How far each claim is from its bound]({chart_of(source)})')
     return '\n\n'.join(parts) + '\n'
 
 
@@ -39,8 +47,11 @@ def html(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
     """Returns the same as a page that needs nothing else."""
     parts = [webpage.paragraph(_HEAD.replace('`', '').replace('*', ''))]
     parts.append(webpage.paragraph(summary(claims, judgements)))
-    for source, rows in _sections(claims, judgements).items():
+    for source, mine in sections(claims).items():
+        rows = [_row(claim, judgements.get(claim), source) for claim in mine]
         parts += [webpage.heading(source), webpage.table(_COLUMNS, rows)]
+        if chart_of(source).exists():
+            parts.append(webpage.figure(chart_of(source)))
     return webpage.document('Results', parts)
 
 
@@ -51,15 +62,18 @@ def _with_code(row: Sequence[str]) -> list[str]:
     ]
 
 
-def _sections(
-    claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]
-) -> dict[str, list[list[str]]]:
-    """Returns the rows by the source of what they are about: an aim of ours stands there too."""
-    sections: dict[str, list[list[str]]] = {}
+def sections(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
+    """Sorts claims by the source of what they are about: an aim of ours stands there too."""
+    found: dict[str, list[Claim]] = {}
     for claim in claims:
-        source = inst.EXPERIMENTS[claim.experiment.name].source
-        sections.setdefault(source, []).append(_row(claim, judgements.get(claim), source))
-    return sections
+        found.setdefault(inst.EXPERIMENTS[claim.experiment.name].source, []).append(claim)
+    return found
+
+
+def chart_of(source: str) -> Path:
+    """Returns where the chart of a source's claims is."""
+    words = re.findall('[a-z0-9]+', source.lower())
+    return FIGURES / f'ledger_{"_".join(words[:4])}.png'
 
 
 def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:

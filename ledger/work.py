@@ -10,10 +10,11 @@ from pathlib import Path
 import disk
 import inst
 import train
-from ledger import page, store
+from ledger import charts, page, store
 from ledger.claim import Claim, Judgement
 from parameters import Experiment
 from progress import Runs
+from train import figures
 from train.network import configuration
 from train.study import quiet
 
@@ -36,6 +37,8 @@ def fill(
         print(f'{len(missing)} runs are missing' if missing else 'all runs are there')
         for _ in _trained(missing, place):
             write(claims)
+    draw(claims)
+    write(claims)
     print(f'{" and ".join(map(str, PAGES))}: {page.summary(claims, judgements(claims))}')
 
 
@@ -45,6 +48,15 @@ def write(claims: Sequence[Claim]) -> None:
     for file, made in PAGES.items():
         with disk.whole(file) as opened:
             opened.write(made(claims, judged))
+
+
+def draw(claims: Sequence[Claim]) -> None:
+    """Draws each source's claims, as far as they are measured."""
+    judged = judgements(claims)
+    for source, mine in page.sections(claims).items():
+        figure = charts.chart({claim: judged[claim] for claim in mine if claim in judged})
+        if figure:
+            figures.save(figure, page.chart_of(source))
 
 
 def judgements(claims: Sequence[Claim]) -> dict[Claim, Judgement]:

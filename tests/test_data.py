@@ -1,6 +1,7 @@
 """Records, their manifest, and the sources: what is damaged is named, in one line."""
 
 import gzip
+import json
 import os
 import struct
 from pathlib import Path
@@ -147,6 +148,16 @@ def test_shards_that_are_swapped_or_one_of_them_twice_are_noticed(tmp_path, monk
             file.write_bytes(content)
         with pytest.raises(DataError, match=f'{first.name}: .* at offset 0, or another one'):
             dataset.read(tmp_path / 'made')
+
+
+@pytest.mark.parametrize('shape', [[1], [3, 5], [12, 12]])
+@pytest.mark.parametrize('budget', [1 << 30, 0])
+def test_a_manifest_whose_shape_is_not_that_of_the_records_is_noticed(records, shape, budget):
+    folder, _ = records
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    (folder / 'manifest.json').write_text(json.dumps(manifest | {'shape': shape}))
+    with pytest.raises(DataError, match='records are not what the manifest says'):
+        dataset.read(folder, budget)
 
 
 def test_a_shard_that_is_another_of_the_same_form_is_noticed(records):

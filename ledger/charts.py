@@ -1,0 +1,85 @@
+"""The ledger's charts: of each source, how far its claims are on the claimed side or beyond it."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from ledger.claim import Claim, Judgement
+
+_LOOKS = {  # verdict -> colour and marker: told apart without colours too
+    'holds': ('#1b7837', 'o'),
+    'better': ('#2166ac', '^'),
+    'open': ('#777777', 's'),
+    'fails': ('#b2182b', 'X'),
+}
+_TICKS = (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10, 30, 100, 1000, 10_000)
+_WRAP = 62
+
+
+def margins(claim: Claim, judgement: Judgement) -> list[float]:
+    """Returns how many times better than its bound each seed is, as logarithms: below 0 is worse.
+
+    An accuracy counts as its errors. Of values that have no quotient the list is empty.
+    """
+    pairs = zip(judgement.measured['values'], judgement.bound['values'], strict=True)
+    found = []
+    for measured, bound in pairs:
+        larger = '>' in claim.relation
+        if 'accuracy' in claim.metric:
+            measured, bound, larger = 1 - measured, 1 - bound, not larger
+        if claim.relation == '=':
+            larger = False
+        if not (0 < measured < math.inf and 0 < bound < math.inf):
+            return []
+        found.append(math.log(measured / bound) * (1 if larger else -1))
+    return found
+
+
+def chart(judgements: Mapping[Claim, Judgement]) -> Figure | None:
+    """Draws a line a claim, a dot a seed; None where nothing can be drawn."""
+    drawn = {claim: margins(claim, judged) for claim, judged in judgements.items()}
+    drawn = {claim: values for claim, values in drawn.items() if values}
+    if not drawn:
+        return None
+    labels = [_label(claim) for claim in drawn]
+    heights = [1.1 + label.count('\n') for label in labels]
+    figure = Figure(figsize=(9, 1.1 + 0.19 * sum(heights)), layout='constrained')
+    panel = figure.subplots()
+    at, places = 0.0, []
+    for height, (claim, values) in zip(heights, drawn.items(), strict=True):
+        places.append(at + height / 2)
+        at += height
+        colour, marker = _LOOKS[judgements[claim].verdict]
+        panel.plot(values, [places[-1]] * len(values), color=colour, lw=1.5, alpha=0.5)
+        panel.plot(values, [places[-1]] * len(values), marker, color=colour, ms=6, alpha=0.8)
+    panel.axvline(0, color='black', lw=1)
+    most = max(abs(value) for values in drawn.values() for value in values)
+    limit = max(1.25 * most, 0.02)
+    panel.set_xlim(-limit, limit)
+    ticks: list[float] = []  # from the outermost inwards, with room for their names
+    for tick in reversed(_TICKS):
+        above = math.log(ticks[-1]) if ticks else limit * 1.15
+        if math.log(tick) < above - 0.2 * limit and math.log(tick) > 0.2 * limit:
+            ticks.append(tick)
+    ticks.reverse()
+    xs = [-math.log(t) for t in reversed(ticks)] + [0] + [math.log(t) for t in ticks]
+    names = [f'{t:g}x' for t in reversed(ticks)] + ['bound'] + [f'{t:g}x' for t in ticks]
+    panel.set_xticks(xs, names)
+    panel.set_ylim(at, 0)
+    panel.set_yticks(places, labels, fontsize=8)
+    panel.grid(axis='x', alpha=0.3)
+    panel.set_xlabel('worse than claimed, or better: by this factor (an accuracy by its errors)')
+    present = dict.fromkeys(judgements[claim].verdict for claim in drawn)
+    for verdict in present:
+        colour, marker = _LOOKS[verdict]
+        panel.plot([], [], marker, color=colour, label=verdict)
+    figure.legend(loc='outside upper right', ncols=4, fontsize=8, frameon=False)
+    return figure
+
+
+def _label(claim: Claim) -> str:
+    return '\n'.join(textwrap.wrap(claim.words, _WRAP))
