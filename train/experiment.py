@@ -93,7 +93,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             'frame': list(data.spec.frame),
         }
         if restored:
-            transfer.check(restored, data.spec)
+            transfer.check(restored, experiment, data.spec)
             if experiment.initial != 'parent':
                 restored = transfer.random_values(restored, experiment)
             config['parent'] = saved_graph.checksum(restored.variables)

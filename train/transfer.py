@@ -15,8 +15,16 @@ from saved_graph import SavedGraph, checksum
 _DRAWN = ('random', 'the draw')  # not restored at all: a control
 
 
-def check(restored: SavedGraph, spec: Spec) -> None:
-    """Raises DataError where the saved graph cannot read this data, or its names are taken."""
+def check(restored: SavedGraph, experiment: Experiment, spec: Spec) -> None:
+    """Raises DataError where the saved graph cannot read this data, or its names are taken.
+
+    Or where nothing in it bears the names of layers that are to be dropped.
+    """
+    if experiment.finetune_dropout and not restored.hidden:
+        raise DataError(
+            f'{restored.prefix}: names no layer hidden1:0, ..., that finetune_dropout='
+            f'{experiment.finetune_dropout} could drop'
+        )
     if restored.shape is not None and restored.shape != spec.shape:
         raise DataError(
             f'{restored.prefix}: its X:0 reads {list(restored.shape)} features, '
