@@ -39,7 +39,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m bench
 
 results: setup
-	$(BIN)/python main.py --mode=results $(if $(ONLY),--experiment=$(ONLY))
+	$(BIN)/python main.py --mode=results $(if $(ONLY),--experiment=$(ONLY)) $(if $(JOBS),--jobs=$(JOBS))
 
 torture: setup
 	$(BIN)/python -m torture

@@ -47,6 +47,10 @@ flags.DEFINE_multi_string('set', [], 'field=value of --describe; repeatable.')
 flags.DEFINE_string('codes', None, 'A file .npz with codings [N, units] (--mode=generate).')
 flags.DEFINE_integer('count', 100, 'Codes to draw (--mode=generate).', lower_bound=1)
 flags.DEFINE_string('parent', None, "A run folder or a saved graph's prefix to transfer from.")
+flags.DEFINE_integer(
+    'jobs', 1, 'Runs of a study or the ledger at once, each on its share of cores.', lower_bound=1
+)
+flags.DEFINE_bool('figures', True, 'Draw the figures of a finished run.')
 flags.DEFINE_string('runs', 'runs', 'Where run folders are made.')
 flags.DEFINE_string('run_dir', None, "This run's folder, instead of one under --runs.")
 flags.DEFINE_string('data_dir', 'data', 'Where data sets are found and records are kept.')
@@ -126,12 +130,16 @@ def act() -> None:
     if FLAGS.describe:
         print(json.dumps(experiment.resolved(), indent=2))
         return
+    if FLAGS.jobs > 1 and not is_study(experiment):
+        raise UsageError(
+            f'--jobs={FLAGS.jobs}: {experiment.name} is one run; name a study, or --seeds'
+        )
     if is_study(experiment) and FLAGS.run_dir:
         raise UsageError('--run_dir names one run; a study and --seeds write below --runs')
     with silent():
         import train
     if is_study(experiment):
-        train.run_study(experiment, inst.EXPERIMENTS, place())
+        train.run_study(experiment, inst.EXPERIMENTS, place(), FLAGS.jobs)
     else:
         train.run(experiment, base, place())
 
@@ -152,6 +160,7 @@ def place():
         restart=FLAGS.restart,
         verify=FLAGS.verify,
         checkpoint_seconds=FLAGS.checkpoint_seconds,
+        figures=FLAGS.figures,
         tune=FLAGS.tune,
     )
 
@@ -200,7 +209,7 @@ def fill_ledger() -> None:
     asked = [c for c in CLAIMS if FLAGS.experiment in (None, *(e.name for e in c.experiments()))]
     with silent():
         from ledger import work
-    work.fill(CLAIMS, asked, place(), trains=FLAGS.mode == 'results')
+    work.fill(CLAIMS, asked, place(), FLAGS.jobs if FLAGS.mode == 'results' else 0)
 
 
 def data_changes() -> dict[str, str]:

@@ -11,8 +11,8 @@ from tqdm import tqdm
 class Runs:
     """A bar over runs to come, of which each is of a kind; quiet when not in a terminal."""
 
-    def __init__(self, kinds: Sequence[str]):
-        self._ahead = list(kinds)
+    def __init__(self, kinds: Sequence[str], at_once: int = 1):
+        self._ahead, self._at_once = list(kinds), at_once
         self._spent: dict[str, list[float]] = {}
         form = '{n_fmt}/{total_fmt} runs |{bar:24}| {elapsed}{postfix}'
         self._bar = tqdm(total=len(kinds), unit='run', bar_format=form, disable=None, leave=False)
@@ -23,9 +23,10 @@ class Runs:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def end(self, seconds: float) -> None:
-        """Says that the first of those to come has ended, and what it took."""
-        self._spent.setdefault(self._ahead.pop(0), []).append(seconds)
+    def end(self, kind: str, seconds: float) -> None:
+        """Says that one of a kind has ended, and what it took."""
+        self._ahead.remove(kind)
+        self._spent.setdefault(kind, []).append(seconds)
         self._bar.set_postfix_str(self.left(), refresh=False)
         self._bar.update()
 
@@ -35,7 +36,7 @@ class Runs:
             return ''
         means = {kind: statistics.fmean(spent) for kind, spent in self._spent.items()}
         usual = statistics.fmean(means.values())
-        seconds = sum(means.get(kind, usual) for kind in self._ahead)
+        seconds = sum(means.get(kind, usual) for kind in self._ahead) / self._at_once
         return (
             f'about {seconds:.0f} s left' if seconds < 120 else f'about {seconds / 60:.0f} min left'
         )

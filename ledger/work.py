@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,26 +14,27 @@ from parameters import Experiment
 from progress import Runs
 from train import figures
 from train.network import configuration
-from train.study import quiet
+from train.several import Job, train_each
 
 PAGES = {Path('RESULTS.md'): page.markdown, Path('RESULTS.html'): page.html}
 
 
 def fill(
-    claims: Sequence[Claim], asked: Sequence[Claim], place: train.Place, *, trains: bool
+    claims: Sequence[Claim], asked: Sequence[Claim], place: train.Place, at_once: int = 0
 ) -> None:
-    """Keeps the runs of `asked` that are finished, or trained now, and writes all `claims`.
+    """Keeps the runs of `asked` that are finished, and writes all `claims`.
 
-    What is interrupted goes on with the next call: each run's results are kept when it ends.
+    What is missing is trained, `at_once` runs at a time; 0: it is not. What is interrupted goes on
+    with the next call: each run's results are kept when it ends.
     """
     missing = _missing(asked)
     for experiment in missing:
         _keep(experiment, place)
     missing = _missing(asked)
     write(claims)
-    if trains:
+    if at_once:
         print(f'{len(missing)} runs are missing' if missing else 'all runs are there')
-        for _ in _trained(missing, place):
+        for _ in _trained(missing, place, at_once):
             write(claims)
     draw(claims)
     write(claims)
@@ -85,19 +84,16 @@ def _keep(experiment: Experiment, place: train.Place) -> bool:
     return same
 
 
-def _trained(missing: Sequence[Experiment], place: train.Place) -> Iterator[Experiment]:
-    """Trains the runs one after the other, keeps what each found, and says how long it takes."""
-    log = place.runs / 'results.log'
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with Runs([page.said(experiment) for experiment in missing]) as runs:
-        for number, experiment in enumerate(missing, 1):
-            began = time.monotonic()
-            with quiet(log):
-                at = dataclasses.replace(place, figures=experiment.seed == 0)
-                train.run(experiment, inst.EXPERIMENTS[experiment.name], at)
+def _trained(missing: Sequence[Experiment], place: train.Place, at_once: int) -> Iterator[None]:
+    """Trains the runs, keeps what each found, and says how long the rest takes."""
+    jobs = [Job(run, inst.EXPERIMENTS[run.name], place.drawing(run.seed == 0)) for run in missing]
+    with Runs([page.said(run) for run in missing], at_once) as runs:
+        for number, (job, _, seconds) in enumerate(
+            train_each(jobs, place.runs / 'results.log', at_once), 1
+        ):
+            experiment = missing[job]
             _keep(experiment, place)
-            seconds = time.monotonic() - began
-            runs.end(seconds)
-            words = f'{number}/{len(missing)} {page.said(experiment)} seed {experiment.seed}'
+            runs.end(page.said(experiment), seconds)
+            words = f'{number}/{len(jobs)} {page.said(experiment)} seed {experiment.seed}'
             runs.say('; '.join(filter(None, [f'{words}: {seconds:.0f} s', runs.left()])))
-            yield experiment
+            yield

@@ -50,6 +50,10 @@ class Place:
         key = dataset.key_of(experiment)
         return self.root / experiment.name / runs.name_of(experiment, key, base)
 
+    def drawing(self, wanted: bool) -> Place:
+        """Returns the place for a run that draws, where any does, only if that is wanted."""
+        return dataclasses.replace(self, figures=self.figures and wanted)
+
     def of_parent(self) -> Place:
         """Returns the place for a parent: its own folder, never begun again."""
         return dataclasses.replace(self, run_dir=None, restart=False)

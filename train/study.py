@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +12,8 @@ from progress import Runs
 from spread import spread
 from studies import Study
 from train import figures, runs
-from train.experiment import Place, run
+from train.experiment import Place
+from train.several import Job, train_each
 
 _SHOWN = tuple(
     f'{split}/{name}' for split in ('test', 'validation') for name in ('accuracy', 'mse')
@@ -30,7 +28,9 @@ class Point(NamedTuple):
     metrics: dict[str, list[float]]
 
 
-def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -> dict[str, Any]:
+def run_study(
+    study: Study, catalogue: Mapping[str, Experiment], place: Place, at_once: int = 1
+) -> dict[str, Any]:
     """Runs what is missing of a study; writes and returns its mean, spread and differences.
 
     `catalogue` has the experiments as they stand there. A parent that several arms or values need
@@ -47,7 +47,7 @@ def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -
         name += f'-{study.over}={written(study.values[0])}'
     folder = place.root / study.name / name
     with runs.claimed(folder):
-        points = _points(study, catalogue, place, folder / 'log.txt')
+        points = _points(study, catalogue, place, folder / 'log.txt', at_once)
     results = {
         'study': study.name,
         'seeds': study.seeds,
@@ -71,45 +71,36 @@ def run_study(study: Study, catalogue: Mapping[str, Experiment], place: Place) -
 
 
 def _points(
-    study: Study, catalogue: Mapping[str, Experiment], place: Place, log: Path
+    study: Study, catalogue: Mapping[str, Experiment], place: Place, log: Path, at_once: int
 ) -> list[Point]:
     wanted = study.points()
     seeds = range(study.arms[0].seed, study.arms[0].seed + study.seeds)
-    jobs = [  # seeds outermost, so that an interrupted study has whole seeds
+    varied = [  # seeds outermost, so that an interrupted study has whole seeds
         (index, value, experiment.vary(seed=seed), catalogue[arm.name])
         for seed in seeds
         for index, (arm, value, experiment) in enumerate(wanted)
     ]
-    missing = [
-        place.restart or not (place.folder(experiment, base) / 'results.json').is_file()
-        for _, _, experiment, base in jobs
+    jobs = [  # the first seed draws
+        Job(experiment, base, place.drawing(experiment.seed == seeds[0]))
+        for _, _, experiment, base in varied
     ]
-    kinds = [str(index) for (index, *_), todo in zip(jobs, missing, strict=True) if todo]
-    found: dict[int, list[dict[str, float]]] = {index: [] for index in range(len(wanted))}
-    with Runs(kinds) as progress:
-        for done, (index, value, experiment, base) in enumerate(jobs, 1):
-            began = time.monotonic()
-            draws = experiment.seed == seeds[0]  # the first seed draws
-            with quiet(log):
-                metrics = run(experiment, base, dataclasses.replace(place, figures=draws))[
-                    'metrics'
-                ]
-            found[index].append(metrics)
-            if missing[done - 1]:
-                progress.end(time.monotonic() - began)
-            words = f'{done}/{len(jobs)} {_said(study, experiment, value, metrics)}'
+    missing = [job.is_missing for job in jobs]
+    kinds = [str(index) for (index, *_), todo in zip(varied, missing, strict=True) if todo]
+    found: dict[tuple[int, int], dict[str, float]] = {}  # by point and seed
+    with Runs(kinds, at_once) as progress:
+        for number, (job, results, seconds) in enumerate(train_each(jobs, log, at_once), 1):
+            index, value, experiment, _ = varied[job]
+            found[index, experiment.seed] = metrics = results['metrics']
+            if missing[job]:
+                progress.end(str(index), seconds)
+            words = f'{number}/{len(jobs)} {_said(study, experiment, value, metrics)}'
             progress.say('; '.join(filter(None, [words, progress.left()])))
     return [
-        Point(arm.name, value, {n: [m[n] for m in found[i]] for n in found[i][0]})
+        Point(
+            arm.name, value, {n: [found[i, seed][n] for seed in seeds] for n in found[i, seeds[0]]}
+        )
         for i, (arm, value, _) in enumerate(wanted)
     ]
-
-
-@contextlib.contextmanager
-def quiet(log: Path) -> Iterator[None]:
-    """Sends what a run prints to a file; progress bars, on the error stream, still show."""
-    with open(log, 'a', buffering=1) as opened, contextlib.redirect_stdout(opened):
-        yield
 
 
 def _said(study: Study, experiment: Experiment, value: Any, metrics: dict[str, float]) -> str:
