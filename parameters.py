@@ -176,6 +176,12 @@ class Experiment:
 
     epochs: int = _setting(10, 'training', 'passes over the training data, a phase')
     steps_per_epoch: int | None = _setting(None, 'training', 'updates an epoch; none: one pass')
+    patience: int = _setting(
+        0,
+        'training',
+        'epochs without a better validation loss that end a phase, which then has '
+        'the weights of its best; 0: it has its last',
+    )
     learning_rate: float = _setting(1e-3, 'training', 'at the start of a phase')
     batch_size: int | None = _setting(150, 'training', 'examples an update; none is the full batch')
     optimizer: str = _setting('adam', 'training', 'update rule')
@@ -430,7 +436,8 @@ _RANGES = {
     'beta': (0.0, 1e6), 'kl_warmup': (0, 10**6), 'pictures': (1, 10**4),
     'memory_code': (0, 10**4), 'kernel_size': (1, 99), 'code_size': (0, 10**6), 'crop': (0, 1000),
     'classify': (0.0, 1e6), 'image_channels': (1, 3), 'jpeg_quality': (0, 95),
-    'epochs': (0, 10**6), 'steps_per_epoch': (1, 10**6), 'batch_size': (1, 10**9),
+    'epochs': (0, 10**6), 'patience': (0, 10**6), 'steps_per_epoch': (1, 10**6),
+    'batch_size': (1, 10**9),
     'cache_bytes': (0, 2**63 - 1), 'head_dropout': (0.0, 0.99), 'finetune_epochs': (0, 10**6),
     'joint_epochs': (0, 10**6), 'importance_samples': (0, 10**6),
     'finetune_corruption': (0.0, 0.99), 'finetune_dropout': (0.0, 0.99),

@@ -45,6 +45,13 @@ SEQUENCES = (
 )  # fmt: skip
 
 
+PATIENT = (
+    '--experiment=phasewise', '--dataset=mnist5k', '--set=hidden=50,25', '--set=epochs=15',
+    '--set=patience=2', '--set=learning_rate=0.02', '--set=schedule=constant',
+    '--checkpoint_seconds=0.1',
+)  # fmt: skip
+
+
 def start(data_dir: Path, folder: Path, flags: tuple[str, ...] = FLAGS) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, 'main.py', *flags, f'--data_dir={data_dir}', f'--run_dir={folder}'],
@@ -108,7 +115,7 @@ def test_killed_mid_phase_and_damaged_it_resumes_and_ends_equal_bit_for_bit(
     assert_same(folder, undisturbed)
 
 
-@pytest.mark.parametrize('flags', [RANDOM, STREAMED, SEQUENCES])
+@pytest.mark.parametrize('flags', [RANDOM, STREAMED, SEQUENCES, PATIENT])
 def test_whatever_is_killed_goes_on_with_the_same_bits(data_dir, tmp_path, flags):
     """What is random, streamed, normalised, augmented or a sequence ends as if undisturbed."""
     folders = [tmp_path / name for name in ('whole', 'killed')]

@@ -292,3 +292,23 @@ def test_bfloat16_trains_and_is_named(main, tmp_path):
         for name in ('-bfloat16', '')
     )
     assert half == pytest.approx(full, rel=0.1) and half != full
+
+
+def test_a_run_with_patience_ends_early_and_keeps_its_best_epoch(main, digits, tmp_path):
+    code, out, err = main(
+        '--experiment=tied', f'--array={digits}', '--set=epochs=60', '--set=patience=3',
+        '--set=l2=0', '--set=learning_rate=0.03', '--set=schedule=constant',
+        f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 0, err
+    with open(tmp_path / 'run/metrics.csv', newline='') as file:
+        losses = [float(row['validation/mse']) for row in csv.DictReader(file)]
+    best = losses.index(min(losses)) + 1
+    assert len(losses) == best + 3 < 60 and f'keeps epoch {best}:' in out
+    found = results_of(tmp_path / 'run')['metrics']['validation/mse']
+    assert found == pytest.approx(min(losses), rel=1e-4) and found < losses[-1]
+
+
+def test_patience_needs_validation_examples(main, tmp_path):
+    code, _, err = main('--experiment=iris_linear', '--set=patience=3', f'--runs={tmp_path}')
+    assert code == 2 and 'patience=3: needs validation examples' in err

@@ -37,6 +37,9 @@ class State:
     before: int = 0  # updates done in the phases before it
     sums: list[float] = field(default_factory=list)  # of this epoch's losses, over its examples
     seconds: float = 0.0  # spent in this epoch
+    best: float | None = None  # the least validation loss of this phase's epochs,
+    best_epoch: int = 0  # and which of them has it, where the phase has patience
+    over: bool = False  # the phase has ended, and has its weights
 
     @property
     def updates(self) -> int:

@@ -142,6 +142,10 @@ def _check_data(experiment: Experiment, data: dataset.Dataset) -> None:
             f'{data.key}: a classifier needs labels, and this data set has none (folders by class, '
             'or y in the .npz file)'
         )
+    if experiment.patience and 'validation' not in data.splits:
+        raise UsageError(
+            f'patience={experiment.patience}: needs validation examples, and {data.key} has none'
+        )
     if (experiment.flip or experiment.crop) and not data.spec.picture:
         raise UsageError(
             f'{"flip" if experiment.flip else "crop"}: needs pictures, and {data.key} has none'

@@ -325,6 +325,7 @@ def train(
     state: State,
     *,
     name: str,
+    patience: int,
     save: Callable[[], None],
     checkpoints: Checkpoints,
     interrupts: Interrupts,
@@ -332,6 +333,7 @@ def train(
 ) -> None:
     """Runs the phase from `state` to its end, moving `state` along.
 
+    It ends early when `patience` epochs have passed since its best one; 0: it does not.
     `after_epoch(epoch, examples a second, mean losses)` is called at each epoch's end and returns
     what to show. Raises Diverged at a loss that is not finite; after a signal Interrupted, once
     the run is saved.
@@ -341,7 +343,7 @@ def train(
     total = updates.examples * epochs
     with tqdm(total=total, unit='ex', unit_scale=True, disable=None, leave=False) as bar:
         bar.update(state.step * total // updates.steps)
-        while state.step < updates.steps:
+        while state.step < updates.steps and not _waited(state, updates, patience):
             epoch, inside = divmod(state.step, updates.steps_per_epoch)
             if epoch != begun:
                 updates.begin(session, epoch, inside)
@@ -365,6 +367,12 @@ def train(
             if interrupts.pending or checkpoints.due():
                 save()
                 interrupts.check()
+
+
+def _waited(state: State, updates: Updates, patience: int) -> bool:
+    """Whether the best epoch is too long ago to go on."""
+    epoch, inside = divmod(state.step, updates.steps_per_epoch)
+    return bool(patience) and not inside and epoch - state.best_epoch >= patience
 
 
 def _run(session: tf.Session, updates: Updates, name: str, state: State, steps: int) -> list[float]:

@@ -121,6 +121,7 @@ def _extends(differences: list[tuple[str, Any, Any]], config: dict[str, Any]) ->
     experiment = config['experiment']
     (name, old, new), *others = differences
     exact = experiment['schedule'] == 'constant' and len(experiment['phases']) == 1
+    exact = exact and not experiment.get('patience')
     return name == 'epochs' and not others and new > old and exact
 
 

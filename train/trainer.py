@@ -15,6 +15,7 @@ import saved_graph
 from parameters import Experiment, Noise, Phase, schedule_of
 from saved_graph import SavedGraph
 from train import drawing, evaluate, loop, report, runs, transfer
+from train.best import Best
 from train.checkpoints import Checkpoints, State
 from train.evaluate import Evaluation
 from train.events import Events
@@ -83,7 +84,8 @@ class Trainer:
         """Trains one phase to its end, from wherever the run stands."""
         experiment, state, session = self.experiment, self.state, self.network.session
         length = loop.length_of(experiment, phase, len(self.splits['train']))
-        if index < state.phase or (index == state.phase and state.step >= length.steps):
+        is_over = state.over if experiment.patience else state.step >= length.steps
+        if index < state.phase or (index == state.phase and is_over):
             return
         if index > state.phase:
             self.state = state = State(phase=index, before=state.updates)
@@ -101,7 +103,11 @@ class Trainer:
                 self.network, {n: n for n in names}, reads=phase.reads, noise=noise
             )
         updates.initialize(session)
-        saved = [*self.network.variables, *updates.slots]
+        saved, best = [*self.network.variables, *updates.slots], None
+        if experiment.patience:
+            best = Best(self.network.variables, phase.name)
+            best.initialize(session)
+            saved += best.copies
         saver = tf.train.Saver(saved)
         self.checkpoints.expect(saved)
         if state.step:
@@ -115,6 +121,10 @@ class Trainer:
             if rows['validation'] is not None:
                 scored = validation.mean(rows['validation'])
                 shown |= {f'validation/{name}': value for name, value in scored.items()}
+                loss = sum(term.weight * scored[term.name] for term in phase.losses)
+                if best and (state.best is None or loss < state.best):
+                    best.keep(session)
+                    state.best, state.best_epoch = loss, epoch
             position = (phase.name, epoch, state.updates, state.seconds, speed)
             self.metrics.append(dict(zip(runs.POSITION, position, strict=True)), shown)
             self.events.add(state.updates, shown)
@@ -125,14 +135,20 @@ class Trainer:
             updates,
             state,
             name=phase.name,
+            patience=experiment.patience,
             save=save,
             checkpoints=self.checkpoints,
             interrupts=self.interrupts,
             after_epoch=after_epoch,
         )
+        if best:
+            best.take(session)
+        state.over = True
         save()
         updates.release(session)
-        print(report.phase(phase, self.metrics.rows, updates.steps, updates.examples))
+        print(report.phase(phase, self.metrics.rows, state.step, updates.examples))
+        if best:
+            print(f'{"":10}keeps epoch {state.best_epoch}: validation loss {state.best:.5g}')
         self.interrupts.check()
 
     def _read(self, phase: Phase, split: str) -> dataset.Rows | None:
