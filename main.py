@@ -21,8 +21,9 @@ from absl import flags
 
 import inst
 import questions
+from command_line import parse
 from errors import UsageError, UserError
-from parameters import DATASETS, PRECISIONS, Experiment, nearest, parse
+from parameters import DATASETS, PRECISIONS, Experiment, nearest
 from studies import Study
 
 FLAGS = flags.FLAGS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Sequence
 
 from tqdm import tqdm
@@ -42,5 +43,6 @@ class Runs:
         )
 
     def say(self, line: str) -> None:
-        """Prints a line above the bar."""
-        tqdm.write(line)
+        """Prints a line above the bar, and how long the rest takes."""
+        tqdm.write('; '.join(filter(None, [line, self.left()])))
+        sys.stdout.flush()

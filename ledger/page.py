@@ -9,8 +9,9 @@ from typing import Any
 
 import inst
 import webpage
+from command_line import changed, command
 from ledger.claim import Claim, Judgement
-from parameters import Experiment, changed, command
+from parameters import Experiment
 
 _HEAD = """\
 What the sources claim, what this project measures, and whether it holds; written by

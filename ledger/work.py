@@ -94,6 +94,6 @@ def _trained(missing: Sequence[Experiment], place: train.Place, at_once: int) ->
             experiment = missing[job]
             _keep(experiment, place)
             runs.end(page.said(experiment), seconds)
-            words = f'{number}/{len(jobs)} {page.said(experiment)} seed {experiment.seed}'
-            runs.say('; '.join(filter(None, [f'{words}: {seconds:.0f} s', runs.left()])))
+            words = f'{page.said(experiment)} seed {experiment.seed}: {seconds:.0f} s'
+            runs.say(f'{number}/{len(jobs)} {words}')
             yield

@@ -10,8 +10,8 @@ import dataset
 import inst
 import layers
 import questions
+from command_line import command
 from errors import UsageError
-from parameters import command
 from train.network import opened
 
 

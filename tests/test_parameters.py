@@ -12,8 +12,9 @@ from conftest import ROOT
 
 import inst
 import questions
+from command_line import command, parse
 from errors import UsageError
-from parameters import command, parse, restore, schedule_of
+from parameters import restore, schedule_of
 
 
 def test_a_variation_is_a_new_value():
@@ -128,6 +129,7 @@ def test_imports_run_one_way():
         'progress': set(),
         'webpage': set(),
         'parameters': {'errors'},
+        'command_line': {'errors', 'parameters'},
         'studies': {'parameters'},
         'inst': {'parameters'},
         'questions': {'errors', 'inst', 'parameters', 'studies'},
@@ -153,7 +155,7 @@ def test_imports_run_one_way():
             'recurrent',
             'saved_graph',
         },  # fmt: skip
-        'main': {'errors', 'inst', 'parameters', 'questions', 'studies', 'train'},
+        'main': {'command_line', 'errors', 'inst', 'parameters', 'questions', 'studies', 'train'},
     }
     ours = {*allowed, 'train'}
     allowed['train'] = ours - {'main', 'inst', 'questions'}

@@ -13,8 +13,9 @@ import tensorflow.compat.v1 as tf
 import dataset
 import disk
 import saved_graph
+from command_line import same_parent
 from errors import DataError, UsageError
-from parameters import Experiment, same_parent
+from parameters import Experiment
 from saved_graph import SavedGraph
 from train import report, runpage, runs, transfer
 from train import session as sessions

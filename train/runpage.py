@@ -8,7 +8,8 @@ from typing import Any
 
 import disk
 import webpage
-from parameters import FIELDS, Experiment, command, written
+from command_line import command
+from parameters import FIELDS, Experiment, written
 from train.report import scored
 
 NAME = 'report.html'

@@ -17,8 +17,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import disk
+from command_line import changed, same_parent
 from errors import DataError, RunInUse, UsageError
-from parameters import Experiment, changed, same_parent
+from parameters import Experiment
 
 POSITION = ('phase', 'epoch', 'step', 'seconds', 'examples_per_second')
 _UNCOMPARED = ('description', 'source', 'phases')  # words, and what follows from the fields

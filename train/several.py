@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from command_line import command, same_parent
 from errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
-from parameters import Experiment, command, same_parent
+from parameters import Experiment
 from train.experiment import Place, run
 from train.interrupts import Interrupts
 

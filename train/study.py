@@ -93,8 +93,7 @@ def _points(
             found[index, experiment.seed] = metrics = results['metrics']
             if missing[job]:
                 progress.end(str(index), seconds)
-            words = f'{number}/{len(jobs)} {_said(study, experiment, value, metrics)}'
-            progress.say('; '.join(filter(None, [words, progress.left()])))
+            progress.say(f'{number}/{len(jobs)} {_said(study, experiment, value, metrics)}')
     return [
         Point(
             arm.name, value, {n: [found[i, seed][n] for seed in seeds] for n in found[i, seeds[0]]}

@@ -1,0 +1,82 @@
+"""How an experiment is told on the command line, and its fields are read from there."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from errors import UsageError
+from parameters import FIELDS, IDENTITY, IMAGES, PARENTS, Experiment, nearest, written
+
+
+def parse(name: str, text: str) -> Any:
+    """Reads the value of a field from the command line, by the field's type; raises UsageError."""
+    if name.startswith(PARENTS):
+        return parse(name.removeprefix(PARENTS), text)
+    if name in IDENTITY or name == 'parent' or name not in FIELDS:
+        known = [n for n in FIELDS if n not in (*IDENTITY, 'parent')]
+        raise UsageError(f'--set {name}={text}: no such field{nearest(name, known)}')
+    kind = FIELDS[name].type
+    try:
+        if kind == 'bool':
+            return {'true': True, '1': True, 'false': False, '0': False}[text.lower()]
+        if kind.endswith(' | None') and text.lower() == 'none':
+            return None
+        kind = kind.removesuffix(' | None')
+        if kind == 'int':
+            return int(text)
+        if kind == 'float':
+            return float(text)
+        if kind == 'tuple[int, ...]':
+            return tuple(int(part) for part in text.split(',') if part.strip())
+    except (KeyError, ValueError):
+        wanted = {'bool': 'true or false', 'int': 'a whole number', 'float': 'a number',
+                  'tuple[int, ...]': 'whole numbers with commas, as 300,150'}[kind]  # fmt: skip
+        wanted += ', or none' if FIELDS[name].type.endswith('None') else ''
+        raise UsageError(f'--set {name}={text}: must be {wanted}') from None
+    return text
+
+
+def changed(experiment: Experiment, base: Experiment) -> dict[str, str]:
+    """Returns the training fields in which `experiment` differs from `base`, as text.
+
+    Those of a parent of the same name are among them, as `parent.x`.
+    """
+    apart = (*IDENTITY, *IMAGES, 'dataset', 'data_path', 'seed', 'precision', 'parent')
+    mine, theirs = experiment.fields(), base.fields()
+    found = {
+        name: written(value)
+        for name, value in mine.items()
+        if name not in apart and value != theirs.get(name)
+    }
+    if same_parent(experiment, base):
+        above = changed(experiment.parent, base.parent)
+        found |= {f'{PARENTS}{name}': value for name, value in above.items()}
+    return found
+
+
+def same_parent(experiment: Experiment, base: Experiment) -> bool:
+    """Whether both have a parent in the catalogue of one name, of which one may be a variation."""
+    parents = experiment.parent, base.parent
+    return all(isinstance(p, Experiment) and p.name == parents[0].name for p in parents)
+
+
+def command(experiment: Experiment, base: Experiment) -> str:
+    """Returns the command line that runs an experiment, a variation of the catalogue's `base`."""
+    flags = {'experiment': base.name}
+    own = experiment.dataset if experiment.data_path else ''
+    if own:
+        flags[own] = experiment.data_path
+    elif experiment.dataset != base.dataset:
+        flags['dataset'] = experiment.dataset
+    if isinstance(experiment.parent, str):
+        flags['parent'] = experiment.parent
+    for name in ('seed', 'precision'):
+        if getattr(experiment, name) != getattr(base, name):
+            flags[name] = getattr(experiment, name)
+    sizes = {n: v for n, v in experiment.fields().items() if n in IMAGES and v != getattr(base, n)}
+    settings = {n: written(v) for n, v in sizes.items()} | changed(experiment, base)
+    words = [f'--{name}={value}' for name, value in flags.items()]
+    for name, value in settings.items():
+        words += ['--set', f'{name}={value}']
+    return shlex.join(['python', 'main.py', *words])
