@@ -22,8 +22,8 @@ whole 95 % interval of its mean (Student's t) lies on one side, *open* where it 
 equality *holds* where that interval has zero in it, and is *better* where it is missed on the good
 side; of one seed, the difference alone. Seconds are those of the updates of one run, the mean over
 the seeds, on machines that did other things too; versions and CPUs are in the runs' files in
-`results/`. A run is repeated by `python main.py` and its flags, with `--seed`. The figures that the
-papers published are given as they are remembered: their texts were not at hand to be read again."""
+`results/`. A run is repeated by `python main.py` and its flags, with `--seed`. Of the figures that
+the papers published it is said where they were found; their texts were not at hand to be read."""
 _COLUMNS = ('claim', 'flags', 'measured', 'wanted', 'verdict', 'seeds', 'seconds')
 FIGURES = Path('docs')
 _VERDICTS = ('holds', 'better', 'fails', 'open', 'not yet measured')
