@@ -93,9 +93,15 @@ def due(network: str, index: int, facts: dict[str, Any]) -> list[Contender]:
     return found[turn:] + found[:turn]
 
 
+def rounds_of(network: str, facts: dict[str, Any]) -> int:
+    """Returns the rounds of a network that count."""
+    return facts['rounds'] * NETWORKS[network][0].often
+
+
 def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], str]) -> Seconds:
     """Trains a network by every contender, round by round."""
     measured: Seconds = {}
+    rounds = rounds_of(network, facts)
 
     def ask(worker: Worker, name: str, command: dict[str, int] | None = None) -> Any:
         try:
@@ -112,10 +118,10 @@ def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], 
             name = contender.name
             workers[name] = Worker(task._replace(network=network, contender=name))
             stack.callback(workers[name].close)
-            measured[name] = [None] * facts['rounds']
+            measured[name] = [None] * rounds
         for name, worker in workers.items():
             ask(worker, name)
-        for index in range(facts['rounds'] + 1):
+        for index in range(rounds + 1):
             for name in (contender.name for contender in due(network, index, facts)):
                 seconds = None
                 if isinstance(measured[name], list):
@@ -125,7 +131,7 @@ def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], 
                     measured[name][index - 1] = seconds
                 said = f'{seconds:.2f} s an epoch' if seconds else measured[name]
                 print(
-                    f'{network}, round {index} of {facts["rounds"]}, {name}: {said}; {left()}',
+                    f'{network}, round {index} of {rounds}, {name}: {said}; {left()}',
                     file=sys.stderr,
                 )
     return measured
@@ -134,7 +140,7 @@ def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], 
 def measure_all(task: Task, facts: dict[str, Any], file: Path) -> report.Results:
     """Measures what --only names and puts it in place of what `file` has of it; returns it all."""
     results: report.Results = json.loads(file.read_text()) if file.is_file() else {}
-    jobs = sum(len(due(n, r, facts)) for n in NETWORKS for r in range(facts['rounds'] + 1))
+    jobs = sum(len(due(n, r, facts)) for n in NETWORKS for r in range(rounds_of(n, facts) + 1))
     if not jobs:
         raise SystemExit(
             f'error: --only={FLAGS.only}: names nothing whose data is here; pictures are found '

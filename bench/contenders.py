@@ -29,6 +29,8 @@ from errors import DataError, UserError
 from parameters import Experiment, Spec
 
 _PICTURES = 6400  # of CIFAR-10, that convolutional networks train on
+_OPEN = contextlib.ExitStack()  # sessions, for as long as the process lives
+_BLOCK = 0.5  # seconds of updates, before it is another's turn
 _SEQUENCES = 12_800  # digits, that LSTMs train on
 
 
@@ -50,12 +52,7 @@ def product(experiment: Experiment, task: Task) -> Round:
     """
     import train
 
-    data_dir = Path(task.data_dir)
-    if experiment.data_path:
-        data_dir = Path(task.folder, 'data')
-        experiment = experiment.vary(data_path=str(Path(task.folder, experiment.data_path)))
-    else:
-        experiment = experiment.vary(dataset=task.dataset)
+    experiment, data_dir = _with_data(experiment, task)
     phases = any(contender.base == 'stand-alone' for contender in NETWORKS[task.network])
     seconds = _seconds_of_updates if phases else _seconds_between_events
 
@@ -70,17 +67,49 @@ def product(experiment: Experiment, task: Task) -> Round:
     return train_round
 
 
-def unguarded(experiment: Experiment, task: Task) -> Round:
-    """Trains like `product`, without checkpoints, flushing to disk, or a look at the gradients."""
+def _with_data(experiment: Experiment, task: Task) -> tuple[Experiment, Path]:
+    """Returns the experiment on the benchmark's data, and where its records are kept."""
+    if experiment.data_path:
+        file = Path(task.folder, experiment.data_path)
+        return experiment.vary(data_path=str(file)), Path(task.folder, 'data')
+    return experiment.vary(dataset=task.dataset), Path(task.data_dir)
+
+
+def steps(experiment: Experiment, task: Task, *, checked: bool = True) -> Round:
+    """Makes the product's updates for half a second, with its look at loss and gradients or not.
+
+    The seconds are an epoch's, at that speed.
+    """
     import tensorflow.compat.v1 as tf
 
-    import disk
-    from train.checkpoints import Checkpoints
+    import dataset
+    from parameters import schedule_of
+    from train import loop
+    from train.network import built
 
-    tf.debugging.check_numerics = lambda tensor, message: tf.no_op()
-    disk.flush = lambda path: None
-    Checkpoints.due = lambda self: False
-    return product(experiment, task)
+    if not checked:
+        tf.debugging.check_numerics = lambda tensor, message: tf.no_op()
+    experiment, data_dir = _with_data(experiment, task)
+    data = dataset.load(experiment, data_dir)
+    network = _OPEN.enter_context(built(experiment, data.spec, None))
+    phase, train = schedule_of(experiment)[0], data.splits['train']
+    updates = loop.build(experiment, phase, train, data.spec.picture, network.tower())
+    updates.initialize(network.session)
+    updates.begin(network.session, 0, 0)
+    count = max(1, updates.steps_per_epoch // 2)
+
+    def some(seed: int, epochs: int) -> float:
+        nonlocal count
+        feeds = {updates.first: 0, updates.last: count}
+        feeds[updates.sums_before] = [0.0] * len(updates.terms)
+        began = time.perf_counter()
+        network.session.run(updates.sums, feeds)
+        seconds = (time.perf_counter() - began) / count
+        if not seed:  # the round that is not counted
+            count = min(count, max(1, round(_BLOCK / seconds)))
+        return seconds * updates.steps_per_epoch
+
+    return some
 
 
 class _Terminal(io.StringIO):
@@ -261,7 +290,8 @@ def _in_folder(trainer: Callable[[Experiment, Path], Round]) -> Callable[[Experi
 
 TRAINERS = {
     'product': product,
-    'unguarded': unguarded,
+    'steps': steps,
+    'steps_unchecked': functools.partial(steps, checked=False),
     'bare': bare,
     'keras': keras,
     'pytorch': pytorch,
