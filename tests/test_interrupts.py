@@ -12,7 +12,7 @@ from conftest import ROOT, results_of, weights_of
 import recording
 import saved_graph
 import sources
-from train import drawing, evaluate, loop, study
+from train import drawing, evaluate, loop, several
 from train.checkpoints import Checkpoints
 
 SMALL = ('--set=hidden=12,6', '--set=epochs=2')
@@ -33,7 +33,7 @@ PLACES = {
     'drawing': (drawing, 'draw', 0, PHASES),
     "in the parent's evaluation": (evaluate, 'score', 0, CHILD),
     "after the parent's": (saved_graph, 'read', 0, CHILD),
-    'in a study': (study, 'run', 1, ('--experiment=phasewise', '--seeds=2', *SMALL)),
+    'in a study': (several, 'run', 1, ('--experiment=phasewise', '--seeds=2', *SMALL)),
 }
 
 
