@@ -316,8 +316,8 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
         length = None
         if indices[0].shape[1] > 3:
             length = np.concatenate([index[:, 3] for index in indices]).astype(np.int32)
-        read = stored[: None if fits else 1]  # a first one shows whether the manifest fits them
-        x = read if fits else stored
+        stored.check()  # before memory is taken for as many as the manifest says
+        x = stored[:] if fits else stored
         splits[split] = Rows(x, y if classes else None, length=length)
     splits.setdefault('test', splits['train'])
     is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in _DRAWABLE)

@@ -132,6 +132,10 @@ class Records:
         """The type of the array's values."""
         return np.dtype(self.form.dtype)
 
+    def check(self) -> None:
+        """Raises DataError where the first record is not of the form that the manifest says."""
+        self._decoded(self._read(self._rows[:1]))
+
     def __getitem__(self, chosen: slice | np.ndarray) -> np.ndarray:
         """Reads and decodes the chosen rows."""
         rows = self._rows[chosen]

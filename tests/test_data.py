@@ -150,7 +150,7 @@ def test_shards_that_are_swapped_or_one_of_them_twice_are_noticed(tmp_path, monk
             dataset.read(tmp_path / 'made')
 
 
-@pytest.mark.parametrize('shape', [[1], [3, 5], [12, 12]])
+@pytest.mark.parametrize('shape', [[1], [3, 5], [12, 12], [3, 4, 1 << 29]])
 @pytest.mark.parametrize('budget', [1 << 30, 0])
 def test_a_manifest_whose_shape_is_not_that_of_the_records_is_noticed(records, shape, budget):
     folder, _ = records
