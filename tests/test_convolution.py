@@ -226,14 +226,6 @@ def test_impossible_convolutional_values_are_refused(changes, words):
         TINY.vary(**changes)
 
 
-def test_augmentation_needs_a_network_that_reads_pictures(main, digits, tmp_path):
-    code, _, err = main(
-        '--experiment=phasewise_classifier', f'--array={digits}', '--set=flip=true',
-        '--set=epochs=1', f'--run_dir={tmp_path}/run',
-    )  # fmt: skip
-    assert code == 2 and 'flip: needs a network that reads pictures' in err
-
-
 def test_the_exported_graph_normalises_by_what_was_learned(main, digits, tmp_path):
     """A picture's codes do not depend on the pictures beside it, unless training is fed."""
     code, _, err = main(

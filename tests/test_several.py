@@ -43,7 +43,7 @@ def test_what_a_run_fails_of_is_said_and_is_the_exit_code(main, digits, tmp_path
     assert code == 4 and err.startswith('error: tied: joint: the ') and len(err.splitlines()) == 1
 
 
-def test_a_signal_stops_all_of_them_saved_and_the_same_command_goes_on(digits, data_dir, tmp_path):
+def test_a_signal_stops_all_of_them_saved(digits, data_dir, tmp_path):
     line = [sys.executable, 'main.py', '--experiment=tied', f'--array={digits}', '--seeds=2',
             '--jobs=2', *TINY, '--set=epochs=4000', f'--runs={tmp_path}', f'--data_dir={data_dir}',
             '--checkpoint_seconds=0.1']  # fmt: skip
@@ -58,8 +58,6 @@ def test_a_signal_stops_all_of_them_saved_and_the_same_command_goes_on(digits, d
     assert process.returncode == 143 and 'goes on from here' in err
     done = subprocess.run(['pgrep', '-f', str(tmp_path)], capture_output=True, text=True)
     assert not done.stdout
-    shorter = [flag.replace('=4000', '=1') for flag in line]
-    assert subprocess.run(shorter, cwd=ROOT, **quiet).returncode == 0
 
 
 def test_a_parent_is_trained_once_and_before_what_restores_it(tmp_path):
