@@ -504,5 +504,5 @@ def _owner(name: str, experiment: Experiment) -> str:
 
 
 def written(value: Any) -> str:
-    """Writes a value as `parse` reads it."""
+    """Writes a value as the command line reads it."""
     return ','.join(map(str, value)) if isinstance(value, tuple) else str(value).lower()

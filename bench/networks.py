@@ -73,8 +73,8 @@ def _beside_unchecked(experiment: Experiment) -> list[Contender]:
     """Returns the product's updates, and the same without the look at what is not finite."""
     wanted = 'at most 1.02'
     return [
-        Contender('checked', 'steps', experiment, 'unchecked', wanted, most=1.02, often=12),
-        Contender('unchecked', 'steps_unchecked', experiment, 'unchecked', often=12),
+        Contender('checked', 'steps', experiment, 'unchecked', wanted, most=1.02, often=30),
+        Contender('unchecked', 'steps_unchecked', experiment, 'unchecked', often=30),
     ]
 
 

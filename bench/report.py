@@ -46,11 +46,11 @@ pictures of CIFAR-10; PyTorch's two layouts of memory are both there, to be beat
 batches of 32 by the pipeline that feeds training, by a plain tf.data pipeline over the same records
 in file order, and one by one from the original files. Recording is `--images` on the 60,000 files
 of CIFAR-10, hashes and manifest included, nothing read back into memory, beside a loop that opens,
-fits, encodes and writes them; one pass a round. Checked updates
-are those of the product, which looks at its loss and at every gradient for what is not finite,
-beside the same without that: half a second of one, half a second of the other, twelve times as many
-rounds. What else guards a run are its checkpoints, which are spaced so that they take at most 1 %
-of the time, and files that are flushed to disk at the end of an epoch."""
+fits, encodes and writes them; one pass a round. Checked updates are those of the product, which
+looks after each call for what is not finite, beside the same without that: a call of a fifth of a
+second of one, a call of the other, thirty times as many rounds. What else guards a run are its
+checkpoints, which are spaced so that they take at most 1 % of the time, and files that are
+flushed to disk at the end of an epoch."""
 
 
 def render(results: Results) -> str:

@@ -17,13 +17,14 @@ SMALL = inst.phasewise.vary(hidden=(10, 5), epochs=3, batch_size=32)
 DATA = Rows(np.random.default_rng(0).integers(0, 256, (100, 20), np.uint8), None)
 
 
-def run_phase(experiment, phase, rows, reads, calls=(None,), spec=SPEC):
+def run_phase(experiment, phase, rows, reads, calls=(None,), spec=SPEC, watched=False):
     """Trains one phase; returns (variables before, after, sums). `calls` cuts the steps."""
     with built(experiment, spec, None) as network:
         session = network.session
         if rows is None:
             rows = Rows(network.compute(reads, DATA), None)
-        updates = loop.build(experiment, phase, rows, (), network.tower(reads))
+        tower = network.tower(reads)
+        updates = loop.build(experiment, phase, rows, (), tower, watched=watched)
         updates.initialize(session)
         before = network.values()
         step, sums = 0, [0.0] * len(updates.terms)
@@ -165,26 +166,31 @@ def test_activations_over_the_budget_are_mapped_from_disk_and_equal(tmp_path):
         np.testing.assert_array_equal(one[name], other[name])
 
 
-def test_a_gradient_that_is_no_number_moves_nothing_and_is_named():
+def spoiled_from_step_four(network, phase):
     """The loss is finite; from the fourth step on, one gradient is not."""
+
+    def tower(batch, mode):
+        endpoints = network.tower()(batch, mode)
+        (kernel,) = (v for v in network.variables if v.op.name == 'layer1/kernel')
+        late = mode.seed[1] >= 3
+
+        @tf.custom_gradient
+        def spoiled(value):
+            return value, lambda gradient: gradient * tf.where(late, np.nan, 1.0)
+
+        extra = spoiled(tf.reduce_sum(kernel))
+        name = phase.losses[0].name
+        plain = endpoints.losses[name]
+        return endpoints._replace(losses={**endpoints.losses, name: lambda: plain() + extra})
+
+    return tower
+
+
+def test_a_gradient_that_is_no_number_moves_nothing_and_is_named():
     phase = schedule_of(SMALL)[0]
     with built(SMALL, SPEC, None) as network:
-
-        def tower(batch, mode):
-            endpoints = network.tower()(batch, mode)
-            (kernel,) = (v for v in network.variables if v.op.name == 'layer1/kernel')
-            late = mode.seed[1] >= 3
-
-            @tf.custom_gradient
-            def spoiled(value):
-                return value, lambda gradient: gradient * tf.where(late, np.nan, 1.0)
-
-            extra = spoiled(tf.reduce_sum(kernel))
-            name = phase.losses[0].name
-            plain = endpoints.losses[name]
-            return endpoints._replace(losses={**endpoints.losses, name: lambda: plain() + extra})
-
-        updates = loop.build(SMALL, phase, DATA, (), tower)
+        tower = spoiled_from_step_four(network, phase)
+        updates = loop.build(SMALL, phase, DATA, (), tower, watched=True)
         updates.initialize(network.session)
         updates.begin(network.session, 0, 0)
         state = State(sums=[0.0] * len(updates.terms))
@@ -197,3 +203,26 @@ def test_a_gradient_that_is_no_number_moves_nothing_and_is_named():
         assert all(np.array_equal(before[name], after[name]) for name in before)
         slots = network.session.run(updates.slots)
         assert all(np.isfinite(slot).all() for slot in slots)
+
+
+@pytest.mark.parametrize('optimizer', ['adam', 'momentum', 'sgd'])
+def test_where_nothing_watches_it_is_noticed_at_the_end_of_the_call(optimizer):
+    experiment = SMALL.vary(optimizer=optimizer, learning_rate=1e-3)
+    phase = schedule_of(experiment)[0]
+    with built(experiment, SPEC, None) as network:
+        updates = loop.build(experiment, phase, DATA, (), spoiled_from_step_four(network, phase))
+        updates.initialize(network.session)
+        updates.begin(network.session, 0, 0)
+        state = State(sums=[0.0] * len(updates.terms))
+        loop._run(network.session, updates, 'phase1', state, 3)
+        with pytest.raises(Diverged, match='not a finite number at a step from 1 to 4'):
+            loop._run(network.session, updates, 'phase1', state, 4)
+
+
+def test_to_watch_changes_no_bit():
+    phase = schedule_of(SMALL)[0]
+    _, one, one_sums = run_phase(SMALL, phase, DATA, 'X')
+    _, other, other_sums = run_phase(SMALL, phase, DATA, 'X', watched=True)
+    assert one_sums == other_sums
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])

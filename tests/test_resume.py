@@ -1,6 +1,7 @@
 """Runs that are killed, interrupted, locked out or diverge, as real processes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -172,18 +173,22 @@ def test_a_second_process_in_the_same_folder_is_refused(data_dir, tmp_path):
     assert len(err.splitlines()) == 1
 
 
-def test_a_diverging_run_exits_4_and_names_the_step(main, tmp_path):
-    code, _, err = main(
-        '--experiment=tied',
+def test_a_diverging_run_exits_4_and_names_the_step_where_its_second_phase_went_wrong(main):
+    code, out, err = main(
+        '--experiment=phasewise_finetune',
         '--dataset=mnist5k',
-        '--set',
-        'learning_rate=1000',
-        '--set',
-        'optimizer=sgd',
+        *('--set', 'epochs=1', '--set', 'finetune_epochs=2', '--set', 'parent.epochs=1'),
+        *('--set', 'optimizer=sgd', '--set', 'finetune_learning_rate=1000'),
     )
     assert code == 4 and len(err.splitlines()) == 1
-    assert 'not a finite number at step' in err
-    assert not list(tmp_path.glob('runs/tied/*/results.json'))
+    words = r'finetune: the (loss|gradient of \S+) is not a finite number at step (\d+)'
+    found = re.search(words, err)
+    first, last = re.search(r'at a step from (\d+) to (\d+)', out).groups()
+    assert int(first) <= int(found[2]) <= int(last)
+    assert 'looks for that step' in out and 'resumes after update 27' in out
+    (folder,) = map(Path, re.findall(r'^phasewise_finetune on .* -> (.*)$', out, re.M))
+    assert (folder / 'checkpoints' / '000000027').is_dir()
+    assert not (folder / 'results.json').exists()
 
 
 def test_the_progress_bar_is_quiet_when_not_a_terminal(undisturbed, data_dir):

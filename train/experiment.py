@@ -14,7 +14,7 @@ import dataset
 import disk
 import saved_graph
 from command_line import same_parent
-from errors import DataError, UsageError
+from errors import DataError, Diverged, UsageError
 from parameters import Experiment
 from saved_graph import SavedGraph
 from train import report, runpage, runs, transfer
@@ -104,9 +104,19 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             config['parent'] = saved_graph.checksum(restored.variables)
         runs.settle(folder, config)
         _settle_environment(folder, experiment)
-        checkpoints = Checkpoints(folder, place.checkpoint_seconds)
-        trainer = Trainer(experiment, data, folder, restored, checkpoints, interrupts)
-        results = trainer.finish(figures=place.figures and not place.tune)
+
+        def finished(*, watched: bool = False) -> dict[str, Any]:
+            checkpoints = Checkpoints(folder, place.checkpoint_seconds)
+            trainer = Trainer(
+                experiment, data, folder, restored, checkpoints, interrupts, watched=watched
+            )
+            return trainer.finish(figures=place.figures and not place.tune)
+
+        try:
+            results = finished()
+        except Diverged as error:
+            print(f'{error}\nlooks for that step, from the last checkpoint on')
+            results = finished(watched=True)
         runpage.write(folder, experiment, base, results)
         print(report.scores(results))
         print(f'{runpage.NAME}, metrics.csv and the saved graph (prefix model) are in {folder}')

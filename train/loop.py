@@ -47,6 +47,7 @@ class Updates(NamedTuple):
     last: tf.Tensor
     sums_before: tf.Tensor  # adding to these
     sums: tf.Tensor  # the losses, summed over examples, float64
+    health: tf.Tensor  # a number that is finite as long as all gradients were
     last_step: tf.Variable  # the last one applied
     begin: Callable[[tf.Session, int, int], None]  # (session, epoch, step within it)
     data: dict[tf.Variable, np.ndarray]  # what must be set before the first step
@@ -85,12 +86,19 @@ def length_of(experiment: Experiment, phase: Phase, examples: int) -> Length:
 
 
 def build(
-    experiment: Experiment, phase: Phase, rows: Rows, picture: tuple[int, ...], tower: Tower
+    experiment: Experiment,
+    phase: Phase,
+    rows: Rows,
+    picture: tuple[int, ...],
+    tower: Tower,
+    *,
+    watched: bool = False,
 ) -> Updates:
     """Builds the updates of one phase over `rows`, which hold what the phase reads.
 
-    `picture` is the shape of an example as it is drawn, if it is one.
-    Raises ValueError where the phase's pattern matches no variable that its losses move.
+    `picture` is the shape of an example as it is drawn, if it is one. Where they are `watched`, a
+    loss or gradient that is not finite is named, and moves nothing: this reads every gradient once
+    more. Raises ValueError where the phase's pattern matches no variable that its losses move.
     """
     length = length_of(experiment, phase, len(rows))
     rate = phase.learning_rate or experiment.learning_rate
@@ -114,11 +122,7 @@ def build(
         weights = [_weight(term, step, length.steps_per_epoch) for term in phase.losses]
         loss = tf.add_n([w * m for w, m in zip(weights, means, strict=True)])
         gradients = tf.gradients(loss, variables)
-        checks = [
-            tf.debugging.check_numerics(tf.nn.l2_loss(g), f'gradient of {v.op.name}')
-            for g, v in zip(gradients, variables, strict=True)
-            if g is not None
-        ]
+        checks = _checks(loss, gradients, variables) if watched else []
         if experiment.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, experiment.clip_norm)
         moved = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
@@ -127,12 +131,12 @@ def build(
         optimizer = _optimizer(
             experiment, phase, _scheduled(experiment.schedule, rate, step, length.steps)
         )
-        with tf.control_dependencies([tf.debugging.check_numerics(loss, 'loss'), *checks]):
+        with tf.control_dependencies(checks):
             applied = [
                 optimizer.apply_gradients(moved),
                 *follow(mode.statistics, phase.trainable, step),
             ]
-        made.update(optimizer=optimizer, trained=tuple(v.op.name for _, v in moved))
+        made.update(optimizer=optimizer, trained=[v for _, v in moved])
         with tf.control_dependencies([*applied, last_step.assign(step)]):
             count = tf.cast(tf.shape(x)[0], tf.float64)
             return step + 1, sums + count * tf.cast(tf.stack(means), tf.float64)
@@ -150,6 +154,8 @@ def build(
             parallel_iterations=1,  # a step begins when the one before it is applied
             back_prop=False,
         )
+        with tf.control_dependencies([sums]):
+            health = _health(made['optimizer'], made['trained'])
     return Updates(
         terms=tuple(term.name for term in phase.losses),
         examples=length.examples,
@@ -159,15 +165,38 @@ def build(
         last=last,
         sums_before=sums_before,
         sums=sums,
+        health=health,
         last_step=last_step,
         begin=feed.begin,
         data=data,
         slots=made['optimizer'].variables(),
-        trained=made['trained'],
+        trained=tuple(v.op.name for v in made['trained']),
         failure=lambda: next(
             filter(None, (getattr(p, 'failure', None) for p in vars(rows).values())), None
         ),
     )
+
+
+def _checks(
+    loss: tf.Tensor, gradients: list[tf.Tensor | None], variables: list[tf.Variable]
+) -> list[tf.Tensor]:
+    """Returns what fails, naming it, where the loss or a gradient is not finite."""
+    norms = {
+        f'gradient of {variable.op.name}': tf.nn.l2_loss(gradient)
+        for gradient, variable in zip(gradients, variables, strict=True)
+        if gradient is not None
+    }
+    return [tf.debugging.check_numerics(v, n) for n, v in ({'loss': loss} | norms).items()]
+
+
+def _health(optimizer: tf.train.Optimizer, variables: list[tf.Variable]) -> tf.Tensor:
+    """Returns a sum over what the gradients were added to: once one was not finite, nor is this.
+
+    That is the optimizer's last slot (of Adam the mean square), or where it has none the variables.
+    """
+    slots = optimizer.get_slot_names()
+    held = [optimizer.get_slot(v, slots[-1]) for v in variables] if slots else variables
+    return tf.add_n([tf.reduce_sum(variable.read_value()) for variable in held])
 
 
 def _weight(term: Term, step: tf.Tensor, steps_per_epoch: int) -> float | tf.Tensor:
@@ -382,7 +411,7 @@ def _run(session: tf.Session, updates: Updates, name: str, state: State, steps: 
         updates.sums_before: state.sums,
     }
     try:
-        return session.run(updates.sums, feeds).tolist()
+        sums, health = session.run([updates.sums, updates.health], feeds)
     except tf.errors.OpError as error:
         if updates.failure():
             raise updates.failure() from None
@@ -394,3 +423,9 @@ def _run(session: tf.Session, updates: Updates, name: str, state: State, steps: 
             f'{name}: the {found[1]} is not a finite number at step {failed}, whose update is not '
             'applied; the last checkpoint is kept. Try a smaller --set learning_rate=...'
         ) from None
+    if not np.isfinite([*sums, health]).all():
+        raise Diverged(
+            f'{name}: a loss or gradient is not a finite number at a step from {state.step + 1} to '
+            f'{state.step + steps}; the last checkpoint is kept'
+        )
+    return sums.tolist()

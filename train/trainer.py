@@ -34,6 +34,8 @@ class Trainer:
         restored: SavedGraph | None,
         checkpoints: Checkpoints,
         interrupts: Interrupts,
+        *,
+        watched: bool = False,
     ):
         self.experiment = experiment
         self.data = data
@@ -41,6 +43,7 @@ class Trainer:
         self.restored = restored
         self.interrupts = interrupts
         self.checkpoints = checkpoints
+        self.watched = watched  # every loss and gradient, at each step
         self.state = checkpoints.latest() or State()
         self.metrics = runs.Metrics(folder, self.state.updates)
         train = data.splits['train']
@@ -93,7 +96,7 @@ class Trainer:
         if phase.reads == 'codings' and experiment.standardize_codings and not state.step:
             self._standardize(rows['train'])
         picture, tower = self.data.spec.picture, self.network.tower(phase.reads)
-        updates = loop.build(experiment, phase, rows['train'], picture, tower)
+        updates = loop.build(experiment, phase, rows['train'], picture, tower, watched=self.watched)
         names = [term.name for term in phase.losses]
         names += ['accuracy'] if experiment.classifies else []
         # A denoiser is validated as it trains, a classifier on clean inputs.
