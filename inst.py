@@ -650,10 +650,16 @@ semi600 = sdae2010.vary(
     'semi600',
     description='600 labels: softmax on sdae2010_stack, fine-tuned on shifted digits',
     source=KINGMA,
-    label_fraction=600 / 55_000,
+    label_fraction=0.010915,  # 600 of 55,000: the share of each class is rounded
     steps_per_epoch=100,
     batch_size=64,
     crop=2,
+)
+semi600_self = semi600.vary(
+    'semi600_self',
+    description='the same, and the other digits under the labels that semi600 gives them',
+    parent=semi600,
+    labels='parent',
 )
 semi600_plain = semi600.vary(
     'semi600_plain', description='the same on the digits as they are', crop=0

@@ -32,6 +32,7 @@ ORDERS = ('reverse', 'forward')
 OPTIMIZERS = ('adam', 'momentum', 'sgd')
 PRECISIONS = ('float32', 'bfloat16')
 SCHEDULES = ('constant', 'cosine')
+LABELS = ('data', 'parent')
 TASKS = ('reconstruct', 'predict', 'composite')
 TRAININGS = ('joint', 'greedy')
 
@@ -200,6 +201,9 @@ class Experiment:
     label_fraction: float = _setting(
         1.0, 'transfer dense conv', 'share of each class whose labels are trained on'
     )
+    labels: str = _setting(
+        'data', 'transfer', 'parent: it labels what label_fraction leaves out, to be trained on too'
+    )
     head: tuple[int, ...] = _setting((100, 50), 'transfer', "widths of the classifier's layers")
     head_activation: str = _setting('elu', 'transfer', "of the classifier's layers")
     head_dropout: float = _setting(0.0, 'transfer', "share of the head's inputs dropped")
@@ -268,6 +272,10 @@ class Experiment:
             )
         if self.joint_epochs and self.training != 'greedy':
             raise UsageError(f'joint_epochs={self.joint_epochs}: needs training=greedy')
+        if self.labels == 'parent' and self.label_fraction == 1:
+            raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
+        if self.labels == 'parent' and not getattr(self.parent, 'classifies', True):
+            raise UsageError(f'labels=parent: {self.parent.name} is no classifier')
         if self.network == 'lstm' and not self.parent:
             self._check_sequences()
         if self.variational and self.network == 'conv' and not self.code_size:
@@ -426,7 +434,7 @@ _CHOICES = {
     'initializer': INITIALIZERS, 'training': TRAININGS, 'corruption_kind': CORRUPTIONS,
     'optimizer': OPTIMIZERS, 'precision': PRECISIONS, 'schedule': SCHEDULES,
     'initial': INITIALS, 'head_activation': ACTIVATIONS, 'decoder': DECODERS,
-    'task': TASKS, 'order': ORDERS,
+    'task': TASKS, 'order': ORDERS, 'labels': LABELS,
 }  # fmt: skip
 _RATES = ('learning_rate', 'finetune_learning_rate', 'joint_learning_rate')
 _RANGES = {

@@ -13,6 +13,7 @@ import questions
 from command_line import command
 from errors import UsageError
 from train.network import opened
+from train.predict import taught
 
 
 def test_the_estimated_likelihood_is_the_integral_over_the_codes(main, digits, data_dir, tmp_path):
@@ -151,3 +152,44 @@ def test_what_cannot_be_tuned_is_said(main, tmp_path):
     assert code == 2 and 'iris has no validation examples' in err
     code, _, err = main('--mode=results', '--tune')
     assert code == 2 and '--tune: the claims say what is run' in err
+
+
+def test_a_parent_labels_what_the_share_leaves_out(main, digits, data_dir, tmp_path):
+    flags = ('--experiment=semi600_self', f'--array={digits}', f'--runs={tmp_path}',
+             '--set=label_fraction=0.1', '--set=parent.label_fraction=0.1',
+             '--set=parent.parent.epochs=1', '--set=parent.parent.hidden=30,20',
+             '--set=parent.finetune_epochs=2', '--set=finetune_epochs=1')  # fmt: skip
+    code, out, err = main(*flags)
+    assert code == 0, err
+    (parent,) = (tmp_path / 'semi600').iterdir()
+    with opened(parent) as teacher:
+        rows = dataset.load(teacher.experiment, data_dir).splits['train']
+        given = teacher.compute('logits', rows).argmax(axis=1)
+    known = dataset.stratified(rows.y, 0.1, 0)
+    wanted = given.copy()
+    wanted[known] = rows.y[known]
+    found = taught(str(parent / 'model'), rows, 0.1, 0)
+    np.testing.assert_array_equal(found.y, wanted)
+    assert (wanted != rows.y).any() and (wanted != given).any()
+    assert f'\n{len(rows)} train' in out.split('semi600_self on')[1]  # all, and not a tenth
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'label_fraction': 1.0}, 'needs label_fraction below 1'),
+        ({'parent': inst.sdae2010_stack}, 'sdae2010_stack is no classifier'),
+    ],
+)
+def test_who_cannot_label_is_told(changes, words):
+    with pytest.raises(UsageError, match=words):
+        inst.semi600_self.vary(**changes)
+
+
+def test_a_strangers_graph_without_logits_cannot_label(main, digits, tmp_path):
+    flags = ('--set=epochs=1', f'--array={digits}', f'--run_dir={tmp_path}/stack')
+    assert main('--experiment=tied', *flags)[0] == 0
+    code, _, err = main(
+        '--experiment=semi600_self', f'--parent={tmp_path}/stack', f'--array={digits}'
+    )
+    assert code == 3 and 'holds no tensor logits:0' in err and len(err.splitlines()) == 1

@@ -1,19 +1,23 @@
-"""Labels for new pictures, from a finished classifier's run folder alone."""
+"""Labels from a saved classifier: of new pictures, or of examples whose own are hidden."""
 
 from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+import dataset
 import disk
 import pictures
 import saved_graph
 import sources
+from dataset import Rows
 from errors import DataError, UsageError
+from saved_graph import SavedGraph
 from train.network import batch_size, configuration
 
 
@@ -30,7 +34,6 @@ def predict(folder: Path, images: str, array: str) -> Path:
         target = f'predictions-{Path(images).resolve().name}.csv'
     else:
         x = sources.read_npz(array).x
-        x = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x
         names = [str(row) for row in range(len(x))]
         target = f'predictions-{Path(array).stem}.csv'
     features, wanted = math.prod(x.shape[1:]), math.prod(spec.shape)
@@ -38,7 +41,8 @@ def predict(folder: Path, images: str, array: str) -> Path:
         raise DataError(
             f'{images or array}: {features} features an example, the run reads {wanted}'
         )
-    probabilities = _probabilities(restored, x.reshape(-1, *spec.shape), experiment.parent is None)
+    rows = Rows(x.reshape(-1, *spec.shape), None)
+    probabilities = _probabilities(restored, rows, joint=experiment.parent is None)
     chosen = probabilities.argmax(axis=1)
     with disk.whole(folder / target, newline='') as opened:
         writer = csv.writer(opened)
@@ -48,17 +52,37 @@ def predict(folder: Path, images: str, array: str) -> Path:
     return folder / target
 
 
-def _probabilities(restored: saved_graph.SavedGraph, x: np.ndarray, joint: bool) -> np.ndarray:
+def _probabilities(restored: SavedGraph, rows: Rows, joint: bool) -> np.ndarray:
+    """Returns what a classifier's `logits` give each row and class, [N, classes].
+
+    One that was trained together with its network (`joint`) gives each class its own sigmoid.
+    """
     with tf.Graph().as_default(), tf.Session() as session:
-        X = tf.placeholder(tf.float32, [None, *x.shape[1:]])
-        logits = restored.tower(X)['logits']
+        X = tf.placeholder(tf.float32, [None, *rows.x.shape[1:]])
+        length = None if rows.length is None else tf.placeholder(tf.int32, [None])
+        logits = restored.tower(X, length)['logits']
         wanted = tf.sigmoid(logits) if joint else tf.nn.softmax(logits)
         saved_graph.load(session, restored.variables)
-        size = batch_size(x.shape[1:])
-        parts = [
-            session.run(wanted, {X: x[start : start + size]}) for start in range(0, len(x), size)
-        ]
+        size, parts = batch_size(rows.x.shape[1:]), []
+        for start in range(0, len(rows), size):
+            feeds = {X: rows.floats(start, start + size)}
+            if length is not None:
+                feeds[length] = rows.length[start : start + size]
+            parts.append(session.run(wanted, feeds))
     return np.concatenate(parts)
+
+
+def taught(prefix: str, rows: Rows, share: float, seed: int) -> Rows:
+    """Returns the rows with labels of their own for a share of each class, chosen by `seed`.
+
+    All others have those that the saved classifier gives them. Raises DataError where the graph
+    has no `logits:0`.
+    """
+    teacher = saved_graph.read(prefix, wanted=('logits',))
+    y = _probabilities(teacher, rows, joint=False).argmax(axis=1).astype(rows.y.dtype)
+    known = dataset.stratified(rows.y, share, seed)
+    y[known] = rows.y[known]
+    return replace(rows, y=y)
 
 
 def _pictures(folder: Path, picture: tuple[int, ...]) -> tuple[list[str], np.ndarray]:

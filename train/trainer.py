@@ -21,6 +21,7 @@ from train.evaluate import Evaluation
 from train.events import Events
 from train.interrupts import Interrupts
 from train.network import built
+from train.predict import taught
 
 
 class Trainer:
@@ -48,12 +49,14 @@ class Trainer:
         self.metrics = runs.Metrics(folder, self.state.updates)
         train = data.splits['train']
         share, seed = experiment.label_fraction, experiment.seed
-        if experiment.parent and share < 1:
+        if experiment.parent and share < 1 and experiment.labels == 'data':
             train = train.take(dataset.stratified(train.y, share, seed))
         self.splits = {**data.splits, 'train': train}
         self._trained = train  # as `train`, without the labels that are not to be known
         if experiment.classify:
             self._trained = dataset.unlabelled(train, share, seed)
+        elif experiment.labels == 'parent':
+            self._trained = taught(restored.prefix, train, share, seed)
 
     def finish(self, *, figures: bool = True) -> dict[str, Any]:
         """Trains what is left, evaluates, exports and, if asked, draws; returns the results."""
