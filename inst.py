@@ -648,12 +648,14 @@ sdae2010_scratch = sdae2010.vary(
 
 semi600 = sdae2010.vary(
     'semi600',
-    description='600 labels: softmax on sdae2010_stack, fine-tuned on shifted digits',
+    description='600 labels: softmax on sdae2010_stack, fine-tuned on shifted digits, half dropped',
     source=KINGMA,
     label_fraction=0.010915,  # 600 of 55,000: the share of each class is rounded
     steps_per_epoch=100,
     batch_size=64,
     crop=2,
+    finetune_learning_rate=1e-3,
+    finetune_dropout=0.5,
 )
 semi600_self = semi600.vary(
     'semi600_self',
@@ -662,10 +664,18 @@ semi600_self = semi600.vary(
     labels='parent',
 )
 semi600_plain = semi600.vary(
-    'semi600_plain', description='the same on the digits as they are', crop=0
+    'semi600_plain', description='semi600 on the digits as they are', crop=0
+)
+semi600_plain_self = semi600_self.vary(
+    'semi600_plain_self',
+    description='semi600_self on the digits as they are',
+    parent=semi600_plain,
+    crop=0,
 )
 semi600_scratch = semi600.vary(
-    'semi600_scratch', description='600 labels: the network from random values', initial='random'
+    'semi600_scratch',
+    description="semi600 from today's random values (Glorot's)",
+    initial='glorot',
 )
 
 erhan2010_stack = Experiment(

@@ -318,12 +318,20 @@ CLAIMS: tuple[Claim, ...] = (
 
     Claim(
         'of 600 labels: fewer errors than 5.72 %', OURS,
-        inst.semi600, 'test/accuracy', '>', 0.9428, seeds=3,
+        inst.semi600_self, 'test/accuracy', '>', 0.9428, seeds=3,
         published='5.72 %, of M1+TSVM (as reimplementations quote it)',
     ),
     Claim(
+        'that without labels from a classifier', OURS,
+        inst.semi600, 'test/accuracy', '>', 0.9428, seeds=3,
+    ),
+    Claim(
         'that without shifting the digits', OURS,
-        inst.semi600_plain, 'test/accuracy', '>', 0.9428, seeds=3,
+        inst.semi600_plain_self, 'test/accuracy', '>', 0.9428, seeds=3,
+    ),
+    Claim(
+        'labels from a classifier help: fewer than without', OURS,
+        inst.semi600_self, 'test/accuracy', '>', inst.semi600, seeds=3,
     ),
     Claim(
         'pretraining helps: fewer than from random values', inst.KINGMA,
