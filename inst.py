@@ -700,8 +700,8 @@ erhan2010_pretrained = Experiment(
     parent=erhan2010_stack,
     head=(),
     epochs=0,
-    finetune_epochs=40,
-    finetune_learning_rate=0.1,
+    finetune_epochs=100,
+    finetune_learning_rate=0.5,
     label_fraction=0.1,
     batch_size=50,
     optimizer='sgd',
@@ -713,6 +713,7 @@ erhan2010_pretrained_adam = erhan2010_pretrained.vary(
     'erhan2010_pretrained_adam',
     description="the same with today's optimizer",
     optimizer='adam',
+    finetune_epochs=40,
     finetune_learning_rate=1e-3,
     schedule='cosine',
 )
