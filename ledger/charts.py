@@ -17,6 +17,7 @@ _LOOKS = {  # verdict -> colour and marker: told apart without colours too
     'fails': ('#b2182b', 'X'),
 }
 _TICKS = (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10, 30, 100, 1000, 10_000)
+_FARTHEST = math.log(20)  # what is beyond that is drawn at the edge, as an arrow
 _WRAP = 62
 
 
@@ -40,7 +41,7 @@ def margins(claim: Claim, judgement: Judgement) -> list[float]:
 
 
 def chart(judgements: Mapping[Claim, Judgement]) -> Figure | None:
-    """Draws a line a claim, a dot a seed; None where nothing can be drawn."""
+    """Draws a line a claim, a mark a seed; None where nothing can be drawn."""
     drawn = {claim: margins(claim, judged) for claim, judged in judgements.items()}
     drawn = {claim: values for claim, values in drawn.items() if values}
     if not drawn:
@@ -49,16 +50,19 @@ def chart(judgements: Mapping[Claim, Judgement]) -> Figure | None:
     heights = [1.1 + label.count('\n') for label in labels]
     figure = Figure(figsize=(9, 1.1 + 0.19 * sum(heights)), layout='constrained')
     panel = figure.subplots()
+    most = max(abs(value) for values in drawn.values() for value in values)
+    limit = min(max(1.25 * most, 0.02), _FARTHEST)
     at, places = 0.0, []
     for height, (claim, values) in zip(heights, drawn.items(), strict=True):
         places.append(at + height / 2)
         at += height
         colour, marker = _LOOKS[judgements[claim].verdict]
-        panel.plot(values, [places[-1]] * len(values), color=colour, lw=1.5, alpha=0.5)
-        panel.plot(values, [places[-1]] * len(values), marker, color=colour, ms=6, alpha=0.8)
+        for value in values:
+            shape = marker if abs(value) < limit else '>' if value > 0 else '<'
+            shown = math.copysign(min(abs(value), 0.98 * limit), value)
+            panel.plot(shown, places[-1], shape, color=colour, ms=6, alpha=0.8)
+        panel.hlines(places[-1], min(values), max(values), colour, lw=1.5, alpha=0.5)
     panel.axvline(0, color='black', lw=1)
-    most = max(abs(value) for values in drawn.values() for value in values)
-    limit = max(1.25 * most, 0.02)
     panel.set_xlim(-limit, limit)
     ticks: list[float] = []  # from the outermost inwards, with room for their names
     for tick in reversed(_TICKS):
@@ -72,7 +76,8 @@ def chart(judgements: Mapping[Claim, Judgement]) -> Figure | None:
     panel.set_ylim(at, 0)
     panel.set_yticks(places, labels, fontsize=8)
     panel.grid(axis='x', alpha=0.3)
-    panel.set_xlabel('worse than claimed, or better: by this factor (an accuracy by its errors)')
+    words = 'worse than claimed, or better: by this factor (an accuracy by its errors)'
+    panel.set_xlabel(f'{words}; arrows: beyond' if most >= limit else words)
     present = dict.fromkeys(judgements[claim].verdict for claim in drawn)
     for verdict in present:
         colour, marker = _LOOKS[verdict]
