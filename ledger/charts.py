@@ -16,7 +16,7 @@ _LOOKS = {  # verdict -> colour and marker: told apart without colours too
     'open': ('#777777', 's'),
     'fails': ('#b2182b', 'X'),
 }
-_TICKS = (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10, 30, 100, 1000, 10_000)
+_TICKS = (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10)
 _FARTHEST = math.log(20)  # what is beyond that is drawn at the edge, as an arrow
 _WRAP = 62
 

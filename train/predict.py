@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,10 +53,13 @@ def predict(folder: Path, images: str, array: str) -> Path:
     return folder / target
 
 
-def _probabilities(restored: SavedGraph, rows: Rows, joint: bool) -> np.ndarray:
+def _probabilities(
+    restored: SavedGraph, rows: Rows, joint: bool, check: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """Returns what a classifier's `logits` give each row and class, [N, classes].
 
     One that was trained together with its network (`joint`) gives each class its own sigmoid.
+    `check` is called before each batch, and raises where a signal has arrived.
     """
     with tf.Graph().as_default(), tf.Session() as session:
         X = tf.placeholder(tf.float32, [None, *rows.x.shape[1:]])
@@ -65,6 +69,7 @@ def _probabilities(restored: SavedGraph, rows: Rows, joint: bool) -> np.ndarray:
         saved_graph.load(session, restored.variables)
         size, parts = batch_size(rows.x.shape[1:]), []
         for start in range(0, len(rows), size):
+            check()
             feeds = {X: rows.floats(start, start + size)}
             if length is not None:
                 feeds[length] = rows.length[start : start + size]
@@ -72,14 +77,16 @@ def _probabilities(restored: SavedGraph, rows: Rows, joint: bool) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def taught(prefix: str, rows: Rows, share: float, seed: int) -> Rows:
+def taught(
+    prefix: str, rows: Rows, share: float, seed: int, check: Callable[[], None] = lambda: None
+) -> Rows:
     """Returns the rows with labels of their own for a share of each class, chosen by `seed`.
 
-    All others have those that the saved classifier gives them. Raises DataError where the graph
-    has no `logits:0`.
+    All others have those that the saved classifier gives them; `check` is called in between.
+    Raises DataError where the graph has no `logits:0`.
     """
     teacher = saved_graph.read(prefix, wanted=('logits',))
-    y = _probabilities(teacher, rows, joint=False).argmax(axis=1).astype(rows.y.dtype)
+    y = _probabilities(teacher, rows, False, check).argmax(axis=1).astype(rows.y.dtype)
     known = dataset.stratified(rows.y, share, seed)
     y[known] = rows.y[known]
     return replace(rows, y=y)

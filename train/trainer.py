@@ -56,7 +56,7 @@ class Trainer:
         if experiment.classify:
             self._trained = dataset.unlabelled(train, share, seed)
         elif experiment.labels == 'parent':
-            self._trained = taught(restored.prefix, train, share, seed)
+            self._trained = taught(restored.prefix, train, share, seed, interrupts.check)
 
     def finish(self, *, figures: bool = True) -> dict[str, Any]:
         """Trains what is left, evaluates, exports and, if asked, draws; returns the results."""
