@@ -542,7 +542,7 @@ lstm_finetune = lstm_classifier.vary(
 
 hinton2006 = Experiment(
     'hinton2006',
-    '784-1000-500-250-30 logistic units, linear code: layer by layer, then jointly',
+    '784-1000-500-250-30 logistic units, linear code: layer by layer, then jointly; shifted digits',
     HINTON,
     hidden=(1000, 500, 250, 30),
     activation='sigmoid',
@@ -552,7 +552,9 @@ hinton2006 = Experiment(
     initializer='glorot',
     training='greedy',
     epochs=5,
-    joint_epochs=100,
+    joint_epochs=120,
+    joint_learning_rate=3e-3,
+    crop=1,
     batch_size=128,
     schedule='cosine',
 )
@@ -561,7 +563,8 @@ hinton2006_scratch = hinton2006.vary(
     description='the same from random values, as many epochs as of both',
     training='joint',
     joint_epochs=0,
-    epochs=120,
+    epochs=140,
+    learning_rate=3e-3,
 )
 
 bengio2007_stack = Experiment(
