@@ -588,7 +588,7 @@ bengio2007_greedy = Experiment(
     head=(),
     epochs=0,
     finetune_epochs=50,
-    finetune_learning_rate=0.1,
+    finetune_learning_rate=0.3,
     batch_size=50,
     optimizer='sgd',
 )
@@ -633,9 +633,10 @@ sdae2010 = Experiment(
     parent=sdae2010_stack,
     head=(),
     epochs=0,
-    finetune_epochs=60,
-    finetune_learning_rate=3e-4,
+    finetune_epochs=40,
+    finetune_learning_rate=1e-3,
     finetune_corruption=0.25,
+    finetune_dropout=0.3,
     batch_size=128,
     schedule='cosine',
 )
@@ -657,7 +658,7 @@ semi600 = sdae2010.vary(
     steps_per_epoch=100,
     batch_size=64,
     crop=2,
-    finetune_learning_rate=1e-3,
+    finetune_epochs=60,
     finetune_dropout=0.5,
 )
 semi600_self = semi600.vary(
