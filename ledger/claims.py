@@ -273,6 +273,7 @@ CLAIMS: tuple[Claim, ...] = (
         'layer by layer, then jointly: a squared error of at most 3.00 an image', inst.HINTON,
         inst.hinton2006, 'test/squared_error', '<=', 3.0,
         published='3.00, with RBMs (remembered; a reimplementation quotes 3.0)',
+        note='here trained on digits shifted by up to a pixel',
     ),
     Claim(
         'at most 2.5', OURS, inst.hinton2006, 'test/squared_error', '<=', 2.5,
@@ -283,6 +284,11 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         'at most 3.00 on the digits as they are, too', inst.HINTON,
         inst.hinton2006.vary(crop=0), 'test/squared_error', '<=', 3.0,
+    ),
+    Claim(
+        'far better than as many principal components', inst.HINTON,
+        inst.hinton2006, 'test/mse', '<', inst.hinton2006, 'test/pca_mse',
+        published='3.00 and 13.87 an image, that is 0.003827 and 0.01769 a pixel',
     ),
     Claim(
         'better than from random values, after as many epochs', inst.HINTON,
