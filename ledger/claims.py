@@ -302,17 +302,17 @@ CLAIMS: tuple[Claim, ...] = (
         note='rate: of 0.1 and 0.3 the better for both; with 3 seeds it was open, so there are 5',
     ),
     Claim(
-        'and at a third of that rate', OURS,
+        'in at most 1.4 %', inst.BENGIO,
+        inst.bengio2007_greedy, 'test/accuracy', '>=', 0.986, seeds=3,
+    ),
+    Claim(
+        'less than from random values at a third of that rate, too', OURS,
         inst.bengio2007_greedy.vary(finetune_learning_rate=0.1), 'test/accuracy', '>',
         inst.bengio2007_scratch.vary(finetune_learning_rate=0.1), seeds=3,
         note='where the one from random values is not learned to the end after 50 epochs',
     ),
     Claim(
-        'in at most 1.4 %', inst.BENGIO,
-        inst.bengio2007_greedy, 'test/accuracy', '>=', 0.986, seeds=3,
-    ),
-    Claim(
-        "so it is with today's random values and optimizer", OURS,
+        "and with today's random values and optimizer", OURS,
         inst.bengio2007_greedy_adam, 'test/accuracy', '>', inst.bengio2007_scratch_adam, seeds=3,
     ),
 
@@ -324,10 +324,6 @@ CLAIMS: tuple[Claim, ...] = (
         'at most 1.25 %', OURS, inst.sdae2010, 'test/accuracy', '>=', 0.9875, seeds=3,
     ),
     Claim(
-        'at most 1.25 % when they are fine-tuned on digits shifted by up to a pixel', OURS,
-        inst.sdae2010.vary(crop=1), 'test/accuracy', '>=', 0.9875, seeds=3,
-    ),
-    Claim(
         'less than without noise', inst.VINCENT,
         inst.sdae2010, 'test/accuracy', '>', inst.sdae2010_clean, seeds=3,
         published='1.40 % (remembered)',
@@ -335,6 +331,10 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         'less than the same network from random values', inst.VINCENT,
         inst.sdae2010, 'test/accuracy', '>', inst.sdae2010_scratch, seeds=3,
+    ),
+    Claim(
+        'at most 1.25 % when they are fine-tuned on digits shifted by up to a pixel', OURS,
+        inst.sdae2010.vary(crop=1), 'test/accuracy', '>=', 0.9875, seeds=3,
     ),
 
     Claim(
