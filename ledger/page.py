@@ -84,6 +84,13 @@ def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> s
     return f'{len(claims)} claims: ' + ', '.join(f'{n} {v}' for v, n in counts.items() if n) + '.'
 
 
+def told(claim: Claim, judgement: Judgement | None) -> str:
+    """Returns a claim in a line for the terminal, its verdict first."""
+    _, flags, measured, bound, verdict, *_ = _row(claim, judgement, claim.source)
+    measured = f'{measured},' if measured else _name(claim.metric)
+    return f'{verdict}: {claim.words}: {measured} wanted {bound} ({flags})'
+
+
 def _row(claim: Claim, judgement: Judgement | None, source: str) -> list[str]:
     words = claim.words if claim.source == source else f'{claim.words} ({claim.source})'
     words += f'; published: {claim.published}' if claim.published else ''

@@ -38,7 +38,10 @@ def fill(
             write(claims)
     draw(claims)
     write(claims)
-    print(f'{" and ".join(map(str, PAGES))}: {page.summary(claims, judgements(claims))}')
+    judged = judgements(claims)
+    for claim in asked if len(asked) < len(claims) else ():
+        print(page.told(claim, judged.get(claim)))
+    print(f'{" and ".join(map(str, PAGES))}: {page.summary(claims, judged)}')
 
 
 def write(claims: Sequence[Claim]) -> None:

@@ -125,6 +125,10 @@ def test_results_trains_what_is_missing_and_report_rebuilds_the_page(main, small
     code, out, err = main('--mode=results')
     assert code == 0 and 'all runs are there' in out, err
 
+    code, out, err = main('--mode=report', '--experiment=untied')
+    assert code == 0 and 'fails: no error' not in out, err
+    assert 'holds: half of it: parameters ' in out and ' wanted <= 0.6 times untied' in out
+
     shutil.rmtree(tmp_path / 'results')
     (tmp_path / 'RESULTS.md').unlink()
     config = folder / 'config.json'
