@@ -55,11 +55,11 @@ def product(experiment: Experiment, folder: Path) -> Round:
     import numpy as np
     import tensorflow.compat.v1 as tf
 
-    from train import loop
+    from train import feeding
 
     stored = _photos(experiment, folder)
     with tf.Graph().as_default():
-        stream = loop.streamed(stored, _BATCH)
+        stream = feeding.streamed(stored, _BATCH)
         batch = stream.iterator.get_next()
         session = tf.Session()
 

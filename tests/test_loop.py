@@ -8,7 +8,7 @@ import inst
 from dataset import Rows
 from errors import Diverged
 from parameters import Phase, Spec, Term, schedule_of
-from train import evaluate, loop
+from train import evaluate, feeding, loop
 from train.checkpoints import State
 from train.network import built
 
@@ -79,17 +79,17 @@ def test_a_first_step_is_adams_by_hand():
 
 
 def test_an_epoch_visits_every_row_once():
-    assert loop.length_of(SMALL, schedule_of(SMALL)[0], 100)[:2] == (32, 4)  # 32 + 32 + 32 + 4
-    found = [loop.shuffled(100, 100, (1, epoch)) for epoch in range(2)]
+    assert feeding.length_of(SMALL, schedule_of(SMALL)[0], 100)[:2] == (32, 4)  # 32 + 32 + 32 + 4
+    found = [feeding.shuffled(100, 100, (1, epoch)) for epoch in range(2)]
     assert all(sorted(order) == list(range(100)) for order in found)
     assert not np.array_equal(*found)
 
 
 def test_a_budget_of_updates_repeats_whole_passes_over_few_rows():
     budget = SMALL.vary(steps_per_epoch=8)
-    length = loop.length_of(budget, schedule_of(budget)[0], 100)
+    length = feeding.length_of(budget, schedule_of(budget)[0], 100)
     assert (length.steps_per_epoch, length.steps, length.examples) == (8, 24, 8 * 32)
-    order = loop.shuffled(100, length.examples, (1, 0))
+    order = feeding.shuffled(100, length.examples, (1, 0))
     assert len(order) == 8 * 32
     assert sorted(order[:100]) == sorted(order[100:200]) == list(range(100))
 

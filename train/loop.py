@@ -8,7 +8,6 @@ nothing, and to resume is to start at another step.
 from __future__ import annotations
 
 import math
-import os
 import re
 import time
 import zlib
@@ -22,17 +21,15 @@ from tqdm import tqdm
 import layers
 import model
 import pairs
-from dataset import PARTS, Rows
+from dataset import Rows
 from errors import Diverged
 from layers import Mode
 from parameters import Experiment, Phase, Term
-from records import Records
+from train import feeding
 from train.checkpoints import Checkpoints, State
 from train.interrupts import Interrupts
 from train.network import Tower
 
-_READ = 64  # records read in one piece of Python
-_AHEAD = 2  # batches that are ready before they are needed
 _CALL_SECONDS = 0.2  # of updates in one session call: long enough to be cheap, short enough to stop
 
 
@@ -66,25 +63,6 @@ class Updates(NamedTuple):
         session.run([tf.raw_ops.DestroyResourceOp(resource=v.handle) for v in self.data])
 
 
-class Length(NamedTuple):
-    """How long a phase is."""
-
-    batch_size: int
-    steps_per_epoch: int
-    steps: int  # in the whole phase
-    examples: int  # an epoch; the last batch of a pass may be short
-
-
-def length_of(experiment: Experiment, phase: Phase, examples: int) -> Length:
-    """Returns a phase's length over that many examples."""
-    batch_size = min(experiment.batch_size or examples, examples)
-    asked = experiment.steps_per_epoch
-    steps_per_epoch = asked or math.ceil(examples / batch_size)
-    drawn = asked * batch_size if asked else examples
-    epochs = phase.epochs or experiment.epochs
-    return Length(batch_size, steps_per_epoch, steps_per_epoch * epochs, drawn)
-
-
 def build(
     experiment: Experiment,
     phase: Phase,
@@ -100,7 +78,7 @@ def build(
     loss or gradient that is not finite is named, and moves nothing: this reads every gradient once
     more. Raises ValueError where the phase's pattern matches no variable that its losses move.
     """
-    length = length_of(experiment, phase, len(rows))
+    length = feeding.length_of(experiment, phase, len(rows))
     rate = phase.learning_rate or experiment.learning_rate
     key = zlib.crc32(f'{experiment.seed}:{phase.name}'.encode())
     variables = model.variables(tf.get_default_graph(), phase.trainable, trainable=True)
@@ -142,8 +120,8 @@ def build(
             return step + 1, sums + count * tf.cast(tf.stack(means), tf.float64)
 
     with tf.name_scope(phase.name):
-        last_step = _held(f'{phase.name}/last_step', np.int64(-1), data)
-        feed = _feed(rows, length, key, phase.name, data)
+        last_step = feeding.held(f'{phase.name}/last_step', np.int64(-1), data)
+        feed = feeding.feed_of(rows, length, key, phase.name, data)
         first = tf.placeholder(tf.int64, [], 'first')
         last = tf.placeholder(tf.int64, [], 'last')
         sums_before = tf.placeholder(tf.float64, [len(phase.losses)], 'sums_before')
@@ -206,115 +184,6 @@ def _weight(term: Term, step: tf.Tensor, steps_per_epoch: int) -> float | tf.Ten
     return term.weight * tf.minimum(
         1.0, tf.cast(step, tf.float32) / (term.warmup * steps_per_epoch)
     )
-
-
-def _held(name: str, value: np.ndarray, data: dict[tf.Variable, np.ndarray]) -> tf.Variable:
-    """Makes a variable for data: set by a feed, so that the graph itself stays small."""
-    variable = tf.get_variable(
-        name,
-        initializer=tf.placeholder(value.dtype, np.shape(value)),
-        trainable=False,
-        use_resource=True,
-        collections=[tf.GraphKeys.LOCAL_VARIABLES],
-    )
-    data[variable] = value
-    return variable
-
-
-class Feed(NamedTuple):
-    """Where a phase's batches come from."""
-
-    fetch: Callable[[tf.Tensor], model.Batch]  # step -> a batch
-    begin: Callable[[tf.Session, int, int], None]  # (session, epoch, step within it)
-
-
-def _feed(
-    rows: Rows, length: Length, key: int, name: str, data: dict[tf.Variable, np.ndarray]
-) -> Feed:
-    """Feeds the rows in an order that depends on (key, epoch) alone.
-
-    What is in memory is held by the graph and gathered; what is on disk is read and decoded ahead,
-    while the updates run. Inputs and target are floats, bytes scaled to [0, 1].
-    """
-    order = _held(f'{name}/order', np.zeros(length.examples, np.int32), data)
-    streams: list[Stream] = []
-
-    def reader(part: str) -> Callable[[tf.Tensor], Any]:
-        """Returns what makes a batch of a part of the rows from their numbers."""
-        values = getattr(rows, part)
-        if values is None:
-            return lambda index: None
-        if _is_on_disk(values):
-            stream = streamed(values, length.batch_size)
-            streams.append(stream)
-            return lambda index: _scaled(stream.iterator.get_next(), values.shape)
-        variable = _held(f'{name}/rows/{part}', values, data)
-        if values.ndim == 1:
-            return lambda index: tf.gather(variable, index)
-        return lambda index: _scaled(tf.gather(variable, index), values.shape)
-
-    read = {part: reader(part) for part in PARTS}
-
-    def fetch(step: tf.Tensor) -> model.Batch:
-        start = tf.cast(step % length.steps_per_epoch, tf.int32) * length.batch_size
-        index = order.read_value()[start : start + length.batch_size]
-        x, y, target, steps = (of(index) for of in read.values())
-        return model.Batch(x, x if target is None else target, y, steps)
-
-    def begin(session: tf.Session, epoch: int, step: int) -> None:
-        rows_in_order = shuffled(len(rows), length.examples, (key, epoch))
-        session.run(order.initializer, {order.initializer.inputs[1]: rows_in_order})
-        left = rows_in_order[step * length.batch_size :]
-        for stream in streams:
-            session.run(stream.iterator.initializer, {stream.order: left})
-
-    return Feed(fetch, begin)
-
-
-def shuffled(count: int, examples: int, key: tuple[int, int]) -> np.ndarray:
-    """Returns `examples` of `count` rows: all of them, in an order anew as often as needed."""
-    generator = np.random.default_rng(key)
-    orders = [generator.permutation(count) for _ in range(math.ceil(examples / count))]
-    return np.concatenate(orders)[:examples].astype(np.int32)
-
-
-def _scaled(values: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
-    """Returns values of [N, ...] like `shape` as floats, bytes scaled to [0, 1]."""
-    values.set_shape([None, *shape[1:]])
-    return tf.cast(values, tf.float32) / 255.0 if values.dtype == tf.uint8 else values
-
-
-def _is_on_disk(values: np.ndarray | Records) -> bool:
-    return isinstance(values, np.memmap | Records)
-
-
-class Stream(NamedTuple):
-    """Batches of rows that are read from disk."""
-
-    iterator: Any  # of batches, [n, ...]
-    order: tf.Tensor  # feed of its initializer: the rows, in order
-
-
-def streamed(values: np.memmap | Records, batch_size: int) -> Stream:
-    """Reads rows from disk ahead of their use, in order, on as many threads as there are cores."""
-    order = tf.placeholder(tf.int32, [None], 'order')
-    rows = tf.data.Dataset.from_tensor_slices(order)
-    cores = os.cpu_count()
-    if isinstance(values, Records):
-        read = rows.batch(_READ).map(
-            lambda index: tf.numpy_function(values.serialized, [index], tf.string)
-        )
-        single = read.prefetch(1).unbatch()  # the next piece is read while this one is decoded
-        batches = single.map(values.decode, 2 * cores).batch(batch_size)
-    else:
-        batches = rows.batch(batch_size).map(
-            lambda index: tf.numpy_function(values.__getitem__, [index], values.dtype)
-        )
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = cores  # the session's may be but one
-    options.autotune.enabled = False  # ending an epoch waits for its thread, for seconds
-    batches = batches.prefetch(_AHEAD).with_options(options)
-    return Stream(tf.data.make_initializable_iterator(batches), order)
 
 
 def follow(statistics: dict[str, tf.Tensor], trainable: str, step: tf.Tensor) -> list[tf.Operation]:

@@ -14,7 +14,7 @@ import model
 import saved_graph
 from parameters import Experiment, Noise, Phase, schedule_of
 from saved_graph import SavedGraph
-from train import drawing, evaluate, loop, report, runs, transfer
+from train import drawing, evaluate, feeding, loop, report, runs, transfer
 from train.best import Best
 from train.checkpoints import Checkpoints, State
 from train.evaluate import Evaluation
@@ -89,7 +89,7 @@ class Trainer:
     def _phase(self, index: int, phase: Phase) -> None:
         """Trains one phase to its end, from wherever the run stands."""
         experiment, state, session = self.experiment, self.state, self.network.session
-        length = loop.length_of(experiment, phase, len(self.splits['train']))
+        length = feeding.length_of(experiment, phase, len(self.splits['train']))
         is_over = state.over if experiment.patience else state.step >= length.steps
         if index < state.phase or (index == state.phase and is_over):
             return

@@ -1,0 +1,147 @@
+"""How long a phase is, and where its batches come from: rows in memory or on disk, in order."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import model
+from dataset import PARTS, Rows
+from parameters import Experiment, Phase
+from records import Records
+
+_READ = 64  # records read in one piece of Python
+_AHEAD = 2  # batches that are ready before they are needed
+
+
+class Length(NamedTuple):
+    """How long a phase is."""
+
+    batch_size: int
+    steps_per_epoch: int
+    steps: int  # in the whole phase
+    examples: int  # an epoch; the last batch of a pass may be short
+
+
+def length_of(experiment: Experiment, phase: Phase, examples: int) -> Length:
+    """Returns a phase's length over that many examples."""
+    batch_size = min(experiment.batch_size or examples, examples)
+    asked = experiment.steps_per_epoch
+    steps_per_epoch = asked or math.ceil(examples / batch_size)
+    drawn = asked * batch_size if asked else examples
+    epochs = phase.epochs or experiment.epochs
+    return Length(batch_size, steps_per_epoch, steps_per_epoch * epochs, drawn)
+
+
+class Feed(NamedTuple):
+    """Where a phase's batches come from."""
+
+    fetch: Callable[[tf.Tensor], model.Batch]  # step -> a batch
+    begin: Callable[[tf.Session, int, int], None]  # (session, epoch, step within it)
+
+
+def feed_of(
+    rows: Rows, length: Length, key: int, name: str, data: dict[tf.Variable, np.ndarray]
+) -> Feed:
+    """Feeds the rows in an order that depends on (key, epoch) alone.
+
+    What is in memory is held by the graph and gathered; what is on disk is read and decoded ahead,
+    while the updates run. Inputs and target are floats, bytes scaled to [0, 1].
+    """
+    order = held(f'{name}/order', np.zeros(length.examples, np.int32), data)
+    streams: list[Stream] = []
+
+    def reader(part: str) -> Callable[[tf.Tensor], Any]:
+        """Returns what makes a batch of a part of the rows from their numbers."""
+        values = getattr(rows, part)
+        if values is None:
+            return lambda index: None
+        if _is_on_disk(values):
+            stream = streamed(values, length.batch_size)
+            streams.append(stream)
+            return lambda index: _scaled(stream.iterator.get_next(), values.shape)
+        variable = held(f'{name}/rows/{part}', values, data)
+        if values.ndim == 1:
+            return lambda index: tf.gather(variable, index)
+        return lambda index: _scaled(tf.gather(variable, index), values.shape)
+
+    read = {part: reader(part) for part in PARTS}
+
+    def fetch(step: tf.Tensor) -> model.Batch:
+        start = tf.cast(step % length.steps_per_epoch, tf.int32) * length.batch_size
+        index = order.read_value()[start : start + length.batch_size]
+        x, y, target, steps = (of(index) for of in read.values())
+        return model.Batch(x, x if target is None else target, y, steps)
+
+    def begin(session: tf.Session, epoch: int, step: int) -> None:
+        rows_in_order = shuffled(len(rows), length.examples, (key, epoch))
+        session.run(order.initializer, {order.initializer.inputs[1]: rows_in_order})
+        left = rows_in_order[step * length.batch_size :]
+        for stream in streams:
+            session.run(stream.iterator.initializer, {stream.order: left})
+
+    return Feed(fetch, begin)
+
+
+def shuffled(count: int, examples: int, key: tuple[int, int]) -> np.ndarray:
+    """Returns `examples` of `count` rows: all of them, in an order anew as often as needed."""
+    generator = np.random.default_rng(key)
+    orders = [generator.permutation(count) for _ in range(math.ceil(examples / count))]
+    return np.concatenate(orders)[:examples].astype(np.int32)
+
+
+def _scaled(values: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+    """Returns values of [N, ...] like `shape` as floats, bytes scaled to [0, 1]."""
+    values.set_shape([None, *shape[1:]])
+    return tf.cast(values, tf.float32) / 255.0 if values.dtype == tf.uint8 else values
+
+
+def _is_on_disk(values: np.ndarray | Records) -> bool:
+    return isinstance(values, np.memmap | Records)
+
+
+class Stream(NamedTuple):
+    """Batches of rows that are read from disk."""
+
+    iterator: Any  # of batches, [n, ...]
+    order: tf.Tensor  # feed of its initializer: the rows, in order
+
+
+def streamed(values: np.memmap | Records, batch_size: int) -> Stream:
+    """Reads rows from disk ahead of their use, in order, on as many threads as there are cores."""
+    order = tf.placeholder(tf.int32, [None], 'order')
+    rows = tf.data.Dataset.from_tensor_slices(order)
+    cores = os.cpu_count()
+    if isinstance(values, Records):
+        read = rows.batch(_READ).map(
+            lambda index: tf.numpy_function(values.serialized, [index], tf.string)
+        )
+        single = read.prefetch(1).unbatch()  # the next piece is read while this one is decoded
+        batches = single.map(values.decode, 2 * cores).batch(batch_size)
+    else:
+        batches = rows.batch(batch_size).map(
+            lambda index: tf.numpy_function(values.__getitem__, [index], values.dtype)
+        )
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = cores  # the session's may be but one
+    options.autotune.enabled = False  # ending an epoch waits for its thread, for seconds
+    batches = batches.prefetch(_AHEAD).with_options(options)
+    return Stream(tf.data.make_initializable_iterator(batches), order)
+
+
+def held(name: str, value: np.ndarray, data: dict[tf.Variable, np.ndarray]) -> tf.Variable:
+    """Makes a variable for data: set by a feed, so that the graph itself stays small."""
+    variable = tf.get_variable(
+        name,
+        initializer=tf.placeholder(value.dtype, np.shape(value)),
+        trainable=False,
+        use_resource=True,
+        collections=[tf.GraphKeys.LOCAL_VARIABLES],
+    )
+    data[variable] = value
+    return variable
