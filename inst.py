@@ -739,9 +739,11 @@ vae_burda = Experiment(
     loss='bernoulli',
     variational=True,
     binarize=True,
+    kl_warmup=100,
     importance_samples=5000,
-    epochs=500,
-    batch_size=100,
+    epochs=600,
+    learning_rate=2e-3,
+    batch_size=50,
     schedule='cosine',
 )
 

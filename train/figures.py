@@ -362,9 +362,10 @@ def _against_field(
     numbers = {v: v[0] if isinstance(v, tuple) and len(v) == 1 else v for v in study.values}
     numeric = all(isinstance(number, int | float) for number in numbers.values())
     places = {v: float(n) if numeric else i for i, (v, n) in enumerate(numbers.items())}
-    for arm in arms:
+    for number, arm in enumerate(arms):
+        aside = 0.0 if numeric else 0.06 * (number - (len(arms) - 1) / 2)  # bars beside each other
         mine = [p for p in points if p['arm'] == arm and name in p['metrics']]
-        xs = [places[p['value']] for p in mine]
+        xs = [places[p['value']] + aside for p in mine]
         spreads = [p['metrics'][name] for p in mine]
         means = [s['mean'] for s in spreads]
         bars = np.array([[s['mean'] - s['interval'][0] for s in spreads]] * 2)
@@ -379,7 +380,9 @@ def _against_field(
         panel.set_xticks(list(places.values()), [f'{x:g}' for x in places.values()])
         panel.minorticks_off()
     elif not numeric:
-        panel.set_xticks(list(places.values()), [written(v) for v in study.values])
+        words = [written(v) for v in study.values]
+        slanted = {'rotation': 20, 'ha': 'right'} if max(map(len, words)) > 8 else {}
+        panel.set_xticks(list(places.values()), words, fontsize=8, **slanted)
     panel.set_xlabel(study.over)
     panel.legend(fontsize=8)
 
