@@ -201,16 +201,14 @@ def fill_ledger() -> None:
     given += ['tune'] if FLAGS.tune else []
     if given:
         raise UsageError(f'--{given[0]}: the claims say what is run, and on which data')
-    from ledger.claims import CLAIMS
-
-    names = {experiment.name for claim in CLAIMS for experiment in claim.experiments()}
-    if FLAGS.experiment and FLAGS.experiment not in names:
+    asked = inst.claims_about(FLAGS.experiment) if FLAGS.experiment else inst.CLAIMS
+    if not asked:
+        names = {experiment.name for claim in inst.CLAIMS for experiment in claim.experiments()}
         hint = nearest(FLAGS.experiment, names)
         raise UsageError(f'--experiment={FLAGS.experiment}: no claim is about it{hint}')
-    asked = [c for c in CLAIMS if FLAGS.experiment in (None, *(e.name for e in c.experiments()))]
     with silent():
         from ledger import work
-    work.fill(CLAIMS, asked, place(), FLAGS.jobs if FLAGS.mode == 'results' else 0)
+    work.fill(inst.CLAIMS, asked, place(), FLAGS.jobs if FLAGS.mode == 'results' else 0)
 
 
 def data_changes() -> dict[str, str]:

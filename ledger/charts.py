@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from ledger.claim import Claim, Judgement
+from claims import Claim
+from ledger.verdicts import Judgement
 
 _LOOKS = {  # verdict -> colour and marker: told apart without colours too
     'holds': ('#1b7837', 'o'),

@@ -9,8 +9,9 @@ from typing import Any
 
 import inst
 import webpage
+from claims import Claim
 from command_line import changed, command
-from ledger.claim import Claim, Judgement
+from ledger.verdicts import Judgement
 from parameters import Experiment
 
 _HEAD = """\

@@ -8,8 +8,9 @@ from pathlib import Path
 import disk
 import inst
 import train
+from claims import Claim
 from ledger import charts, page, store
-from ledger.claim import Claim, Judgement
+from ledger.verdicts import Judgement, judge
 from parameters import Experiment
 from progress import Runs
 from train import figures
@@ -64,7 +65,7 @@ def draw(claims: Sequence[Claim]) -> None:
 def judgements(claims: Sequence[Claim]) -> dict[Claim, Judgement]:
     """Judges the claims whose runs are all there."""
     there = [c for c in claims if all(store.find(run) for run in c.runs())]
-    return {claim: claim.judge(store.find) for claim in there}
+    return {claim: judge(claim, store.find) for claim in there}
 
 
 def _missing(claims: Sequence[Claim]) -> list[Experiment]:

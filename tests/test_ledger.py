@@ -7,8 +7,9 @@ import pytest
 from conftest import results_of
 
 import inst
-from ledger import claims, page, store
-from ledger.claim import Claim, value_of
+from claims import Claim
+from ledger import page, store
+from ledger.verdicts import judge, value_of
 
 
 def judged(measured, than, relation='<', **options) -> str:
@@ -18,8 +19,8 @@ def judged(measured, than, relation='<', **options) -> str:
         **options,
     )  # fmt: skip
     found = {'tied': measured, 'untied': than}
-    return claim.judge(
-        lambda run: {'metrics': {'test/mse': found[run.name][run.seed]}, 'seconds': 1.0}
+    return judge(
+        claim, lambda run: {'metrics': {'test/mse': found[run.name][run.seed]}, 'seconds': 1.0}
     ).verdict
 
 
@@ -76,18 +77,18 @@ def test_a_key_names_what_decides_a_run_and_nothing_else():
 
 
 def test_every_claim_is_about_runs_of_the_catalogue():
-    for claim in claims.CLAIMS:
+    for claim in inst.CLAIMS:
         for experiment in claim.experiments():
             assert experiment.name in inst.EXPERIMENTS, claim
-    assert len({c.words + page.said(c.experiment) + c.metric for c in claims.CLAIMS}) == len(
-        claims.CLAIMS
+    assert len({c.words + page.said(c.experiment) + c.metric for c in inst.CLAIMS}) == len(
+        inst.CLAIMS
     )
 
 
 def test_what_is_kept_is_what_the_claims_can_be_judged_by():
     """Of what is in results/: keys that are those of the runs named, and claims that are judged."""
     kept = {file.name: json.loads(file.read_text()) for file in store.FOLDER.glob('*.json')}
-    needed = {store.file_of(run).name for claim in claims.CLAIMS for run in claim.runs()}
+    needed = {store.file_of(run).name for claim in inst.CLAIMS for run in claim.runs()}
     for name, results in kept.items():
         assert name.split('-seed')[0] == results['experiment'] and results['seconds'] > 0
     shared = {name.rpartition('-')[2] for name in needed}
@@ -104,7 +105,7 @@ def small(digits, monkeypatch, tmp_path):
         Claim('half of it', 'somebody', tied, 'parameters', '<=', untied, factor=0.6, seeds=2),
         Claim('no error', 'aim', tied, 'test/mse', '<=', 0.0),
     )
-    monkeypatch.setattr(claims, 'CLAIMS', made)
+    monkeypatch.setattr(inst, 'CLAIMS', made)
     return made
 
 

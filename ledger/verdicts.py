@@ -1,4 +1,4 @@
-"""A claim: what somebody says of a run, as numbers that a run can answer; and the verdict."""
+"""The verdict on a claim, from what the runs found."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from claims import Claim
 from parameters import Experiment
 from spread import spread
 
@@ -28,61 +29,6 @@ Results = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Claim:
-    """`metric` of `experiment` stands in `relation` to `factor` times `than`.
-
-    `than` is a figure, or an experiment, of which the same metric is compared, or `than_metric`.
-    Experiments are compared seed by seed; what is judged is the mean difference, or where `every`,
-    that of each seed; '=' holds where zero is within the interval of it, and beyond it is better,
-    where an accuracy is greater or anything else is less. `value_of` says what a metric can be.
-    """
-
-    words: str
-    source: str
-    experiment: Experiment
-    metric: str
-    relation: str
-    than: float | Experiment
-    than_metric: str = ''
-    factor: float = 1.0
-    seeds: int = 1
-    every: bool = False
-    published: str = ''  # the figure as the source prints it
-    note: str = ''
-
-    def __post_init__(self):
-        allowed = (*_RELATIONS, '=')
-        if self.relation not in allowed:
-            raise ValueError(f'{self.relation!r}: allowed are {", ".join(allowed)}')
-
-    def experiments(self) -> tuple[Experiment, ...]:
-        """Returns the experiments that it needs, each of them once."""
-        other = (self.than,) if isinstance(self.than, Experiment) else ()
-        return tuple(dict.fromkeys((self.experiment, *other)))
-
-    def runs(self) -> list[Experiment]:
-        """Returns every run that it needs, seeds outermost."""
-        return [e.vary(seed=seed) for seed in range(self.seeds) for e in self.experiments()]
-
-    def judge(self, results: Callable[[Experiment], Results]) -> Judgement:
-        """Returns the verdict; `results` gives those of a run."""
-        seeds = range(self.seeds)
-
-        def values(experiment: Experiment, metric: str) -> list[float]:
-            return [value_of(results(experiment.vary(seed=seed)), metric) for seed in seeds]
-
-        measured = values(self.experiment, self.metric)
-        if isinstance(self.than, Experiment):
-            than = values(self.than, self.than_metric or self.metric)
-        else:
-            than = [self.than] * self.seeds
-        bounds = [self.factor * value for value in than]
-        seconds = statistics.fmean(results(self.experiment.vary(seed=s))['seconds'] for s in seeds)
-        verdict = _verdict(self, measured, bounds)
-        return Judgement(spread(measured), spread(bounds), verdict, seconds)
-
-
-@dataclass(frozen=True)
 class Judgement:
     """What was measured of a claim: its sides, as `spread` describes them, and the verdict."""
 
@@ -90,6 +36,24 @@ class Judgement:
     bound: Mapping[str, Any]
     verdict: str  # holds, better, fails, or open: not beyond the spread of the seeds
     seconds: float  # of a run's updates, the mean over the seeds
+
+
+def judge(claim: Claim, results: Callable[[Experiment], Results]) -> Judgement:
+    """Returns the verdict; `results` gives those of a run."""
+    seeds = range(claim.seeds)
+
+    def values(experiment: Experiment, metric: str) -> list[float]:
+        return [value_of(results(experiment.vary(seed=seed)), metric) for seed in seeds]
+
+    measured = values(claim.experiment, claim.metric)
+    if isinstance(claim.than, Experiment):
+        than = values(claim.than, claim.than_metric or claim.metric)
+    else:
+        than = [claim.than] * claim.seeds
+    bounds = [claim.factor * value for value in than]
+    seconds = statistics.fmean(results(claim.experiment.vary(seed=s))['seconds'] for s in seeds)
+    verdict = _verdict(claim, measured, bounds)
+    return Judgement(spread(measured), spread(bounds), verdict, seconds)
 
 
 def _verdict(claim: Claim, measured: Sequence[float], bounds: Sequence[float]) -> str:
