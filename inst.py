@@ -1164,9 +1164,8 @@ vae_burda = Experiment(
     binarize=True,
     kl_warmup=100,
     importance_samples=5000,
-    epochs=600,
-    learning_rate=2e-3,
-    batch_size=50,
+    epochs=700,
+    batch_size=20,
     schedule='cosine',
 )
 
