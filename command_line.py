@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from errors import UsageError
-from parameters import FIELDS, IDENTITY, IMAGES, PARENTS, Experiment, nearest, written
+from parameters import FIELDS, IDENTITY, IMAGES, PARENTS, Experiment
+from system.errors import UsageError
+from system.rules import nearest, written
 
 
 def parse(name: str, text: str) -> Any:

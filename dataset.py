@@ -1,6 +1,6 @@
 """Data sets: every source is written to TFRecords once, with a manifest, and read back verified.
 
-A data set's records live in `<data_dir>/records/<key>/`; recording.py writes them.
+A data set's records live in `<data_dir>/records/<key>/`; inputs/recording.py writes them.
 """
 
 from __future__ import annotations
@@ -13,98 +13,21 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-import pictures
-import recording
-from errors import DataError, UsageError
-from parameters import Experiment, Spec
-from recording import SCHEMA
-from records import UNLABELLED, Form, Records, check_shard
+from inputs import pictures, recording
+from inputs.recording import SCHEMA
+from inputs.rows import ARRANGED, Dataset, Rows
+from inputs.shards import Form, Records, check_shard
+from inputs.spec import Spec
+from parameters import Experiment
+from system.errors import DataError, UsageError
 
-_LABELLED = 20061201  # keys the choice of labelled examples apart from other draws of a seed
 _DRAWABLE = (1, 3)  # channels of a picture
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """A split or its activations: x [N, ...] in memory or on disk, y [N] int32 or None.
-
-    `target` is what is to be made of x, where that is not x itself. `length` [N] int32 says how
-    many steps of each sequence count, where that is not all.
-    """
-
-    x: np.ndarray | Records
-    y: np.ndarray | None
-    target: np.ndarray | Records | None = None
-    length: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def floats(self, start: int, stop: int) -> np.ndarray:
-        """Returns rows start..stop as the network reads them: float32, bytes scaled to [0, 1]."""
-        return _scaled(self.x[start:stop])
-
-    def targets(self, start: int, stop: int) -> np.ndarray:
-        """Returns what is to be made of the rows start..stop, as `floats` does."""
-        return _scaled((self.x if self.target is None else self.target)[start:stop])
-
-    def take(self, chosen: np.ndarray | slice) -> Rows:
-        """Returns the chosen rows; what is on disk stays there."""
-
-        def taken(part: np.ndarray | Records | None) -> np.ndarray | Records | None:
-            if part is None:
-                return None
-            return part.take(chosen) if isinstance(part, Records) else part[chosen]
-
-        return Rows(*(taken(getattr(self, part)) for part in PARTS))
-
-    def shaped(self, shape: tuple[int, ...]) -> Rows:
-        """Returns the same examples, each of another shape."""
-        is_array = isinstance(self.x, np.ndarray)
-        x = self.x.reshape(len(self), *shape) if is_array else self.x.reshape(shape)
-        return replace(self, x=x)
-
-    def steps(self, start: int, stop: int) -> np.ndarray | Records:
-        """Returns the steps start..stop of every sequence, [N, stop - start, ...]."""
-        if isinstance(self.x, Records):
-            return self.x.steps(start, stop)
-        return self.x[:, start:stop]
-
-
-PARTS = tuple(part.name for part in fields(Rows))
-
-
-def _scaled(values: np.ndarray) -> np.ndarray:
-    is_bytes = values.dtype == np.uint8
-    return values.astype(np.float32) / np.float32(255) if is_bytes else values
-
-
-class Dataset(NamedTuple):
-    """A verified data set. `splits` has train and test, and validation where there is one."""
-
-    key: str
-    spec: Spec
-    splits: dict[str, Rows]
-    digest: str  # of the records' hashes: the same digest is the same data
-    recorded: tuple[int, ...] = ()  # the shape of an example in the records
-    tested: str = 'test'  # what the examples in `test` are, and scores of them are called
-
-    def without_test(self) -> Dataset:
-        """Returns it with the validation examples in the place of the test's.
-
-        Raises UsageError where there are none.
-        """
-        if 'validation' not in self.splits:
-            raise UsageError(f'--tune: {self.key} has no validation examples to score on')
-        splits = self.splits | {'test': self.splits['validation']}
-        return self._replace(splits=splits, tested='validation')
 
 
 def key_of(experiment: Experiment) -> str:
@@ -159,19 +82,7 @@ def load(
         data = read(folder, budget, verify=True)
     else:
         data = _kept(folder, budget, stamp)
-    if experiment.network == 'memory':
-        return memory(data, experiment.pictures)
-    if experiment.network == 'conv' and not experiment.parent:
-        if not data.spec.picture:
-            raise UsageError(f'{data.key}: holds no pictures, which network=conv reads')
-        return shaped(data, (*data.spec.picture[:2], *(data.spec.picture[2:] or (1,))))
-    reads = experiment.parent or experiment
-    if isinstance(reads, Experiment) and reads.network == 'lstm':
-        predicted = reads is experiment and experiment.task != 'reconstruct'
-        return sequences(data, reads.future, predicted=predicted)
-    if not experiment.parent and any(rows.length is not None for rows in data.splits.values()):
-        raise UsageError(f'{data.key}: has lengths, which only network=lstm reads')
-    return data
+    return ARRANGED[experiment.layout](data, experiment)
 
 
 @contextmanager
@@ -204,90 +115,6 @@ def _schema(folder: Path) -> int | None:
 def _kept(folder: Path, budget: int, _stamp: int) -> Dataset:
     """Reads a folder of records once for all the runs of a process."""
     return read(folder, budget)
-
-
-def shaped(data: Dataset, shape: tuple[int, ...]) -> Dataset:
-    """Returns the data with each example of that shape, where that differs by how it is written.
-
-    A vector takes any shape of as many features; another shape at most loses or gains ones.
-    """
-    if data.spec.shape == shape or math.prod(data.spec.shape) != math.prod(shape):
-        return data
-    sides = ([size for size in form if size > 1] for form in (data.spec.shape, shape))
-    if min(len(data.spec.shape), len(shape)) > 1 and next(sides) != next(sides):
-        return data
-    splits: dict[str, Rows] = {}
-    for name, rows in data.splits.items():
-        same = [n for n in splits if data.splits[n] is rows]  # a test split that is the train split
-        splits[name] = splits[same[0]] if same else rows.shaped(shape)
-    return data._replace(spec=data.spec._replace(shape=shape), splits=splits)
-
-
-def sequences(data: Dataset, future: int, *, predicted: bool) -> Dataset:
-    """Returns the data as sequences, [N, T, features]: the first axis of an example is time.
-
-    The last `future` steps are cut off, to be the target where they are `predicted`. Raises
-    UsageError where the data holds no sequences, or too short ones.
-    """
-    if len(data.recorded) < 2:
-        raise UsageError(
-            f'{data.key}: holds {data.spec.shape[0]} features an example; network=lstm reads '
-            'sequences, x of [N, steps, features]'
-        )
-    total, features = data.recorded[0], math.prod(data.recorded[1:])
-    past = total - future
-    if past < 1:
-        raise UsageError(f'future={future}: {data.key} has sequences of {total} steps')
-    splits: dict[str, Rows] = {}
-    for name, rows in data.splits.items():
-        if future and rows.length is not None:
-            raise UsageError(f'future={future}: needs sequences of one length; {data.key} has more')
-        rows = rows.shaped((total, features))
-        target = rows.steps(past, total) if predicted else None
-        splits[name] = replace(rows, x=rows.steps(0, past), target=target)
-    rows_are_steps = bool(data.spec.picture)
-    frame = data.recorded[1:] if not rows_are_steps and len(data.recorded) > 2 else ()
-    spec = data.spec._replace(
-        shape=(past, features), picture=() if frame else (past, features), frame=frame,
-        future=future,
-    )  # fmt: skip
-    return data._replace(spec=spec, splits=splits)
-
-
-def memory(data: Dataset, count: int) -> Dataset:
-    """Returns the first `count` training pictures, each to be decoded from its one-hot vector."""
-    train = data.splits['train']
-    if not data.spec.picture:
-        raise UsageError(f'{data.key}: holds no pictures, which network=memory stores')
-    if count > len(train):
-        raise UsageError(f'pictures={count}: {data.key} has {len(train)} to train on')
-    labels = None if train.y is None else train.y[:count]
-    rows = Rows(np.eye(count, dtype=np.float32), labels, train.x[:count].reshape(count, -1))
-    spec = data.spec._replace(shape=(count,))
-    return data._replace(spec=spec, splits={'train': rows, 'test': rows})
-
-
-def stratified(y: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Returns the rows of a share of each class, at least one of each, chosen by `seed`.
-
-    A smaller share of the same seed is a part of a larger one.
-    """
-    generator = np.random.default_rng((_LABELLED, seed))
-    chosen = []
-    for label in np.unique(y):
-        mine = generator.permutation(np.flatnonzero(y == label))
-        chosen.append(mine[: max(1, round(share * len(mine)))])
-    return np.sort(np.concatenate(chosen))
-
-
-def unlabelled(rows: Rows, share: float, seed: int) -> Rows:
-    """Returns the rows with the labels of all but a share of each class hidden."""
-    if share == 1.0 or rows.y is None:
-        return rows
-    known = stratified(rows.y, share, seed)
-    y = np.full_like(rows.y, UNLABELLED)
-    y[known] = rows.y[known]
-    return replace(rows, y=y)
 
 
 def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Dataset:

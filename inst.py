@@ -1,12 +1,11 @@
-"""The catalogue: every named experiment, each a variation of another, and what is claimed of it.
+"""The catalogue: every named experiment, each a variation of another.
 
 To add a variation, write one `vary` line; `python main.py --list` shows it at once. What it is to
-show can follow as a `Claim`, which `python main.py --mode=results --experiment=NAME` judges.
+show can follow as a `Claim` in ledger/claims/.
 """
 
 from __future__ import annotations
 
-from claims import Claim
 from parameters import Experiment
 
 GERON = 'Geron 2017, Hands-On Machine Learning, ch. 15'
@@ -22,9 +21,6 @@ VINCENT = 'Vincent et al. 2010'
 ERHAN = 'Erhan et al. 2010'
 KINGMA = 'Kingma et al. 2014'
 BURDA = 'Burda et al. 2016'
-OURS = 'aim of this project'
-
-CLAIMS: list[Claim] = []
 
 iris_linear = Experiment(
     'iris_linear',
@@ -41,17 +37,6 @@ iris_linear = Experiment(
     batch_size=None,
     schedule='cosine',
 )
-
-CLAIMS += [
-    Claim(
-        'a linear 4-2-4 network reaches the error of PCA, within 1 %, with every seed', GERON,
-        iris_linear, 'test/mse', '<=', iris_linear, 'test/pca_mse', 1.01, 10, every=True,
-    ),
-    Claim(
-        "and the plane of its decoder is PCA's, within a degree, with every seed", GERON,
-        iris_linear, 'pca_angle_degrees', '<', 1.0, seeds=10, every=True,
-    ),
-]  # fmt: skip
 
 tied = Experiment(
     'tied',
@@ -74,26 +59,6 @@ tied_fullbatch = tied.vary(
     schedule='constant',
 )
 
-CLAIMS += [
-    Claim(
-        'tied kernels: about half of the parameters (at most 0.51)', GERON,
-        tied, 'parameters', '<=', untied, factor=0.51,
-    ),
-    Claim(
-        'tied kernels: a test error no worse', OURS,
-        tied, 'test/mse', '<=', untied, seeds=3,
-    ),
-    Claim(
-        'tying "reduces the risk of overfitting": less error is added from training to test',
-        GERON, tied, 'test/mse / train/mse', '<', untied, seeds=3,
-        note='both below 1: neither overfits in 20 epochs',
-    ),
-    Claim(
-        'tying "makes training faster": seconds of updates to a validation error of 0.01',
-        GERON, tied, 'seconds until validation/mse <= 0.01', '<', untied, seeds=3,
-    ),
-]  # fmt: skip
-
 phasewise = tied.vary(
     'phasewise',
     description='the stack trained greedily, one layer a phase, on cached activations',
@@ -109,17 +74,6 @@ phasewise_fullbatch = phasewise.vary(
     learning_rate=0.01,
     schedule='constant',
 )
-
-CLAIMS += [
-    Claim(
-        'trained layer by layer, no worse than jointly after as many epochs', OURS,
-        phasewise, 'test/mse', '<=', tied, seeds=3,
-    ),
-    Claim(
-        'the same without the penalty on the kernels', OURS,
-        phasewise.vary(l2=0.0), 'test/mse', '<=', tied.vary(l2=0.0), seeds=3,
-    ),
-]  # fmt: skip
 
 phasewise_classifier = Experiment(
     'phasewise_classifier',
@@ -150,22 +104,6 @@ phasewise_finetune = phasewise_classifier.vary(
     finetune_corruption=0.25,
 )
 
-CLAIMS += [
-    Claim(
-        'a classifier on the frozen codes is right in at least 98.2 %', OURS,
-        phasewise_classifier, 'test/accuracy', '>=', 0.982, seeds=3,
-    ),
-    Claim(
-        'in at least 98.5 % when all layers are trained', OURS,
-        phasewise_finetune, 'test/accuracy', '>=', 0.985, seeds=3,
-    ),
-    Claim(
-        "the source's own schedule: 97.22 % of the validation set at epoch 350 of 500", GERON,
-        phasewise_classifier_fullbatch, 'validation/accuracy at epoch 350', '=', 0.9722,
-        seeds=3,
-    ),
-]  # fmt: skip
-
 mnist_l1 = Experiment(
     'mnist_l1',
     'nine ReLU layers down to 11 codes and back, with an L1 loss',
@@ -189,35 +127,6 @@ mnist_l1_fixed = mnist_l1.vary(
     initializer='small',
     code_activation='linear',
 )
-
-CLAIMS += [
-    Claim(
-        'with L1 the loss falls, then stagnates: not below a picture of the medians (0.1256)',
-        L1_STORY, mnist_l1, 'test/mae', '>=', 0.125, seeds=3,
-    ),
-    Claim(
-        'dropout makes it converge: less than half of that error', L1_STORY,
-        mnist_l1_dropout, 'test/mae', '<', mnist_l1, factor=0.5, seeds=3,
-    ),
-    Claim(
-        'with dropout, test is close to training: within 5 %', L1_STORY,
-        mnist_l1_dropout, 'test/mae / train/mae', '<=', 1.05, seeds=3,
-    ),
-    Claim(
-        'decreasing the learning rate does not help', L1_STORY,
-        mnist_l1.vary(learning_rate=3e-4), 'test/mae', '>=', mnist_l1, factor=0.95,
-        seeds=3,
-    ),
-    Claim(
-        'increasing the learning rate does not help', L1_STORY,
-        mnist_l1.vary(learning_rate=3e-3), 'test/mae', '>=', mnist_l1, factor=0.95,
-        seeds=3,
-    ),
-    Claim(
-        'smaller initial kernels and a linear code: less than half of the error', OURS,
-        mnist_l1_fixed, 'test/mae', '<', mnist_l1, factor=0.5, seeds=3,
-    ),
-]  # fmt: skip
 
 trivial = Experiment(
     'trivial',
@@ -261,45 +170,6 @@ sparse = trivial.vary(
     sparsity=0.001,
 )
 
-CLAIMS += [
-    Claim(
-        'linear and wider than its input, it copies', CONSTRAINTS,
-        trivial, 'test/mse', '<', 1e-3,
-    ),
-    Claim(
-        'and its codes tell classes apart no better than pixels', CONSTRAINTS,
-        trivial, 'test/separation', '<=', trivial, 'test/separation_pixels', seeds=3,
-    ),
-    Claim(
-        '32 hidden units come within 5 % of the error of PCA', NOTES,
-        basic, 'test/mse', '<=', basic, 'test/pca_mse', 1.05, seeds=3,
-    ),
-    Claim(
-        '30 codes of a deep network beat 30 principal components', CONSTRAINTS,
-        compress, 'test/mse', '<', compress, 'test/pca_mse', seeds=3,
-    ),
-    Claim(
-        'and tell classes apart better than the network that copies', CONSTRAINTS,
-        compress, 'test/separation', '>', trivial, seeds=3,
-    ),
-    Claim(
-        "with the source's ReLU code it beats PCA too", CONSTRAINTS,
-        compress_relu, 'test/mse', '<', compress_relu, 'test/pca_mse', seeds=3,
-    ),
-    Claim(
-        'a sparse code keeps its mean activation, at least 0.18 of 0.2', CONSTRAINTS,
-        sparse, 'test/mean_activation', '>=', 0.18,
-    ),
-    Claim(
-        'at most 0.22 of 0.2', CONSTRAINTS,
-        sparse, 'test/mean_activation', '<=', 0.22,
-    ),
-    Claim(
-        'a sparse code tells classes apart better than the network that copies', CONSTRAINTS,
-        sparse, 'test/separation', '>', trivial, seeds=3,
-    ),
-]  # fmt: skip
-
 denoise_mask = trivial.vary(
     'denoise_mask',
     description='a wide hidden layer; half of the inputs are set to zero',
@@ -336,18 +206,6 @@ compress_denoise = compress.vary(
     corruption=0.5,
 )
 
-CLAIMS += [
-    Claim(
-        f'{what}, less than half of the error of the same network trained on clean pictures',
-        CONSTRAINTS, denoiser, 'test/mse_corrupted', '<', control, factor=0.5, seeds=3,
-    )
-    for what, denoiser, control in (
-        ('half of the pixels masked', denoise_mask, denoise_mask_control),
-        ('30 % of them masked', denoise_mask30, denoise_mask30_control),
-        ('noise added', denoise_gaussian, denoise_gaussian_control),
-    )
-]  # fmt: skip
-
 stacked_sparse = Experiment(
     'stacked_sparse',
     'two sparse layers of 200, each trained on what the one below gives',
@@ -379,17 +237,6 @@ stacked_sparse_finetune = stacked_sparse_classifier.vary(
     finetune_epochs=60,
     finetune_corruption=0.25,
 )
-
-CLAIMS += [
-    Claim(
-        'fine-tuning lifts the accuracy of the stack of sparse codes', NOTES,
-        stacked_sparse_finetune, 'test/accuracy', '>', stacked_sparse_classifier, seeds=3,
-    ),
-    Claim(
-        'to at least 98.2 %', OURS,
-        stacked_sparse_finetune, 'test/accuracy', '>=', 0.982, seeds=3,
-    ),
-]  # fmt: skip
 
 semi_finetuned = Experiment(
     'semi_finetuned',
@@ -426,17 +273,6 @@ semi_random = semi_frozen.vary(
     description='1 % of the labels: output layer on a frozen encoder of random values',
     initial='random',
 )
-
-CLAIMS += [
-    Claim(
-        'with 1 % of the labels, a pretrained encoder, fine-tuned, beats one from random values',
-        CONSTRAINTS, semi_finetuned, 'test/accuracy', '>', semi_scratch, seeds=5,
-    ),
-    Claim(
-        'a frozen pretrained encoder beats it too', CONSTRAINTS,
-        semi_frozen, 'test/accuracy', '>', semi_scratch, seeds=5,
-    ),
-]  # fmt: skip
 
 vae = Experiment(
     'vae',
@@ -479,25 +315,6 @@ vae_source = vae.vary(
 )
 vae_2d = vae.vary('vae_2d', description='two codes, to draw the manifold', hidden=(1000, 500, 2))
 
-CLAIMS += [
-    Claim(
-        "more of a VAE's samples lie near real pictures than of a plain autoencoder's",
-        CONSTRAINTS, vae, 'test/sample_precision', '>', vae_plain, seeds=3,
-    ),
-    Claim(
-        "the source's own loss drowns the reconstruction: the error of the mean picture (0.0866)",
-        OURS, vae_source, 'test/mse', '>=', 0.0866,
-    ),
-    Claim(
-        'a greater weight of the KL: closer to the unit Gaussian', CONSTRAINTS,
-        vae.vary(beta=10.0), 'test/kl', '<', vae,
-    ),
-    Claim(
-        'and less accurate', CONSTRAINTS,
-        vae.vary(beta=10.0), 'test/nll', '>', vae,
-    ),
-]  # fmt: skip
-
 memory_onehot = Experiment(
     'memory_onehot',
     '64 pictures stored in the weights of a decoder, each under a one-hot vector',
@@ -515,17 +332,6 @@ memory_latent = memory_onehot.vary(
     description='the same, each under a vector of 16 numbers that is learned too',
     memory_code=16,
 )
-
-CLAIMS += [
-    Claim(
-        '64 pictures are stored in the weights of a decoder, each under a one-hot vector',
-        NOTES, memory_onehot, 'test/mse', '<', 1e-3,
-    ),
-    Claim(
-        'or under 16 numbers that are learned', NOTES,
-        memory_latent, 'test/mse', '<', 1e-3,
-    ),
-]  # fmt: skip
 
 conv_vae = Experiment(
     'conv_vae',
@@ -602,35 +408,6 @@ conv_vae_cifar_classify = conv_vae_cifar.vary(
     crop=4,
 )
 
-CLAIMS += [
-    *(
-        Claim(
-            f'L1 gives the best reconstructions: by {metric.removeprefix("test/")}, than {name}',
-            PRASAD, conv_vae_cifar_l1, metric, relation, other,
-        )
-        for name, other in (('L2', conv_vae_cifar_l2), ('cosine', conv_vae_cifar_cosine))
-        for metric, relation in (('test/mae', '<'), ('test/psnr', '>'), ('test/ssim', '>'))
-    ),
-    Claim(
-        'without the Gaussian code it reconstructs better', PRASAD,
-        conv_ae_cifar, 'test/mse', '<', conv_vae_cifar,
-    ),
-    Claim(
-        'with it, it overfits less', PRASAD,
-        conv_vae_cifar, 'test/mse / train/mse', '<', conv_ae_cifar,
-    ),
-    Claim(
-        'reconstruction gets worse when a classifier is added', PRASAD,
-        conv_vae_cifar_classify.vary(epochs=5), 'test/mae', '>',
-        conv_vae_cifar_classify.vary(epochs=5, classify=0.0),
-    ),
-    Claim(
-        'ten classes of CIFAR-10, together with the reconstruction: at least 80 %', OURS,
-        conv_vae_cifar_classify, 'test/accuracy', '>=', 0.8,
-        published='65 % on ten classes of private pictures',
-    ),
-]  # fmt: skip
-
 conv_classifier = Experiment(
     'conv_classifier',
     "a classifier on the frozen codes of conv_vae_cifar's saved graph",
@@ -659,16 +436,6 @@ conv_scratch = conv_finetune.vary(
     epochs=0,
 )
 
-CLAIMS += [
-    Claim(
-        f'pretraining helps a classifier of CIFAR-10: {share:.0%} of the labels, fine-tuned',
-        PRASAD, conv_finetune.vary(steps_per_epoch=200, label_fraction=share),
-        'test/accuracy', '>',
-        conv_scratch.vary(steps_per_epoch=200, label_fraction=share),
-    )
-    for share in (0.01, 0.1, 1.0)
-]  # fmt: skip
-
 conv_phasewise = conv_vae_cifar.vary(
     'conv_phasewise',
     description='four convolutions trained greedily, one and its inverse a phase, on cached maps',
@@ -683,13 +450,6 @@ conv_phasewise = conv_vae_cifar.vary(
 conv_joint = conv_phasewise.vary(
     'conv_joint', description='the same four convolutions trained jointly', training='joint'
 )
-
-CLAIMS += [
-    Claim(
-        'convolutions trained layer by layer are no worse than jointly', OURS,
-        conv_phasewise, 'test/mse', '<=', conv_joint,
-    ),
-]  # fmt: skip
 
 conv_transpose = Experiment(
     'conv_transpose',
@@ -710,16 +470,6 @@ conv_upsample = conv_transpose.vary(
     description='the same, decoded by upsampling and convolutions',
     decoder='upsample',
 )
-
-CLAIMS += [
-    Claim(
-        f'upsampling leaves less checkerboard than transposed convolutions, {updates} updates',
-        ODENA, conv_upsample.vary(epochs=1, steps_per_epoch=updates),
-        'test/checkerboard', '<',
-        conv_transpose.vary(epochs=1, steps_per_epoch=updates),
-    )
-    for updates in (10, 100, 8600)
-]  # fmt: skip
 
 lstm_reconstruct = Experiment(
     'lstm_reconstruct',
@@ -796,58 +546,6 @@ lstm_finetune = lstm_classifier.vary(
     'lstm_finetune', description='the same, then all of it fine-tuned', finetune_epochs=10
 )
 
-CLAIMS += [
-    Claim(
-        'a sequence is easier to write in reverse order', VIDEO,
-        lstm_reconstruct, 'test/mse', '<', lstm_reconstruct_forward, seeds=3,
-    ),
-    *(
-        Claim(
-            f'{what}, better than {beside}', OURS, experiment, metric, '<', experiment,
-            metric.replace('mse', f'{name}_mse'), seeds=3,
-        )
-        for what, experiment, metric in (
-            ('reconstructs', lstm_reconstruct, 'test/mse'),
-            ('predicts', lstm_predict, 'test/future_mse'),
-        )
-        for beside, name in (
-            ('the mean sequence', 'mean'),
-            ('the last row again', 'copy'),
-            ('as many principal components as the code has numbers', 'pca'),
-        )
-    ),
-    Claim(
-        'one code for both decoders reconstructs no worse than one of its own', VIDEO,
-        lstm_composite, 'test/mse', '<=', lstm_half, seeds=3,
-    ),
-    Claim(
-        'one code for both decoders predicts no worse than one of its own', VIDEO,
-        lstm_composite, 'test/future_mse', '<=', lstm_predict, seeds=3,
-    ),
-    Claim(
-        'with as many units as inputs (28) the loss gets stuck: within 10 % of the mean sequence',
-        NOTES, lstm_reconstruct.vary(hidden=(28,)), 'test/mse', '>=',
-        lstm_reconstruct.vary(hidden=(28,)), 'test/mean_mse', 0.9,
-    ),
-    Claim(
-        'two layers trained one after the other are no worse than jointly', OURS,
-        lstm_greedy, 'test/mse', '<=', lstm_stacked,
-    ),
-    Claim(
-        'a classifier on the frozen codes of sequences is right in at least 98.2 %', OURS,
-        lstm_classifier, 'test/accuracy', '>=', 0.982,
-    ),
-    Claim(
-        'and better when the encoder is fine-tuned', OURS,
-        lstm_finetune, 'test/accuracy', '>', lstm_classifier,
-    ),
-    Claim(
-        'moving digits are predicted better than by the last frame again', OURS,
-        lstm_composite_moving, 'test/future_mse', '<', lstm_composite_moving,
-        'test/future_copy_mse',
-    ),
-]  # fmt: skip
-
 hinton2006 = Experiment(
     'hinton2006',
     '784-1000-500-250-30 logistic units, linear code: layer by layer, then jointly; shifted digits',
@@ -874,35 +572,6 @@ hinton2006_scratch = hinton2006.vary(
     epochs=140,
     learning_rate=3e-3,
 )
-
-CLAIMS += [
-    Claim(
-        'layer by layer, then jointly: a squared error of at most 3.00 an image', HINTON,
-        hinton2006, 'test/squared_error', '<=', 3.0,
-        published='3.00, with RBMs (remembered; a reimplementation quotes 3.0)',
-        note='here trained on digits shifted by up to a pixel',
-    ),
-    Claim(
-        'at most 2.5', OURS, hinton2006, 'test/squared_error', '<=', 2.5,
-    ),
-    Claim(
-        'in half an hour of updates', OURS, hinton2006, 'seconds', '<=', 1800.0,
-    ),
-    Claim(
-        'at most 3.00 on the digits as they are, too', HINTON,
-        hinton2006.vary(crop=0), 'test/squared_error', '<=', 3.0,
-        note='it overfits; tried: other rates, tied kernels, cross-entropy; what helped was shifts',
-    ),
-    Claim(
-        'far better than as many principal components', HINTON,
-        hinton2006, 'test/mse', '<', hinton2006, 'test/pca_mse',
-        published='3.00 and 13.87 an image, that is 0.003827 and 0.01769 a pixel',
-    ),
-    Claim(
-        'better than from random values, after as many epochs', HINTON,
-        hinton2006, 'test/squared_error', '<', hinton2006_scratch,
-    ),
-]  # fmt: skip
 
 bengio2007_stack = Experiment(
     'bengio2007_stack',
@@ -944,30 +613,6 @@ bengio2007_scratch_adam = bengio2007_greedy_adam.vary(
     description="the same from today's random values (Glorot's), with today's optimizer",
     initial='glorot',
 )
-
-CLAIMS += [
-    Claim(
-        'pretrained greedily, three layers err less than from random values', BENGIO,
-        bengio2007_greedy, 'test/accuracy', '>', bengio2007_scratch, seeds=5,
-        published='1.4 % and 2.4 % of errors (remembered)',
-        note='rate: of 0.1 and 0.3 the better for both; with 3 seeds it was open, so there are 5',
-    ),
-    Claim(
-        'in at most 1.4 %', BENGIO,
-        bengio2007_greedy, 'test/accuracy', '>=', 0.986, seeds=5,
-        note='tried: rates of 0.1 and 0.3; with noise, dropout and Adam: sdae2010',
-    ),
-    Claim(
-        'less than from random values at a third of that rate, too', OURS,
-        bengio2007_greedy.vary(finetune_learning_rate=0.1), 'test/accuracy', '>',
-        bengio2007_scratch.vary(finetune_learning_rate=0.1), seeds=3,
-        note='where the one from random values is not learned to the end after 50 epochs',
-    ),
-    Claim(
-        "and with today's random values and optimizer", OURS,
-        bengio2007_greedy_adam, 'test/accuracy', '>', bengio2007_scratch_adam, seeds=3,
-    ),
-]  # fmt: skip
 
 sdae2010_stack = Experiment(
     'sdae2010_stack',
@@ -1011,30 +656,6 @@ sdae2010_scratch = sdae2010.vary(
     'sdae2010_scratch', description='the network of sdae2010 from random values', initial='random'
 )
 
-CLAIMS += [
-    Claim(
-        'three layers of denoisers, fine-tuned, err in at most 1.28 %', VINCENT,
-        sdae2010, 'test/accuracy', '>=', 0.9872, seeds=3, published='1.28 % (remembered)',
-    ),
-    Claim(
-        'at most 1.25 %', OURS, sdae2010, 'test/accuracy', '>=', 0.9875, seeds=3,
-        note='tried: rates, epochs, dropout of 0, 0.3 and 0.5; what helped was shifts, below',
-    ),
-    Claim(
-        'less than without noise', VINCENT,
-        sdae2010, 'test/accuracy', '>', sdae2010_clean, seeds=3,
-        published='1.40 % (remembered)',
-    ),
-    Claim(
-        'less than the same network from random values', VINCENT,
-        sdae2010, 'test/accuracy', '>', sdae2010_scratch, seeds=3,
-    ),
-    Claim(
-        'at most 1.25 % when they are fine-tuned on digits shifted by up to a pixel', OURS,
-        sdae2010.vary(crop=1), 'test/accuracy', '>=', 0.9875, seeds=3,
-    ),
-]  # fmt: skip
-
 semi600 = sdae2010.vary(
     'semi600',
     description='600 labels: softmax on sdae2010_stack, fine-tuned on shifted digits, half dropped',
@@ -1066,31 +687,6 @@ semi600_scratch = semi600.vary(
     description="semi600 from today's random values (Glorot's)",
     initial='glorot',
 )
-
-CLAIMS += [
-    Claim(
-        'of 600 labels: fewer errors than 5.72 %', OURS,
-        semi600_self, 'test/accuracy', '>', 0.9428, seeds=3,
-        published='5.72 %, of M1+TSVM (as reimplementations quote it)',
-        note='rate, dropout and noise were chosen on 5,000 validation examples with labels',
-    ),
-    Claim(
-        'that without labels from a classifier', OURS,
-        semi600, 'test/accuracy', '>', 0.9428, seeds=3,
-    ),
-    Claim(
-        'that without shifting the digits', OURS,
-        semi600_plain_self, 'test/accuracy', '>', 0.9428, seeds=3,
-    ),
-    Claim(
-        'labels from a classifier help: fewer than without', OURS,
-        semi600_self, 'test/accuracy', '>', semi600, seeds=3,
-    ),
-    Claim(
-        'pretraining helps: fewer than from random values', KINGMA,
-        semi600, 'test/accuracy', '>', semi600_scratch, seeds=3,
-    ),
-]  # fmt: skip
 
 erhan2010_stack = Experiment(
     'erhan2010_stack',
@@ -1137,19 +733,6 @@ erhan2010_random_adam = erhan2010_pretrained_adam.vary(
     initial='glorot',
 )
 
-CLAIMS += [
-    Claim(
-        f'pretraining lowers the error of {depth} layer{"s" * (depth > 1)}, {day}',
-        ERHAN, pretrained.vary(**{'parent.hidden': (400,) * depth}), 'test/accuracy', '>',
-        random.vary(**{'parent.hidden': (400,) * depth}), seeds=10,
-    )
-    for day, pretrained, random in (
-        ("with that day's optimizer", erhan2010_pretrained, erhan2010_random),
-        ("with today's", erhan2010_pretrained_adam, erhan2010_random_adam),
-    )
-    for depth in range(1, 5)
-]  # fmt: skip
-
 vae_burda = Experiment(
     'vae_burda',
     '784-200-200-50 tanh, pixels drawn black or white; likelihood by 5,000 samples',
@@ -1169,24 +752,6 @@ vae_burda = Experiment(
     schedule='cosine',
 )
 
-CLAIMS += [
-    Claim(
-        'nats an image, by 5,000 importance samples: at most 86.76', BURDA,
-        vae_burda, 'test/importance_nll', '<=', 86.76,
-        published='86.76 (as nbip/IWAE on GitHub quotes it, which reaches 87.75)',
-    ),
-    Claim(
-        'at most 87.5', OURS, vae_burda, 'test/importance_nll', '<=', 87.5,
-        note='batch, epochs and the rise of beta were chosen on validation digits; two '
-        'configurations with larger batches, scored before, missed it',
-    ),
-]  # fmt: skip
-
 EXPERIMENTS = {
     value.name: value for value in list(globals().values()) if isinstance(value, Experiment)
 }
-
-
-def claims_about(name: str) -> list[Claim]:
-    """Returns the claims that runs of that experiment are needed for."""
-    return [claim for claim in CLAIMS if name in {e.name for e in claim.experiments()}]

@@ -7,28 +7,45 @@ python main.py --mode=encode --run_dir=runs/phasewise/mnist5k-seed0
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import errno
 import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 import inst
-import questions
 from command_line import parse
-from errors import UsageError, UserError
-from parameters import DATASETS, PRECISIONS, Experiment, nearest
-from studies import Study
+from parameters import DATASETS, PRECISIONS, Experiment
+from studies import catalogue
+from studies.study import Study
+from system.errors import UsageError, UserError
+from system.quiet import silent
+from system.rules import nearest
+
+if TYPE_CHECKING:
+    from train.folder import Place
 
 FLAGS = flags.FLAGS
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
-MODES = ('train', 'evaluate', 'encode', 'predict', 'generate', 'results', 'report')
+
+_NAMED = ('experiment', 'dataset', 'array', 'images', 'seed', 'set', 'precision', 'parent')
+_RUN = (*_NAMED, 'run_dir', 'tune')
+PLACES = ('runs', 'data_dir')  # say where things are, whatever is done: a flagfile can hold them
+MODES = {  # what is done -> the flags that take effect in it, besides PLACES
+    'train': (*_RUN, 'seeds', 'jobs', 'figures', 'checkpoint_seconds', 'restart', 'verify'),
+    'evaluate': (*_RUN, 'figures', 'verify'),
+    'encode': (*_RUN, 'verify'),
+    'predict': _RUN,
+    'generate': (*_RUN, 'codes', 'count'),
+    'results': ('experiment', 'jobs', 'figures', 'checkpoint_seconds', 'restart', 'verify'),
+    'report': ('experiment',),
+}
+ANSWERS = {'list': (), 'describe': (*_NAMED, 'seeds')}  # flags that ask -> the same
 
 flags.DEFINE_string('experiment', None, 'A name of --list.')
 flags.DEFINE_bool('list', False, 'Print every experiment, with its source, and stop.')
@@ -102,47 +119,49 @@ def parse_flags(arguments: list[str]) -> None:
         raise UsageError(f'stray argument {stray[0]!r}; flags are written --name=value')
 
 
+def given(name: str) -> bool:
+    """Whether a flag stands on the command line or in a flagfile."""
+    return bool(FLAGS[name].present)
+
+
 def act() -> None:
-    """Does what the flags ask."""
+    """Does what the flags ask; raises UsageError for one that takes no effect there."""
     if FLAGS.help:
         print(__doc__ + FLAGS.main_module_help())
         return
-    if FLAGS.list:
-        for name, value in questions.CATALOGUE.items():
-            kind = (
-                f' (study of {len(value.points())} x {value.seeds} runs)' if is_study(value) else ''
-            )
-            print(f'{name:31}{value.description}{kind} [{value.source}]')
-        return
-    if FLAGS.mode in ('results', 'report'):
+    mode = FLAGS.mode
+    if mode not in MODES:
+        raise UsageError(f'--mode={mode}: allowed are {", ".join(MODES)}{nearest(mode, MODES)}')
+    asked = next((name for name in ANSWERS if FLAGS[name].value), None)
+    if asked and given('mode'):
+        raise UsageError(f'--mode={mode}: nothing is done with --{asked}, which only answers')
+    refuse_idle(f'--{asked}' if asked else f'--mode={mode}', ANSWERS.get(asked, MODES[mode]))
+    if asked == 'list':
+        list_all()
+    elif mode in ('results', 'report'):
         fill_ledger()
-        return
-    if not FLAGS.experiment and not (FLAGS.run_dir and FLAGS.mode != 'train'):
-        other = '' if FLAGS.mode == 'train' else ', or --run_dir=FOLDER of a finished run,'
-        raise UsageError(f'--experiment=NAME{other} is needed; --list shows the names')
-    if FLAGS.mode not in MODES:
-        hint = nearest(FLAGS.mode, MODES)
-        raise UsageError(f'--mode={FLAGS.mode}: allowed are {", ".join(MODES)}{hint}')
-    if FLAGS.mode != 'train':
-        use_run()
-        return
-    base = questions.find(FLAGS.experiment)
-    experiment = chosen(base)
-    if FLAGS.describe:
-        print(json.dumps(experiment.resolved(), indent=2))
-        return
-    if FLAGS.jobs > 1 and not is_study(experiment):
-        raise UsageError(
-            f'--jobs={FLAGS.jobs}: {experiment.name} is one run; name a study, or --seeds'
-        )
-    if is_study(experiment) and FLAGS.run_dir:
-        raise UsageError('--run_dir names one run; a study and --seeds write below --runs')
-    with silent():
-        import train
-    if is_study(experiment):
-        train.run_study(experiment, inst.EXPERIMENTS, place(), FLAGS.jobs)
+    elif mode == 'train':
+        train(describes=asked == 'describe')
     else:
-        train.run(experiment, base, place())
+        use_run()
+
+
+def refuse_idle(here: str, effective: tuple[str, ...]) -> None:
+    """Raises UsageError for a given flag that takes no effect here, naming where it does."""
+    rows = {f'--mode={name}': row for name, row in MODES.items()}
+    rows |= {f'--{name}': row for name, row in ANSWERS.items()}
+    known = dict.fromkeys(name for row in rows.values() for name in row)
+    for name in known:
+        if given(name) and name not in effective:
+            where = ', '.join(place for place, row in rows.items() if name in row)
+            raise UsageError(f'--{name} has no effect with {here}; it has with {where}')
+
+
+def list_all() -> None:
+    """Prints the catalogue, a line an experiment or study."""
+    for name, value in catalogue.CATALOGUE.items():
+        kind = f' (study of {len(value.points())} x {value.seeds} runs)' if is_study(value) else ''
+        print(f'{name:31}{value.description}{kind} [{value.source}]')
 
 
 def is_study(value: Experiment | Study) -> bool:
@@ -150,11 +169,12 @@ def is_study(value: Experiment | Study) -> bool:
     return isinstance(value, Study)
 
 
-def place():
+def place() -> Place:
     """Returns where runs read and write."""
-    import train
+    with silent():
+        from train.folder import Place
 
-    return train.Place(
+    return Place(
         runs=Path(FLAGS.runs),
         data_dir=Path(FLAGS.data_dir),
         run_dir=Path(FLAGS.run_dir) if FLAGS.run_dir else None,
@@ -166,103 +186,137 @@ def place():
     )
 
 
-def use_run() -> None:
-    """Does what --mode asks with a finished run: its saved configuration, another data set."""
-    if FLAGS.mode == 'predict' and bool(FLAGS.images) == bool(FLAGS.array):
-        raise UsageError('--mode=predict needs --images=DIR or --array=FILE.npz')
-    if FLAGS.run_dir:
-        idle = [name for name in ('set', 'parent', 'precision') if FLAGS[name].value]
-        if idle:
-            raise UsageError(f'--{idle[0]}: the configuration saved in --run_dir is used')
-        folder, changes = Path(FLAGS.run_dir), data_changes()
+def train(*, describes: bool) -> None:
+    """Trains the experiment or study that the flags ask for, or describes it."""
+    if not FLAGS.experiment:
+        raise UsageError('--experiment=NAME is needed; --list shows the names')
+    base = catalogue.find(FLAGS.experiment)
+    experiment = chosen(base)
+    if describes:
+        print(json.dumps(experiment.resolved(), indent=2))
+        return
+    if FLAGS.jobs > 1 and not is_study(experiment):
+        raise UsageError(
+            f'--jobs={FLAGS.jobs}: {experiment.name} is one run; name a study, or --seeds'
+        )
+    if is_study(experiment) and FLAGS.run_dir:
+        raise UsageError('--run_dir names one run; a study and --seeds write below --runs')
+    if FLAGS.tune and given('figures') and FLAGS.figures:
+        raise UsageError('--figures: nothing is drawn with --tune')
+    with silent():
+        from studies.run import run_study
+        from train.run import run
+    if is_study(experiment):
+        run_study(experiment, inst.EXPERIMENTS, place(), FLAGS.jobs)
     else:
-        base = questions.find(FLAGS.experiment)
+        run(experiment, base, place())
+
+
+def use_run() -> None:
+    """Does what --mode asks with a finished run: its saved configuration, or other data."""
+    mode, inputs = FLAGS.mode, {name: FLAGS[name].value for name in ('images', 'array')}
+    if mode == 'predict' and bool(FLAGS.images) == bool(FLAGS.array):
+        raise UsageError('--mode=predict needs --images=DIR or --array=FILE.npz, to be labelled')
+    if FLAGS.codes and given('count'):
+        raise UsageError(f'--count={FLAGS.count} has no effect with --codes, which says how many')
+    if not (FLAGS.run_dir or FLAGS.experiment):
+        raise UsageError(
+            f'--mode={mode}: --experiment=NAME, or --run_dir=FOLDER of a finished run, is needed; '
+            '--list shows the names'
+        )
+    folder, changes = finished_run()
+    with silent():
+        from inference import use
+        from inference.predict import predict
+    if mode == 'predict':
+        print(f'labels are in {predict(folder, inputs["images"], inputs["array"])}')
+    elif mode == 'encode':
+        print(f'codes are in {use.encode(folder, changes, place())}')
+    elif mode == 'evaluate':
+        use.evaluate(folder, changes, place())
+    else:
+        made = use.generate(folder, FLAGS.codes, FLAGS.count, FLAGS.seed or 0)
+        print(f'samples are in {made}')
+
+
+def finished_run() -> tuple[Path, dict[str, str]]:
+    """Returns the folder of the run that is used, and the fields that name other data for it."""
+    if not FLAGS.run_dir:
+        base = catalogue.find(FLAGS.experiment)
         if is_study(base):
             raise UsageError(f'--mode={FLAGS.mode}: {base.name} is a study; name one run')
+        return place().folder(chosen(base), base), {}
+    saved = ['set', 'parent', 'precision']
+    saved += [] if FLAGS.mode == 'generate' else ['seed']  # which keys what is drawn there
+    saved += {'predict': ['dataset'], 'generate': ['dataset', 'array', 'images']}.get(
+        FLAGS.mode, []
+    )
+    for name in saved:
+        if given(name):
+            raise UsageError(f'--{name}: the configuration saved in --run_dir is used')
+    if FLAGS.codes and given('seed'):
+        raise UsageError('--seed has no effect with --codes: nothing is drawn')
+    folder = Path(FLAGS.run_dir)
+    if FLAGS.experiment:
         with silent():
-            folder, changes = place().folder(chosen(base), base), {}
-    with silent():
-        import train
-    if FLAGS.mode == 'predict':
-        print(f'labels are in {train.predict(folder, FLAGS.images, FLAGS.array)}')
-    elif FLAGS.mode == 'encode':
-        print(f'codes are in {train.encode(folder, changes, Path(FLAGS.data_dir))}')
-    elif FLAGS.mode == 'evaluate':
-        train.evaluate_run(folder, changes, Path(FLAGS.data_dir))
-    else:
-        made = train.generate(folder, FLAGS.codes, FLAGS.count, FLAGS.seed or 0)
-        print(f'samples are in {made}')
+            from train.folder import configuration
+        experiment, _ = configuration(folder)
+        if experiment.name != FLAGS.experiment:
+            raise UsageError(
+                f'--experiment={FLAGS.experiment}: the run in --run_dir is of {experiment.name}'
+            )
+    return folder, {} if FLAGS.mode == 'predict' else data_changes()
 
 
 def fill_ledger() -> None:
     """Writes RESULTS.md: of --experiment, or of all, trains what is missing where asked to."""
-    idle = ('set', 'parent', 'precision', 'seed', 'seeds', 'dataset', 'array', 'images', 'run_dir')
-    given = [name for name in idle if FLAGS[name].value not in (None, [])]
-    given += ['tune'] if FLAGS.tune else []
-    if given:
-        raise UsageError(f'--{given[0]}: the claims say what is run, and on which data')
-    asked = inst.claims_about(FLAGS.experiment) if FLAGS.experiment else inst.CLAIMS
+    from ledger import claims
+
+    asked = claims.claims_about(FLAGS.experiment) if FLAGS.experiment else claims.CLAIMS
     if not asked:
-        names = {experiment.name for claim in inst.CLAIMS for experiment in claim.experiments()}
+        names = {experiment.name for claim in claims.CLAIMS for experiment in claim.experiments()}
         hint = nearest(FLAGS.experiment, names)
         raise UsageError(f'--experiment={FLAGS.experiment}: no claim is about it{hint}')
     with silent():
-        from ledger import work
-    work.fill(inst.CLAIMS, asked, place(), FLAGS.jobs if FLAGS.mode == 'results' else 0)
+        from ledger import fill
+    fill.fill(claims.CLAIMS, asked, place(), FLAGS.jobs if FLAGS.mode == 'results' else 0)
 
 
 def data_changes() -> dict[str, str]:
-    """Returns the fields that the data flags set."""
-    given = {name: FLAGS[name].value for name in ('images', 'array') if FLAGS[name].value}
-    if len(given) > 1 or (given and FLAGS.dataset not in (None, *given)):
-        named = ', '.join(f'--{name}' for name in (*given, 'dataset') if FLAGS[name].value)
+    """Returns the fields that the data flags set; in --mode=predict, what is labelled is none."""
+    own = () if FLAGS.mode == 'predict' else ('images', 'array')
+    paths = {name: FLAGS[name].value for name in own if FLAGS[name].value}
+    if len(paths) > 1 or (paths and FLAGS.dataset not in (None, *paths)):
+        named = ', '.join(f'--{name}' for name in (*paths, 'dataset') if FLAGS[name].value)
         raise UsageError(f'{named}: name one source of data')
-    for name, path in given.items():
+    for name, path in paths.items():
         return {'dataset': name, 'data_path': path}
     return {'dataset': FLAGS.dataset} if FLAGS.dataset else {}
 
 
 def chosen(base: Experiment | Study) -> Experiment | Study:
     """Returns the experiment or study that the flags ask for; several seeds make a study of one."""
-    changes = {}
+    changes: dict[str, Any] = {}
     for setting in FLAGS.set:
         name, equals, text = setting.partition('=')
         if not equals:
             raise UsageError(f'--set {setting}: write --set field=value')
         changes[name] = parse(name, text)
-    for name in ('seed', 'precision'):
-        if getattr(FLAGS, name) is not None:
-            changes[name] = getattr(FLAGS, name)
-    changes |= data_changes() if FLAGS.mode != 'predict' else {}
+    by_flag = {n: FLAGS[n].value for n in ('seed', 'precision') if FLAGS[n].value is not None}
+    by_flag |= data_changes()
     if FLAGS.parent:
         if is_study(base) or base.parent is None:
             raise UsageError(f'--parent: {base.name} restores no graph, its network is its own')
-        changes['parent'] = FLAGS.parent
-    experiment = base.vary(**changes)
+        by_flag['parent'] = FLAGS.parent
+    for name in by_flag.keys() & changes.keys():
+        raise UsageError(f'--set {name}=...: a flag says {name} too; give it once')
+    experiment = base.vary(**changes, **by_flag)
     if FLAGS.seeds is None:
         return experiment
     if is_study(base):
         return dataclasses.replace(experiment, seeds=FLAGS.seeds)
     words = (base.name, base.description, base.source)
     return Study(*words, arms=(experiment,), seeds=FLAGS.seeds) if FLAGS.seeds > 1 else experiment
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Keeps TensorFlow's start-up messages off the screen; its Python errors still get through."""
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-    sys.stderr.flush()
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-        import tensorflow as tf
-
-        tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
 
 
 if __name__ == '__main__':

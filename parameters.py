@@ -8,56 +8,52 @@ catalogue costs no TensorFlow import.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from errors import UsageError
+from system.errors import UsageError
+from system.rules import Need, Span, nearest, setting, written
 
 ACTIVATIONS = ('linear', 'elu', 'relu', 'sigmoid', 'tanh')
 CORRUPTIONS = ('mask', 'gaussian')
-DATASETS = (
-    'iris', 'mnist5k', 'mnist', 'fashion_mnist', 'cifar10', 'moving_mnist', 'images', 'array',
-)  # fmt: skip
+OWN_DATA = ('images', 'array')
+DATASETS = ('iris', 'mnist5k', 'mnist', 'fashion_mnist', 'cifar10', 'moving_mnist', *OWN_DATA)
 DECODERS = ('transpose', 'upsample')
 INITIALIZERS = ('he', 'he_avg', 'glorot', 'lecun', 'small')
 INITIALS = ('parent', 'random', *INITIALIZERS)
+LABELS = ('data', 'parent')
+LAYOUTS = {'dense': 'flat', 'conv': 'maps', 'lstm': 'steps', 'memory': 'one-hot'}
+
 LIKELIHOODS = ('bernoulli', 'gaussian', 'laplace')
 LOSSES = {'mse': 'mse', 'mae': 'mae', 'cosine': 'cosine', **dict.fromkeys(LIKELIHOODS, 'nll')}
-NETWORKS = ('dense', 'conv', 'lstm', 'memory')
-ORDERS = ('reverse', 'forward')
+NETWORKS = tuple(LAYOUTS)
 OPTIMIZERS = ('adam', 'momentum', 'sgd')
+ORDERS = ('reverse', 'forward')
 PRECISIONS = ('float32', 'bfloat16')
 SCHEDULES = ('constant', 'cosine')
-LABELS = ('data', 'parent')
 TASKS = ('reconstruct', 'predict', 'composite')
 TRAININGS = ('joint', 'greedy')
 
+COUNT = Span(0, 10**6)
+RATE = Span(0, 1e3, above=True)
+SEED = Span(0, 2**31 - 1)
+SHARE = Span(0, 0.99)
+WEIGHT = Span(0, 1e6)
+WIDTHS = Span(1, 10**6)
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Returns `; did you mean 'x'?` for the closest of `words`, or an empty string."""
-    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f'; did you mean {found[0]!r}?' if found else ''
-
-
-class Spec(NamedTuple):
-    """What a network must know of its data."""
-
-    shape: tuple[int, ...]  # of one example as it is fed: (784,), (28, 28, 1), (steps, features)
-    classes: tuple[str, ...] = ()  # names of the labels 0, 1, ...; empty without labels
-    picture: tuple[int, ...] = ()  # how an example is drawn: (28, 28); empty where it is no picture
-    frame: tuple[int, ...] = ()  # how a step of a sequence is drawn, where each is a picture
-    future: int = 0  # steps of a sequence that follow those that are fed
-
-    @property
-    def said(self) -> str:
-        """How the shape of an example is told to people."""
-        if len(self.shape) == 1:
-            return f'{self.shape[0]} features'
-        return 'x'.join(map(str, self.shape))
+_OWN_DATA = Need('--array or --images', lambda e: not e.data_path or e.dataset in OWN_DATA)
+_SPARSE = Need('sparsity', lambda e: e.sparsity)
+_WRITES = Need('task=reconstruct or composite', lambda e: e.task != 'predict')
+_NOT_GAUSSIAN = Need('variational=false', lambda e: not (e.variational and e.code_activation))
+_VARIATIONAL = Need('variational', lambda e: e.variational)
+_JOINT_EPOCHS = Need('joint_epochs', lambda e: e.joint_epochs)
+_NOISE = Need('corruption or test_corruption', lambda e: e.corruption or e.test_corruption)
+_CLASSIFIES = Need('classify', lambda e: e.classify or e.parent)
+_HEAD_EPOCHS = Need('epochs above 0', lambda e: e.epochs)
+_HEAD_LAYERS = Need('head', lambda e: e.head)
+_FINETUNED = Need('finetune_epochs', lambda e: e.finetune_epochs)
+_AUGMENTED = Need('finetune_epochs', lambda e: e.finetune_epochs or not e.parent)
 
 
 class Term(NamedTuple):
@@ -93,156 +89,179 @@ class Phase:
     corruption: Noise = Noise()
 
 
-def _setting(default: Any, groups: str, meaning: str) -> Any:
-    return field(default=default, metadata={'groups': groups.split(), 'meaning': meaning})
-
-
 @dataclass(frozen=True)
 class Experiment:
     """A network, its data and its training: all that decides a run's result.
 
-    Each field belongs to one or more groups. Those of 'network' describe a graph built here, with
-    the kind of network among them; those of 'transfer' describe a head on a parent's
-    saved graph. An experiment has one or the other, and setting a field that has no effect is an
-    error. Raises UsageError for an impossible value.
+    Each field says in its own line where it has an effect, what it means, what it may be and what
+    it needs. Those of 'network' describe a graph built here, with the kind of network among them;
+    those of 'transfer' describe a head on a parent's saved graph: an experiment has one or the
+    other. Raises UsageError for an impossible value, and for one that has no effect: of all that
+    are not at their default, or of those in `asked` alone, which `vary` uses so that what is
+    carried over may lie idle.
     """
 
     name: str
     description: str
     source: str
 
-    dataset: str = _setting('mnist', 'data', 'where examples come from')
-    data_path: str = _setting('', 'data', 'file of --dataset=array, folder of --dataset=images')
-    seed: int = _setting(0, 'data', 'keys initial weights, shuffling and dropout')
+    # fmt: off
+    dataset: str = setting('mnist', 'data', DATASETS, 'where examples come from')
+    data_path: str = setting('', 'data', None,
+        'file of --dataset=array, folder of --dataset=images', _OWN_DATA)
+    seed: int = setting(0, 'data', SEED, 'keys initial weights, shuffling and dropout')
 
-    image_size: tuple[int, ...] = _setting((224,), 'images', 'height,width; one number: square')
-    image_channels: int = _setting(3, 'images', '3: colour, 1: grey')
-    jpeg_quality: int = _setting(90, 'images', 'of the records, 1 to 95; 0: raw bytes')
+    image_size: tuple[int, ...] = setting((224,), 'images', Span(1, 4096),
+        'height,width; one number: square', example='224')
+    image_channels: int = setting(3, 'images', Span(1, 3), '3: colour, 1: grey')
+    jpeg_quality: int = setting(90, 'images', Span(0, 95), 'of the records, 1 to 95; 0: raw bytes')
 
-    network: str = _setting('dense', 'network', 'layers, convolutions, LSTMs; memory of pictures')
-    activation: str = _setting('elu', 'dense conv memory', 'of every layer but the output')
-    output_activation: str = _setting('linear', 'network', 'of the reconstruction')
-    initializer: str = _setting('he', 'network', 'of the kernels')
-    loss: str = _setting('mse', 'network', 'of the reconstruction; the last two in nats an example')
+    network: str = setting('dense', 'network', NETWORKS,
+        'layers, convolutions, LSTMs; memory of pictures')
+    activation: str = setting('elu', 'dense conv memory', ACTIVATIONS,
+        'of every layer but the output')
+    output_activation: str = setting('linear', 'network', ACTIVATIONS, 'of the reconstruction')
+    initializer: str = setting('he', 'network', INITIALIZERS, 'of the kernels')
+    loss: str = setting('mse', 'network', tuple(LOSSES),
+        'of the reconstruction; likelihoods in nats an example')
 
-    hidden: tuple[int, ...] = _setting((300, 150), 'dense lstm', 'encoder widths, the code last')
-    tied: bool = _setting(True, 'dense', 'decoder kernels are the encoder kernels transposed')
-    sparsity: float = _setting(0.0, 'dense', "weight of the KL from 'sparsity_target'")
-    sparsity_target: float = _setting(0.2, 'dense', 'mean activation wanted of a code unit')
+    hidden: tuple[int, ...] = setting((300, 150), 'dense lstm', WIDTHS,
+        'encoder widths, the code last', example='300,150')
+    tied: bool = setting(True, 'dense', None, 'decoder kernels are the encoder kernels transposed')
+    sparsity: float = setting(0.0, 'dense', WEIGHT, "weight of the KL from 'sparsity_target'")
+    sparsity_target: float = setting(0.2, 'dense', Span(1e-6, 1 - 1e-6),
+        'mean activation wanted of a code unit', _SPARSE)
 
-    filters: tuple[int, ...] = _setting(
-        (32, 64, 64, 64), 'conv memory', 'channels of the feature maps, each half the size before'
-    )
-    kernel_size: int = _setting(5, 'conv memory', "side of the convolutions' kernels")
-    code_size: int = _setting(4096, 'conv', 'width of the code; 0: the last maps, flattened')
-    decoder: str = _setting('transpose', 'conv', 'transposed convolution, or upsampling before one')
-    batch_norm: bool = _setting(True, 'conv', 'of every convolution but the output')
+    filters: tuple[int, ...] = setting((32, 64, 64, 64), 'conv memory', Span(1, 10**4),
+        'channels of the feature maps, each half the size before', example='32,64')
+    kernel_size: int = setting(5, 'conv memory', Span(1, 99), "side of the convolutions' kernels")
+    code_size: int = setting(4096, 'conv', COUNT, 'width of the code; 0: the last maps, flattened')
+    decoder: str = setting('transpose', 'conv', DECODERS,
+        'transposed convolution, or upsampling before one')
+    batch_norm: bool = setting(True, 'conv', None, 'of every convolution but the output')
 
-    task: str = _setting('reconstruct', 'lstm', 'what is decoded: the input, its future, or both')
-    future: int = _setting(0, 'lstm', 'steps at the end that are not fed, but may be predicted')
-    order: str = _setting('reverse', 'lstm', 'in which the input is reconstructed')
-    conditional: bool = _setting(
-        False, 'lstm', 'the decoder is fed its last output, in training the true one'
-    )
-    repeat_code: bool = _setting(False, 'lstm', 'the decoder is fed the code at every step')
-    forget_bias: float = _setting(1.0, 'lstm', 'of the forget gates, to begin with')
+    task: str = setting('reconstruct', 'lstm', TASKS,
+        'what is decoded: the input, its future, or both')
+    future: int = setting(0, 'lstm', COUNT,
+        'steps at the end that are not fed, but may be predicted')
+    order: str = setting('reverse', 'lstm', ORDERS, 'in which the input is reconstructed', _WRITES)
+    conditional: bool = setting(False, 'lstm', None,
+        'the decoder is fed its last output, in training the true one')
+    repeat_code: bool = setting(False, 'lstm', None, 'the decoder is fed the code at every step')
+    forget_bias: float = setting(1.0, 'lstm', Span(-100, 100), 'of the forget gates, to begin with')
 
-    code_activation: str | None = _setting(None, 'dense conv', "of the code; none: 'activation'")
-    training: str = _setting(
-        'joint', 'dense conv lstm', 'joint: all layers at once; greedy: one a phase'
-    )
-    joint_epochs: int = _setting(0, 'dense conv lstm', 'of all layers at once, after greedy ones')
-    joint_learning_rate: float = _setting(1e-3, 'dense conv lstm', 'rate of those epochs')
-    l2: float = _setting(0.0, 'dense conv lstm', 'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
-    dropout: float = _setting(0.0, 'dense conv', 'share dropped of every hidden layer')
-    corruption: float = _setting(0.0, 'dense conv', 'share masked, or deviation of the noise')
-    corruption_kind: str = _setting('mask', 'dense conv', 'mask: set to zero; gaussian: added')
-    test_corruption: float | None = _setting(
-        None, 'dense conv', 'for mse_corrupted; none: as trained'
-    )
-    variational: bool = _setting(False, 'dense conv', 'the code is drawn from a Gaussian (VAE)')
-    beta: float = _setting(1.0, 'dense conv', 'weight of the KL from the unit Gaussian')
-    kl_warmup: int = _setting(0, 'dense conv', 'epochs in which beta rises from zero')
-    importance_samples: int = _setting(
-        0, 'dense conv', 'codes a test example, to estimate its likelihood; 0: no estimate'
-    )
-    binarize: bool = _setting(
-        False, 'dense conv', 'draw each pixel black or white, by its grey, whenever it is read'
-    )
-    classify: float = _setting(0.0, 'dense conv', "weight of a classifier's loss on the code")
+    code_activation: str | None = setting(None, 'dense conv', ACTIVATIONS,
+        "of the code; none: 'activation'", _NOT_GAUSSIAN)
+    training: str = setting('joint', 'dense conv lstm', TRAININGS,
+        'joint: all layers at once; greedy: one a phase')
+    joint_epochs: int = setting(0, 'dense conv lstm', COUNT,
+        'of all layers at once, after greedy ones')
+    joint_learning_rate: float = setting(1e-3, 'dense conv lstm', RATE,
+        'rate of those epochs', _JOINT_EPOCHS)
+    l2: float = setting(0.0, 'dense conv lstm', Span(0, 1e3),
+        'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
+    dropout: float = setting(0.0, 'dense conv', SHARE, 'share dropped of every hidden layer')
+    corruption: float = setting(0.0, 'dense conv', Span(0, 10),
+        'share masked, or deviation of the noise')
+    corruption_kind: str = setting('mask', 'dense conv', CORRUPTIONS,
+        'mask: set to zero; gaussian: added', _NOISE)
+    test_corruption: float | None = setting(None, 'dense conv', Span(0, 10),
+        'for mse_corrupted; none: as trained')
+    variational: bool = setting(False, 'dense conv', None,
+        'the code is drawn from a Gaussian (VAE)')
+    beta: float = setting(1.0, 'dense conv', WEIGHT,
+        'weight of the KL from the unit Gaussian', _VARIATIONAL)
+    kl_warmup: int = setting(0, 'dense conv', COUNT,
+        'epochs in which beta rises from zero', _VARIATIONAL)
+    importance_samples: int = setting(0, 'dense conv', COUNT,
+        'codes a test example, to estimate its likelihood; 0: no estimate', _VARIATIONAL)
+    binarize: bool = setting(False, 'dense conv', None,
+        'draw each pixel black or white, by its grey, when it is read')
+    classify: float = setting(0.0, 'dense conv', WEIGHT,
+        "weight of a classifier's loss on the code")
 
-    pictures: int = _setting(64, 'memory', 'how many are stored')
-    memory_code: int = _setting(0, 'memory', 'width of the vector learned for each; 0: one-hot')
+    pictures: int = setting(64, 'memory', Span(1, 10**4), 'how many are stored')
+    memory_code: int = setting(0, 'memory', Span(0, 10**4),
+        'width of the vector learned for each; 0: one-hot')
 
-    epochs: int = _setting(10, 'training', 'passes over the training data, a phase')
-    steps_per_epoch: int | None = _setting(None, 'training', 'updates an epoch; none: one pass')
-    patience: int = _setting(
-        0,
-        'training',
-        'epochs without a better validation loss that end a phase, which then has '
-        'the weights of its best; 0: it has its last',
-    )
-    learning_rate: float = _setting(1e-3, 'training', 'at the start of a phase')
-    batch_size: int | None = _setting(150, 'training', 'examples an update; none is the full batch')
-    optimizer: str = _setting('adam', 'training', 'update rule')
-    schedule: str = _setting('constant', 'training', 'learning rate over a phase')
-    clip_norm: float = _setting(0.0, 'training', 'greatest norm of all gradients together; 0: any')
-    precision: str = _setting('float32', 'training', 'bfloat16 rounds the matrix products')
-    cache_bytes: int = _setting(1 << 30, 'training', 'examples or activations above stay on disk')
-    flip: bool = _setting(False, 'dense conv transfer', 'mirror half of the pictures, in training')
-    crop: int = _setting(
-        0, 'dense conv transfer', 'shift pictures by at most so many pixels, in training'
-    )
+    epochs: int = setting(10, 'training', COUNT, 'passes over the training data, a phase')
+    steps_per_epoch: int | None = setting(None, 'training', Span(1, 10**6),
+        'updates an epoch; none: one pass')
+    patience: int = setting(0, 'training', COUNT,
+        'epochs without a better validation loss that end a phase, and give it its best; 0: last')
+    learning_rate: float = setting(1e-3, 'training', RATE, 'at the start of a phase', _HEAD_EPOCHS)
+    batch_size: int | None = setting(150, 'training', Span(1, 10**9),
+        'examples an update; none is the full batch')
+    optimizer: str = setting('adam', 'training', OPTIMIZERS, 'update rule')
+    schedule: str = setting('constant', 'training', SCHEDULES, 'learning rate over a phase')
+    clip_norm: float = setting(0.0, 'training', WEIGHT,
+        'greatest norm of all gradients together; 0: any')
+    precision: str = setting('float32', 'training', PRECISIONS,
+        'bfloat16 rounds the matrix products')
+    cache_bytes: int = setting(1 << 30, 'training', Span(0, 2**63 - 1),
+        'examples or activations above stay on disk')
+    flip: bool = setting(False, 'dense conv transfer', None,
+        'mirror half of the pictures, in training', _AUGMENTED)
+    crop: int = setting(0, 'dense conv transfer', Span(0, 1000),
+        'shift pictures by at most so many pixels, in training', _AUGMENTED)
 
-    parent: Experiment | str | None = _setting(None, 'transfer', 'whose saved graph is restored')
-    initial: str = _setting(
-        'parent', 'transfer', "the encoder's values; random: drawn as its own were; or as 'he', ..."
-    )
-    label_fraction: float = _setting(
-        1.0, 'transfer dense conv', 'share of each class whose labels are trained on'
-    )
-    labels: str = _setting(
-        'data', 'transfer', 'parent: it labels what label_fraction leaves out, to be trained on too'
-    )
-    head: tuple[int, ...] = _setting((100, 50), 'transfer', "widths of the classifier's layers")
-    head_activation: str = _setting('elu', 'transfer', "of the classifier's layers")
-    head_dropout: float = _setting(0.0, 'transfer', "share of the head's inputs dropped")
-    standardize_codings: bool = _setting(False, 'transfer', 'codings to mean 0, variance 1')
-    finetune_epochs: int = _setting(0, 'transfer', 'epochs of training all layers afterwards')
-    finetune_learning_rate: float = _setting(1e-3, 'transfer', 'rate of those epochs')
-    finetune_corruption: float = _setting(0.0, 'transfer', 'share of their inputs set to zero')
-    finetune_dropout: float = _setting(
-        0.0, 'transfer', "share dropped of the restored layers' activations in them"
-    )
+    parent: Experiment | str | None = setting(None, 'transfer', None,
+        'whose saved graph is restored')
+    initial: str = setting('parent', 'transfer', INITIALS,
+        "the encoder's values; random: drawn as its own were; or as 'he', ...")
+    label_fraction: float = setting(1.0, 'transfer dense conv', Span(0, 1, above=True),
+        'share of each class whose labels are trained on', _CLASSIFIES)
+    labels: str = setting('data', 'transfer', LABELS,
+        'parent: it labels what label_fraction leaves out, to be trained on too')
+    head: tuple[int, ...] = setting((100, 50), 'transfer', WIDTHS,
+        "widths of the classifier's layers")
+    head_activation: str = setting('elu', 'transfer', ACTIVATIONS,
+        "of the classifier's layers", _HEAD_LAYERS)
+    head_dropout: float = setting(0.0, 'transfer', SHARE, "share of the head's inputs dropped")
+    standardize_codings: bool = setting(False, 'transfer', None,
+        'codings to mean 0, variance 1', _HEAD_EPOCHS)
+    finetune_epochs: int = setting(0, 'transfer', COUNT, 'epochs of training all layers afterwards')
+    finetune_learning_rate: float = setting(1e-3, 'transfer', RATE,
+        'rate of those epochs', _FINETUNED)
+    finetune_corruption: float = setting(0.0, 'transfer', SHARE,
+        'share of their inputs set to zero', _FINETUNED)
+    finetune_dropout: float = setting(0.0, 'transfer', SHARE,
+        "share dropped of the restored layers' activations in them", _FINETUNED)
+    # fmt: on
 
-    def __post_init__(self):
-        for name, allowed in _CHOICES.items():
+    asked: dataclasses.InitVar[frozenset[str] | None] = None
+
+    def __post_init__(self, asked: frozenset[str] | None):
+        for name, rule in RULES.items():
             value = getattr(self, name)
-            if value not in allowed and not (value is None and FIELDS[name].type.endswith('None')):
-                hint = nearest(str(value), allowed)
-                raise UsageError(f'{name}={value}: allowed are {", ".join(allowed)}{hint}')
-        for name, (low, high) in _RANGES.items():
-            self._check(name, low, high)
-        for name in (*_RATES, 'label_fraction'):
-            self._check(name, 0.0, 1.0 if name == 'label_fraction' else 1e3, above=True)
-        for name, most in _WIDTHS.items():
-            widths = getattr(self, name)
-            if any(not 1 <= width <= most for width in widths):
-                raise UsageError(f'{name}={written(widths)}: each number must be 1 to {most}')
-        for name, example in (('hidden', '300,150'), ('filters', '32,64'), ('image_size', '224')):
-            if not getattr(self, name):
-                raise UsageError(f'{name}=: at least one number is needed, as {name}={example}')
+            if value is not None or not FIELDS[name].type.endswith('None'):
+                rule.check(name, value)
         if len(self.image_size) > 2:
             raise UsageError(f'image_size={written(self.image_size)}: write height,width')
         if self.image_channels == 2:
             raise UsageError('image_channels=2: allowed are 1 (grey) and 3 (colour)')
         if not self.epochs and not (self.parent and self.finetune_epochs):
             raise UsageError('epochs=0: must be at least 1 where nothing is fine-tuned')
+        if asked is None:
+            asked = frozenset(n for n in RULES if getattr(self, n) != FIELDS[n].default)
+        for name in (name for name in FIELDS if name in asked):
+            self._check_effect(name)
         self._check_together()
+
+    def _check_effect(self, name: str):
+        """Raises UsageError where a field has no effect here."""
+        need = RULES[name].needs if name in RULES else None
+        if name not in self.fields():
+            why = f'belongs to {_owner(name, self)}'
+        elif need and not need.met(self):
+            why = f'needs {need.words}'
+        else:
+            return
+        raise UsageError(f'{name} has no effect on {self.name}: it {why}')
 
     def _check_together(self):
         """Raises UsageError for values that are possible alone, but not with each other."""
-        layers = {self.activation if self.training == 'greedy' else self.code, self.code}
+        layers = {self.code_layer} | ({self.activation} if self.training == 'greedy' else set())
         if self.sparsity and layers != {'sigmoid'}:
             raise UsageError(
                 f'sparsity={self.sparsity}: needs codes in (0, 1), activation or code_activation='
@@ -255,13 +274,10 @@ class Experiment:
         for name in ('corruption', 'test_corruption'):
             if self.corruption_kind == 'mask' and (getattr(self, name) or 0) >= 1:
                 raise UsageError(f'{name}={getattr(self, name)}: a masked share must be below 1')
-        learns_scale = self.loss in ('gaussian', 'laplace')
-        for name, value in (
-            ('variational', self.variational),
-            ('loss', learns_scale),
-            ('classify', self.classify),
-        ):
-            if value and self.training == 'greedy':
+        joint = {'variational': self.variational, 'classify': self.classify,
+                 'loss': self.loss in ('gaussian', 'laplace')}  # fmt: skip
+        for name in (name for name, value in joint.items() if value):
+            if self.training == 'greedy':
                 raise UsageError(f'{name}={getattr(self, name)}: needs training=joint')
         if self.binarize and (self.loss, self.training) != ('bernoulli', 'joint'):
             raise UsageError('binarize=true: needs loss=bernoulli and training=joint')
@@ -276,9 +292,9 @@ class Experiment:
             raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
         if self.labels == 'parent' and not getattr(self.parent, 'classifies', True):
             raise UsageError(f'labels=parent: {self.parent.name} is no classifier')
-        if self.network == 'lstm' and not self.parent:
+        if self.kind == 'lstm':
             self._check_sequences()
-        if self.variational and self.network == 'conv' and not self.code_size:
+        if self.variational and self.kind == 'conv' and not self.code_size:
             raise UsageError('code_size=0: a Gaussian code (variational) needs a width')
 
     def _check_sequences(self):
@@ -293,14 +309,6 @@ class Experiment:
         if self.conditional and self.repeat_code:
             raise UsageError('repeat_code=true: a conditional decoder is fed its last output')
 
-    def _check(self, name: str, low: float, high: float, *, above: bool = False):
-        value = getattr(self, name)
-        if value is None and FIELDS[name].type.endswith('None'):
-            return
-        if not (math.isfinite(value) and low <= value <= high and not (above and value == low)):
-            bound = f'above {low:g}' if above else f'at least {low:g}'
-            raise UsageError(f'{name}={value}: must be {bound} and at most {high:g}')
-
     def vary(self, name: str | None = None, **changes: Any) -> Experiment:
         """Returns a copy with other fields, `parent.x` its parent's field x.
 
@@ -313,56 +321,63 @@ class Experiment:
                 why = 'its parent is a saved graph' if parent else 'it has no parent'
                 raise UsageError(f'{next(iter(passed))} has no effect on {self.name}: {why}')
             passed = {key.removeprefix(PARENTS): value for key, value in passed.items()}
+            for key in (key for key in passed if key in SHARED):
+                raise UsageError(f'parent.{key} has no effect on {self.name}: set {key} itself')
             changes['parent'] = parent.vary(**passed)
         for key in changes:
             if key not in FIELDS:
                 raise UsageError(f'{key!r} is not a field{nearest(key, FIELDS)}')
-        made = dataclasses.replace(self, name=name or self.name, **changes)
-        for key in changes:
-            if key not in made.fields():
-                raise UsageError(
-                    f'{key} has no effect on {made.name}: it belongs to {_owner(key, made)}'
-                )
-            needed = _NEEDS.get(key)
-            if needed and not (getattr(made, needed) or made.parent):
-                raise UsageError(f'{key} has no effect on {made.name}: it needs {needed}')
-        if changes.get('data_path') and made.dataset not in ('array', 'images'):
-            raise UsageError(
-                f'data_path={made.data_path}: has no effect on dataset={made.dataset}; name '
-                'data of your own with --array or --images'
-            )
-        return made
+        name = name or self.name
+        return dataclasses.replace(self, name=name, asked=frozenset(changes), **changes)
 
     def fields(self) -> dict[str, Any]:
-        """Returns the fields that have an effect here, with their values, in order."""
-        groups = {'identity', 'data', 'training'}
+        """Returns the fields that belong to an experiment of its kind, with values, in order."""
+        groups = {'data', 'training'}
         groups |= {'transfer'} if self.parent else {'network', self.network}
         groups |= {'images'} if self.dataset == 'images' else set()
         return {
             name: getattr(self, name)
-            for name, field in FIELDS.items()
-            if groups & {*field.metadata.get('groups', ['identity'])} or name == 'parent'
+            for name in FIELDS
+            if name not in RULES or name == 'parent' or not groups.isdisjoint(RULES[name].groups)
         }
 
+    def has(self, name: str) -> Any:
+        """Returns a field's value, or None where the field does not belong to its kind."""
+        return self.fields().get(name)
+
+    @property
+    def kind(self) -> str:
+        """The kind of network that is built: a head, or what 'network' says."""
+        return 'head' if self.parent else self.network
+
+    @property
+    def layout(self) -> str:
+        """How its examples are laid out; '' where a saved graph says it, by the shape it reads."""
+        if isinstance(self.parent, str):
+            return ''
+        return self.parent.layout if self.parent else LAYOUTS[self.network]
+
+    @property
     def has_training_mode(self) -> bool:
         """Whether its exported graph drops, samples or normalises otherwise in training."""
-        if self.parent:
-            return self.head_dropout > 0 or self.finetune_dropout > 0
-        normalises = self.network == 'conv' and self.batch_norm
-        random = self.variational or self.dropout > 0
-        return self.network in ('dense', 'conv') and (random or normalises)
+        names = ('batch_norm', 'variational', 'dropout', 'head_dropout', 'finetune_dropout')
+        return any(self.has(name) for name in names)
 
     @property
     def classifies(self) -> bool:
         """Whether its graph has labels and logits."""
-        return bool(self.parent) or (self.network in ('dense', 'conv') and self.classify > 0)
+        return bool(self.parent or self.has('classify'))
+
+    @property
+    def predicts(self) -> bool:
+        """Whether what follows a sequence is what is to be made of it, or a part of that."""
+        return self.has('task') in ('predict', 'composite')
 
     @property
     def depth(self) -> int:
         """The number of the encoder's layers, the code's among them."""
-        if self.network == 'conv':
-            return len(self.filters) + (self.code_size > 0)
-        return len(self.hidden)
+        widths = self.has('filters')
+        return len(self.hidden) if widths is None else len(widths) + (self.code_size > 0)
 
     @property
     def picture_size(self) -> tuple[int, int, int]:
@@ -370,20 +385,20 @@ class Experiment:
         return self.image_size[0], self.image_size[-1], self.image_channels
 
     @property
-    def code(self) -> str:
-        """The activation of the code layer."""
+    def code_layer(self) -> str:
+        """The activation of the layer that gives the code."""
         return 'linear' if self.variational else self.code_activation or self.activation
 
     @property
     def noise(self) -> Noise:
         """What the inputs are corrupted with in training."""
-        return Noise(self.corruption_kind, self.corruption)
+        return Noise(self.corruption_kind, self.has('corruption') or 0.0)
 
     @property
     def test_noise(self) -> Noise:
         """What `mse_corrupted` is measured under; none where its amount is zero."""
-        amount = self.corruption if self.test_corruption is None else self.test_corruption
-        return Noise(self.corruption_kind, amount)
+        amount = self.has('test_corruption')
+        return self.noise if amount is None else Noise(self.corruption_kind, amount)
 
     def resolved(self) -> dict[str, Any]:
         """Returns what decides the run as plain JSON values: the fields and the phases."""
@@ -393,17 +408,19 @@ class Experiment:
         values['phases'] = [dataclasses.asdict(phase) for phase in schedule_of(self)]
         return json.loads(json.dumps(values))
 
-    def is_linear(self) -> bool:
-        """Whether it is one linear layer and its inverse, which PCA solves exactly."""
-        if self.parent or self.network != 'dense' or self.variational or self.classify:
-            return False
-        return self.code == self.output_activation == 'linear' and len(self.hidden) == 1
-
     def lineage(self) -> Experiment:
         """Returns the parent as this experiment needs it: same data, seed and precision."""
         mine = self.fields()
-        passed = [n for n in ('dataset', 'data_path', 'seed', 'precision', *IMAGES) if n in mine]
+        passed = [n for n in SHARED if n in mine and (n != 'data_path' or self.data_path)]
         return self.parent.vary(**{name: mine[name] for name in passed})
+
+
+FIELDS = {f.name: f for f in dataclasses.fields(Experiment)}
+RULES = {name: f.metadata['rule'] for name, f in FIELDS.items() if f.metadata}
+PARENTS = 'parent.'  # before a field's name: of the parent
+IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
+IMAGES = tuple(name for name, rule in RULES.items() if 'images' in rule.groups)
+SHARED = ('dataset', 'data_path', 'seed', 'precision', *IMAGES)  # by a run and its parent
 
 
 def restore(values: dict[str, Any]) -> Experiment:
@@ -415,74 +432,16 @@ def restore(values: dict[str, Any]) -> Experiment:
     known = {n: tuple(v) if isinstance(v, list) else v for n, v in known.items()}
     if isinstance(known.get('parent'), dict):
         known['parent'] = restore(known['parent'])
-    return Experiment(**known)
-
-
-FIELDS = {f.name: f for f in dataclasses.fields(Experiment)}
-PARENTS = 'parent.'  # before a field's name: of the parent
-IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
-IMAGES = tuple(n for n, f in FIELDS.items() if 'images' in f.metadata.get('groups', ()))
-_NEEDS = {
-    'beta': 'variational', 'kl_warmup': 'variational', 'sparsity_target': 'sparsity',
-    'importance_samples': 'variational', 'label_fraction': 'classify',
-    'joint_learning_rate': 'joint_epochs',
-}  # fmt: skip
-_WIDTHS = {'hidden': 10**6, 'head': 10**6, 'filters': 10**4, 'image_size': 4096}
-_CHOICES = {
-    'dataset': DATASETS, 'network': NETWORKS, 'activation': ACTIVATIONS,
-    'output_activation': ACTIVATIONS, 'code_activation': ACTIVATIONS, 'loss': LOSSES,
-    'initializer': INITIALIZERS, 'training': TRAININGS, 'corruption_kind': CORRUPTIONS,
-    'optimizer': OPTIMIZERS, 'precision': PRECISIONS, 'schedule': SCHEDULES,
-    'initial': INITIALS, 'head_activation': ACTIVATIONS, 'decoder': DECODERS,
-    'task': TASKS, 'order': ORDERS, 'labels': LABELS,
-}  # fmt: skip
-_RATES = ('learning_rate', 'finetune_learning_rate', 'joint_learning_rate')
-_RANGES = {
-    'seed': (0, 2**31 - 1), 'l2': (0.0, 1e3), 'dropout': (0.0, 0.99), 'corruption': (0.0, 10.0),
-    'test_corruption': (0.0, 10.0), 'sparsity': (0.0, 1e6), 'sparsity_target': (1e-6, 1 - 1e-6),
-    'beta': (0.0, 1e6), 'kl_warmup': (0, 10**6), 'pictures': (1, 10**4),
-    'memory_code': (0, 10**4), 'kernel_size': (1, 99), 'code_size': (0, 10**6), 'crop': (0, 1000),
-    'classify': (0.0, 1e6), 'image_channels': (1, 3), 'jpeg_quality': (0, 95),
-    'epochs': (0, 10**6), 'patience': (0, 10**6), 'steps_per_epoch': (1, 10**6),
-    'batch_size': (1, 10**9),
-    'cache_bytes': (0, 2**63 - 1), 'head_dropout': (0.0, 0.99), 'finetune_epochs': (0, 10**6),
-    'joint_epochs': (0, 10**6), 'importance_samples': (0, 10**6),
-    'finetune_corruption': (0.0, 0.99), 'finetune_dropout': (0.0, 0.99),
-    'future': (0, 10**6), 'forget_bias': (-100.0, 100.0),
-    'clip_norm': (0.0, 1e6),
-}  # fmt: skip
+    return Experiment(**known, asked=frozenset())
 
 
 def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
     """Derives the phases: joint, greedy over however many layers and then joint, or of a head."""
     if experiment.parent:
-        losses = (Term('cross_entropy'),)
-        head = Phase('head', losses, r'head/.*', reads='codings')
-        finetune = Phase(
-            'finetune',
-            losses,
-            '.*',
-            epochs=experiment.finetune_epochs,
-            learning_rate=experiment.finetune_learning_rate,
-            corruption=Noise('mask', experiment.finetune_corruption),
-        )
-        lengths = (experiment.epochs, head), (experiment.finetune_epochs, finetune)
-        return tuple(phase for epochs, phase in lengths if epochs)
-    distance = Term(LOSSES[experiment.loss])
-    if experiment.network == 'memory':
-        return (Phase('joint', (distance,), '.*'),)
-    terms = [distance]
-    if experiment.network == 'lstm':
-        future = Term(f'future_{distance.name}')
-        both = {'reconstruct': [distance], 'predict': [future], 'composite': [distance, future]}
-        terms = both[experiment.task]
-    terms += [Term('l2')] if experiment.l2 else []
-    terms += [Term('sparsity', experiment.sparsity)] if experiment.sparsity else []
-    if experiment.variational:
-        terms += [Term('kl', experiment.beta, experiment.kl_warmup)]
-    terms += [Term('cross_entropy', experiment.classify)] if experiment.classify else []
-    joint = Phase('joint', tuple(terms), '.*', corruption=experiment.noise)
-    if experiment.training == 'joint':
+        return _phases_of_head(experiment)
+    terms = _terms(experiment)
+    joint = Phase('joint', terms, '.*', corruption=experiment.noise)
+    if experiment.has('training') != 'greedy':
         return (joint,)
     lengths = {'epochs': experiment.joint_epochs, 'learning_rate': experiment.joint_learning_rate}
     last = (dataclasses.replace(joint, **lengths),) if experiment.joint_epochs else ()
@@ -499,18 +458,44 @@ def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
     return phases + last
 
 
+def _phases_of_head(experiment: Experiment) -> tuple[Phase, ...]:
+    losses = (Term('cross_entropy'),)
+    head = Phase('head', losses, r'head/.*', reads='codings')
+    finetune = Phase(
+        'finetune',
+        losses,
+        '.*',
+        epochs=experiment.finetune_epochs,
+        learning_rate=experiment.finetune_learning_rate,
+        corruption=Noise('mask', experiment.finetune_corruption),
+    )
+    lengths = (experiment.epochs, head), (experiment.finetune_epochs, finetune)
+    return tuple(phase for epochs, phase in lengths if epochs)
+
+
+def _terms(experiment: Experiment) -> tuple[Term, ...]:
+    """Returns the losses of an autoencoder, with their weights."""
+    distance = LOSSES[experiment.loss]
+    names = [distance] if experiment.has('task') != 'predict' else []
+    names += [f'future_{distance}'] if experiment.predicts else []
+    names += ['l2'] if experiment.has('l2') else []
+    terms = [Term(name) for name in names]
+    if experiment.has('sparsity'):
+        terms.append(Term('sparsity', experiment.sparsity))
+    if experiment.has('variational'):
+        terms.append(Term('kl', experiment.beta, experiment.kl_warmup))
+    if experiment.has('classify'):
+        terms.append(Term('cross_entropy', experiment.classify))
+    return tuple(terms)
+
+
 def _owner(name: str, experiment: Experiment) -> str:
     """Says where a field has an effect."""
-    groups = FIELDS[name].metadata['groups']
-    if groups == ['images']:
+    groups = RULES[name].groups
+    if groups == ('images',):
         return '--dataset=images'
     if experiment.parent:
         return 'its parent'
-    if groups == ['transfer']:
+    if groups == ('transfer',):
         return 'experiments with a parent'
     return ' or '.join(f'network={g}' for g in groups if g in NETWORKS)
-
-
-def written(value: Any) -> str:
-    """Writes a value as the command line reads it."""
-    return ','.join(map(str, value)) if isinstance(value, tuple) else str(value).lower()

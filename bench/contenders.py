@@ -25,8 +25,9 @@ import inst
 from bench import reading
 from bench.networks import NETWORKS
 from bench.reading import Round
-from errors import DataError, UserError
-from parameters import Experiment, Spec
+from inputs.spec import Spec
+from parameters import Experiment
+from system.errors import DataError, UserError
 
 _PICTURES = 6400  # of CIFAR-10, that convolutional networks train on
 _OPEN = contextlib.ExitStack()  # sessions, for as long as the process lives
@@ -50,7 +51,8 @@ def product(experiment: Experiment, task: Task) -> Round:
     Timed is all that happens from one epoch's end to another's; where a phase is compared with a
     network of its own, whose validation has another size, only the updates of the last phase.
     """
-    import train
+    from train.folder import Place
+    from train.run import run
 
     experiment, data_dir = _with_data(experiment, task)
     phases = any(contender.base == 'stand-alone' for contender in NETWORKS[task.network])
@@ -59,9 +61,9 @@ def product(experiment: Experiment, task: Task) -> Round:
     def train_round(seed: int, epochs: int) -> float:
         with tempfile.TemporaryDirectory(dir=task.folder) as folder:
             run_dir = Path(folder, 'run')
-            place = train.Place(data_dir=data_dir, run_dir=run_dir)
+            place = Place(data_dir=data_dir, run_dir=run_dir)
             with contextlib.redirect_stderr(_Terminal()):
-                train.run(experiment.vary(seed=seed, epochs=epochs + 1), experiment, place)
+                run(experiment.vary(seed=seed, epochs=epochs + 1), experiment, place)
             return seconds(run_dir)
 
     return train_round
@@ -81,18 +83,18 @@ def steps(experiment: Experiment, task: Task, *, checked: bool = True) -> Round:
     The seconds are an epoch's, at that speed.
     """
     import dataset
+    from model import built
     from parameters import schedule_of
-    from train import loop
-    from train.network import built
+    from train.updates import build
 
     experiment, data_dir = _with_data(experiment, task)
     data = dataset.load(experiment, data_dir)
     network = _OPEN.enter_context(built(experiment, data.spec, None))
     phase, train = schedule_of(experiment)[0], data.splits['train']
-    updates = loop.build(experiment, phase, train, data.spec.picture, network.tower())
+    updates = build(experiment, phase, train, data.spec.picture, network.tower())
     updates.initialize(network.session)
     updates.begin(network.session, 0, 0)
-    count = max(1, updates.steps_per_epoch // 2)
+    count = max(1, updates.length.steps_per_epoch // 2)
 
     def some(seed: int, epochs: int) -> float:
         nonlocal count
@@ -103,7 +105,7 @@ def steps(experiment: Experiment, task: Task, *, checked: bool = True) -> Round:
         seconds = (time.perf_counter() - began) / count
         if not seed:  # the round that is not counted
             count = min(count, max(1, round(_CALL / seconds)))
-        return seconds * updates.steps_per_epoch
+        return seconds * updates.length.steps_per_epoch
 
     return some
 
@@ -135,10 +137,10 @@ def bare(experiment: Experiment, task: Task) -> Round:
     """Makes the same updates on the same graph, in a session called once a step."""
     import tensorflow.compat.v1 as tf
 
-    import layers
     import model
-    from train import loop
-    from train import session as sessions
+    from networks import layers
+    from networks import session as sessions
+    from train.updates import follow
 
     images = _images(experiment, task)
     spec = Spec(images.shape[1:], picture=images.shape[1:])
@@ -153,7 +155,7 @@ def bare(experiment: Experiment, task: Task) -> Round:
             endpoints = model.tower(experiment, spec, model.Batch(x, x), mode)
         loss = tf.reduce_mean(endpoints.losses['mse']())
         step = tf.train.AdamOptimizer(experiment.learning_rate).minimize(loss)
-        update = tf.group(step, *loop.follow(mode.statistics, '.*', tf.constant(1000)))
+        update = tf.group(step, *follow(mode.statistics, '.*', tf.constant(1000)))
         session = tf.Session(config=sessions.config(experiment.precision, spec.shape))
         session.run(tf.global_variables_initializer(), {content: images})
         step = session.make_callable(update, [index])
@@ -329,11 +331,9 @@ def prepare(task: Task) -> dict[str, Any]:
 
     Where MNIST is not to be had, the 5,000 embedded digits take its place.
     """
-    import tensorflow as tf
-
     import dataset
-    from train import runs
-    from train.session import has_bfloat16
+    from networks.session import has_bfloat16
+    from train.folder import environment
 
     folder, data_dir = Path(task.folder), Path(task.data_dir)
     try:
@@ -354,7 +354,7 @@ def prepare(task: Task) -> dict[str, Any]:
         'examples': len(images),
         'made': ['activations.npz', 'sequences.npz', *made],
         'bfloat16': has_bfloat16(),
-        **runs.environment(tf.__version__, 'float32'),
+        **environment('float32'),
     }
 
 

@@ -114,7 +114,7 @@ def pillow(experiment: Experiment, folder: Path) -> Round:
     import numpy as np
     from PIL import Image, ImageOps
 
-    import pictures
+    from inputs import pictures
 
     found = pictures.listed(str(folder / 'photos'))
     height, width, _ = experiment.picture_size
@@ -149,7 +149,7 @@ def record_in_one_process(experiment: Experiment, folder: Path) -> Round:
     """Opens, fits and encodes the same pictures in a loop, and writes them to one TFRecord file."""
     import tensorflow.compat.v1 as tf
 
-    import pictures
+    from inputs import pictures
 
     settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
     place = folder / experiment.data_path

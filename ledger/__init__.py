@@ -1,1 +1,1 @@
-"""The ledger: what the sources claim, what this project measures, and whether it holds."""
+"""What the sources claim, what this project measures, and whether it holds."""

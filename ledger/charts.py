@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from claims import Claim
+from ledger.claim import Claim
 from ledger.verdicts import Judgement
 
 _LOOKS = {  # verdict -> colour and marker: told apart without colours too

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import inst
-import webpage
-from claims import Claim
 from command_line import changed, command
+from ledger.claim import Claim
 from ledger.verdicts import Judgement
 from parameters import Experiment
+from reports import html as webpage
 
 _HEAD = """\
 What the sources claim, what this project measures, and whether it holds; written by

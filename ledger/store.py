@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import disk
 from parameters import FIELDS, Experiment
+from system import disk
 
 FOLDER = Path('results')
 _WORDS = ('name', 'description', 'source')

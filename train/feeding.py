@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-import model
-from dataset import PARTS, Rows
+from inputs.rows import Rows
+from inputs.shards import Records
+from model import Network, batch_size
+from networks import session as sessions
+from networks.endpoints import Batch
 from parameters import Experiment, Phase
-from records import Records
+from system import disk
+from system.errors import Exhausted
+from system.interrupts import Interrupts
 
 _READ = 64  # records read in one piece of Python
 _AHEAD = 2  # batches that are ready before they are needed
@@ -41,7 +48,7 @@ def length_of(experiment: Experiment, phase: Phase, examples: int) -> Length:
 class Feed(NamedTuple):
     """Where a phase's batches come from."""
 
-    fetch: Callable[[tf.Tensor], model.Batch]  # step -> a batch
+    fetch: Callable[[tf.Tensor], Batch]  # step -> a batch
     begin: Callable[[tf.Session, int, int], None]  # (session, epoch, step within it)
 
 
@@ -70,17 +77,17 @@ def feed_of(
             return lambda index: tf.gather(variable, index)
         return lambda index: _scaled(tf.gather(variable, index), values.shape)
 
-    read = {part: reader(part) for part in PARTS}
+    x, y, target, steps = (reader(part) for part in ('x', 'y', 'target', 'length'))
 
-    def fetch(step: tf.Tensor) -> model.Batch:
+    def fetch(step: tf.Tensor) -> Batch:
         start = tf.cast(step % length.steps_per_epoch, tf.int32) * length.batch_size
         index = order.read_value()[start : start + length.batch_size]
-        x, y, target, steps = (of(index) for of in read.values())
-        return model.Batch(x, x if target is None else target, y, steps)
+        inputs, labels, wanted, counted = x(index), y(index), target(index), steps(index)
+        return Batch(inputs, inputs if wanted is None else wanted, labels, counted)
 
     def begin(session: tf.Session, epoch: int, step: int) -> None:
         rows_in_order = shuffled(len(rows), length.examples, (key, epoch))
-        session.run(order.initializer, {order.initializer.inputs[1]: rows_in_order})
+        sessions.assign(session, order, rows_in_order)
         left = rows_in_order[step * length.batch_size :]
         for stream in streams:
             session.run(stream.iterator.initializer, {stream.order: left})
@@ -145,3 +152,49 @@ def held(name: str, value: np.ndarray, data: dict[tf.Variable, np.ndarray]) -> t
     )
     data[variable] = value
     return variable
+
+
+def cached(
+    network: Network,
+    name: str,
+    rows: Rows,
+    *,
+    file: Path,
+    budget: int,
+    interrupts: Interrupts,
+) -> Rows:
+    """Computes activations once: in memory, or mapped from `file` where they exceed `budget` bytes.
+
+    `name` is a promised tensor. `file` must be named by what it depends on: one that exists is used
+    as it is.
+    """
+    tensors = network.endpoints.tensors
+    shape = (len(rows), *map(int, tensors[name].shape[1:]))
+    if 4 * math.prod(shape) <= budget:
+        interrupts.check()
+        return Rows(network.compute(name, rows), rows.y, length=rows.length)
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        size, free = 4 * math.prod(shape), shutil.disk_usage(file.parent).free
+        if size > free:
+            raise Exhausted(
+                f'{file}: {name} of {len(rows):,} examples takes {size:,} bytes, the disk has '
+                f'{free:,} left; name another with --runs, or fewer or smaller pictures'
+            )
+        with disk.replaced(file) as aside:
+            written = np.lib.format.open_memmap(aside, 'w+', np.float32, shape)
+            if hasattr(os, 'posix_fallocate'):  # a map on a disk that fills up ends the process
+                with open(aside, 'rb+') as opened:
+                    os.posix_fallocate(opened.fileno(), 0, aside.stat().st_size)
+            size = batch_size(network.spec.shape)
+            for start in range(0, len(rows), size):
+                interrupts.check()
+                part = rows.take(slice(start, start + size))
+                written[start : start + size] = network.compute(name, part)
+            written.flush()
+    return Rows(np.load(file, mmap_mode='r'), rows.y, length=rows.length)
+
+
+def clear(folder: Path) -> None:
+    """Removes cached activations that a finished run no longer needs."""
+    shutil.rmtree(folder, ignore_errors=True)

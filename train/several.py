@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from command_line import command, same_parent
-from errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
 from parameters import Experiment
-from train.experiment import Place, run
-from train.interrupts import Interrupts
+from system.errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
+from system.interrupts import Interrupts
+from train.folder import Place
+from train.run import run
 
 _MAIN = Path(__file__).resolve().parent.parent / 'main.py'
 _ERRORS = {kind.exit_code: kind for kind in (Exhausted, UsageError, DataError, Diverged, RunInUse)}

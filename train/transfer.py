@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
-import layers
-from errors import DataError
-from parameters import Experiment, Spec
-from saved_graph import SavedGraph, checksum
+from inputs.rows import Rows, stratified
+from inputs.spec import Spec
+from model import batch_size
+from networks import layers, saved_graph
+from networks.saved_graph import SavedGraph, checksum
+from parameters import Experiment
+from system.errors import DataError
 
-_DRAWN = ('random', 'the draw')  # not restored at all: a control
+_NOT_RESTORED = ('random', 'the draw')  # a control: its values are drawn
 
 
 def check(restored: SavedGraph, experiment: Experiment, spec: Spec) -> None:
@@ -65,7 +70,7 @@ def lines(proved: Mapping[str, Any]) -> list[str]:
     """Writes the proof for people."""
     same = proved['sha256_file'] == proved['sha256_restored']
     count = len(proved['restored'])
-    word, source = ('restored', 'the file') if proved['initial'] == 'parent' else _DRAWN
+    word, source = ('restored', 'the file') if proved['initial'] == 'parent' else _NOT_RESTORED
     shown = [
         f'{word:9} {count} variables ({proved["values"]:,} values) of {proved["graph"]}: '
         f'{", ".join(proved["restored"])}',
@@ -91,11 +96,50 @@ def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
     if initializer == 'random':
         initializer = parent.initializer if known else 'he'
 
-    def drawn(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    def value(name: str, shape: tuple[int, ...]) -> np.ndarray:
         made = layers.initial_value(name, shape, initializer, experiment.seed)
         if known and f'{name.removesuffix("bias")}recurrent_kernel' in restored.variables:
             units = shape[0] // 4
             made[units : 2 * units] = parent.forget_bias
         return made
 
-    return restored.randomized(drawn)
+    return restored.randomized(value)
+
+
+def probabilities(
+    restored: SavedGraph, rows: Rows, joint: bool, check: Callable[[], None] = lambda: None
+) -> np.ndarray:
+    """Returns what a classifier's `logits` give each row and class, [N, classes].
+
+    One that was trained together with its network (`joint`) gives each class its own sigmoid.
+    `check` is called before each batch, and raises where a signal has arrived.
+    """
+    with tf.Graph().as_default(), tf.Session() as session:
+        X = tf.placeholder(tf.float32, [None, *rows.x.shape[1:]])
+        length = None if rows.length is None else tf.placeholder(tf.int32, [None])
+        logits = restored.tower(X, length)['logits']
+        wanted = tf.sigmoid(logits) if joint else tf.nn.softmax(logits)
+        saved_graph.load(session, restored.variables)
+        size, parts = batch_size(rows.x.shape[1:]), []
+        for start in range(0, len(rows), size):
+            check()
+            feeds = {X: rows.floats(start, start + size)}
+            if length is not None:
+                feeds[length] = rows.length[start : start + size]
+            parts.append(session.run(wanted, feeds))
+    return np.concatenate(parts)
+
+
+def taught(
+    prefix: str, rows: Rows, share: float, seed: int, check: Callable[[], None] = lambda: None
+) -> Rows:
+    """Returns the rows with labels of their own for a share of each class, chosen by `seed`.
+
+    All others have those that the saved classifier gives them; `check` is called in between.
+    Raises DataError where the graph has no `logits:0`.
+    """
+    teacher = saved_graph.read(prefix, wanted=('logits',))
+    y = probabilities(teacher, rows, False, check).argmax(axis=1).astype(rows.y.dtype)
+    known = stratified(rows.y, share, seed)
+    y[known] = rows.y[known]
+    return replace(rows, y=y)

@@ -1,0 +1,1 @@
+"""What a network and its codes are worth: scores, baselines to compare with, metrics."""

@@ -1,0 +1,125 @@
+"""What codes are worth: class separation, codes in use, and PCA to compare with."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import subspace_angles
+from scipy.stats import kurtosis
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+from inputs.rows import Rows
+
+NEIGHBOURS = 5
+NEAREST = 3  # the neighbour whose distance says what is near (Kynkaanniemi et al. 2019)
+FITTED = 1 << 28  # numbers, at most, that principal components are sought in
+COVARIANCE = 4096  # features whose covariances are computed; of more, PCA is a randomized one
+_ACTIVE = 0.01  # variance of a code's mean over the data above which it is in use (Burda 2016)
+
+
+def separation(
+    train: np.ndarray, labels: np.ndarray, test: np.ndarray, wanted: np.ndarray
+) -> float:
+    """Returns the accuracy of 5 nearest neighbours, test [N, units] among train, Euclidean."""
+    probe = KNeighborsClassifier(min(NEIGHBOURS, len(train)), algorithm='brute').fit(train, labels)
+    return float(np.mean(probe.predict(test) == wanted))
+
+
+def baselines(train: Rows, test: Rows, units: int) -> dict[str, float]:
+    """Returns the separation of the pixels and of as many of their principal components.
+
+    The components are those of the compared training rows; no more of them than there are pixels.
+    """
+    images, others = (rows.floats(0, len(rows)).reshape(len(rows), -1) for rows in (train, test))
+    fitted = _fit(images, min(units, *images.shape))
+    return {
+        'separation_pixels': separation(images, train.y, others, test.y),
+        'separation_pca': separation(
+            fitted.transform(images), train.y, fitted.transform(others), test.y
+        ),
+    }
+
+
+def usage(codings: np.ndarray) -> dict[str, float]:
+    """Counts the codes, [N, units], that vary over the data, and those that never do."""
+    variance = np.var(codings, axis=0, dtype=np.float64)
+    return {
+        'active_codes': int(np.sum(variance > _ACTIVE)),
+        'dead_codes': int(np.sum(variance < 1e-12)),
+        'mean_activation': float(np.mean(codings, dtype=np.float64)),
+    }
+
+
+def filter_kurtosis(kernel: np.ndarray) -> float:
+    """Returns the median excess kurtosis of a kernel's columns, [inputs, units].
+
+    It is 0 for Gaussian noise, and the greater, the fewer inputs a filter looks at.
+    """
+    return float(np.median(kurtosis(kernel, axis=0)))
+
+
+def spectrum(images: np.ndarray) -> np.ndarray:
+    """Returns the mean power spectrum of pictures, [N, H, W, C] -> [H, W], as shares that add to 1.
+
+    As numpy.fft orders it, the constant left out.
+    """
+    power = np.zeros(images.shape[1:3])
+    for image in images:  # one by one: the transform of many large ones takes gigabytes
+        power += np.sum(np.abs(np.fft.fft2(image, axes=(0, 1))) ** 2, axis=2)
+    power[0, 0] = 0.0
+    return power / max(power.sum(), 1e-30)
+
+
+def checkerboard(images: np.ndarray) -> float:
+    """Returns the share of spectral energy that has the period of a stride of 2, [N, H, W, C].
+
+    That is the power within an eighth of the highest frequency, across, down or both: where
+    neighbouring outputs of a transposed convolution differ by their place in the stride (Odena et
+    al. 2016). Of natural pictures it is small.
+    """
+    power = spectrum(images)
+    high = [np.abs(np.fft.fftfreq(size)) >= 7 / 16 for size in power.shape]
+    return float(power[high[0][:, None] | high[1]].sum())
+
+
+def precision_and_recall(samples: np.ndarray, images: np.ndarray) -> tuple[float, float]:
+    """Returns the shares of samples near images, and of images near samples, both [N, pixels].
+
+    Near is: within the distance of some neighbour to its own third neighbour (Kynkaanniemi et al.
+    2019, here on pixels). Blurred samples keep the precision and lose recall.
+    """
+
+    def near(points: np.ndarray, others: np.ndarray) -> float:
+        among = NearestNeighbors(algorithm='brute').fit(others)
+        radius = among.kneighbors(n_neighbors=NEAREST)[0][:, -1]
+        squares = np.sum(points**2, axis=1)[:, None] + np.sum(others**2, axis=1)
+        distances = np.sqrt(np.maximum(squares - 2 * points @ others.T, 0))
+        return float(np.mean((distances <= radius).any(axis=1)))
+
+    return near(samples, images), near(images, samples)
+
+
+def pca(train: Rows, test: Rows, units: int) -> tuple[float, np.ndarray]:
+    """Returns the test MSE of PCA with `units` components fitted on train, and those components."""
+    fitted = _fit(train.floats(0, len(train)), units)
+    images = test.floats(0, len(test))
+    outputs = fitted.inverse_transform(fitted.transform(images))
+    return float(np.mean((outputs - images) ** 2, dtype=np.float64)), fitted.components_
+
+
+def projection(rows: Rows, units: int) -> np.ndarray:
+    """Returns the rows' own first `units` principal components, [N, units]."""
+    images = rows.floats(0, len(rows))
+    return _fit(images, units).transform(images)
+
+
+def _fit(images: np.ndarray, units: int) -> PCA:
+    if images.shape[1] <= COVARIANCE:
+        return PCA(units, svd_solver='covariance_eigh').fit(images)
+    randomized = {'svd_solver': 'randomized', 'iterated_power': 2, 'random_state': 0}
+    return PCA(units, **randomized).fit(images)
+
+
+def plane_angle(decoder_kernel: np.ndarray, components: np.ndarray) -> float:
+    """Returns the largest angle, in degrees, between the planes spanned by two sets of rows."""
+    return float(np.degrees(subspace_angles(decoder_kernel.T, components.T).max()))

@@ -1,0 +1,214 @@
+"""A network's scores: its losses and metrics on every split, and what its codes are worth."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from evaluation import baselines, likelihood, probes
+from inputs.rows import Dataset, Rows, compared
+from inputs.spec import Spec
+from model import Network, batch_size
+from networks import layers
+from networks.endpoints import Batch
+from networks.layers import Mode
+from parameters import Experiment, Noise
+from system.interrupts import Interrupts
+
+_CLEAN = Noise()
+_KEY = 19  # of the random numbers of evaluation, which are the same in every run
+_BASELINES: dict[tuple[Any, ...], dict[str, float]] = {}  # a study's runs share them
+_SAMPLES = 2000  # drawn to be compared with as many test pictures
+_SIMILAR = 1 << 23  # numbers, at most, in pictures that are compared with pictures
+_COMPARED = 1 << 27  # numbers, at most, in examples whose neighbours are sought
+_WINDOW = 11  # side of the windows of structural similarity
+
+
+class Evaluation:
+    """A tower on placeholders, and the losses and metrics it is asked for.
+
+    It drops nothing; a variational code is sampled where `samples`, its mean otherwise.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        names: Mapping[str, str] | None = None,
+        *,
+        reads: str = 'X',
+        samples: bool = True,
+        noise: Noise = _CLEAN,
+    ):
+        """Builds it; `names` maps what a value is called to what it is, None is all metrics."""
+        self._session = network.session
+        tensors, labelled = network.endpoints.tensors, network.experiment.classifies
+        shape = tensors[reads].shape
+        self._batch = batch_size(tuple(map(int, shape[1:])))
+        experiment, wanted = network.experiment, shape
+        if network.spec.one_hot:
+            wanted = [None, math.prod(network.spec.picture)]
+        elif experiment.predicts:
+            wanted = [None, network.spec.future, shape[2]]
+        with tf.name_scope('evaluation'):
+            self._inputs = tf.placeholder(tf.float32, shape, 'inputs')
+            self._target = tf.placeholder(tf.float32, wanted, 'target')
+            self._y = tf.placeholder(tf.int32, [None], 'y') if labelled else None
+            self._length = tf.placeholder_with_default([int(shape[1])], [None], 'length')
+            self._seed = tf.placeholder(tf.int64, [2], 'seed')
+            inputs, target = self._inputs, self._target
+            if experiment.binarize:
+                inputs = target = layers.binarize(inputs, self._seed)
+            inputs = layers.corrupt(inputs, noise, self._seed)
+            mode = Mode(False, self._seed if samples else None)
+            batch = Batch(inputs, target, self._y, self._length)
+            made = network.tower(reads)(batch, mode)
+            known = {**made.losses, **made.metrics}
+            names = {name: name for name in made.metrics} if names is None else names
+            self._fetches = {shown: known[name]() for shown, name in names.items()}
+
+    def mean(self, rows: Rows) -> dict[str, float]:
+        """Returns each value's mean over the rows; a scalar counts once for each example."""
+        sums = dict.fromkeys(self._fetches, 0.0)
+        for start in range(0, len(rows), self._batch):
+            stop = min(start + self._batch, len(rows))
+            inputs = rows.floats(start, stop)
+            feeds = {
+                self._inputs: inputs,
+                self._target: inputs if rows.target is None else rows.targets(start, stop),
+                self._seed: (_KEY, start),
+            }
+            if self._y is not None:
+                feeds[self._y] = rows.y[start:stop]
+            if rows.length is not None:
+                feeds[self._length] = rows.length[start:stop]
+            for name, value in self._session.run(self._fetches, feeds).items():
+                sums[name] += float(np.mean(value, dtype=np.float64)) * (stop - start)
+        return {name: total / len(rows) for name, total in sums.items()}
+
+
+def score(
+    network: Network, data: Dataset, splits: Mapping[str, Rows], interrupts: Interrupts
+) -> dict[str, float]:
+    """Returns all metrics of results.json: of each of `splits`, and of the codes of the test set.
+
+    `data` has the whole splits, which codes are compared among. Of training pictures that a
+    convolutional network is fed only the first 10,000 are scored.
+    """
+    experiment = network.experiment
+    evaluations = [Evaluation(network, samples=False)]
+    if experiment.has('variational'):
+        terms = ('nll', 'kl', 'nelbo') if 'nelbo' in network.endpoints.metrics else ('kl',)
+        evaluations.append(Evaluation(network, {name: name for name in terms}))
+    if experiment.test_noise.amount:
+        evaluations.append(
+            Evaluation(
+                network, {'mse_corrupted': 'mse'}, samples=False, noise=experiment.test_noise
+            )
+        )
+    metrics: dict[str, float] = {}
+    for split, rows in splits.items():
+        if data.spec.layout == 'maps' and split == 'train':
+            rows = compared(rows)
+        scored: dict[str, float] = {}
+        for evaluation in evaluations:
+            interrupts.check()
+            scored |= evaluation.mean(rows)
+        metrics |= {f'{split}/{name}': value for name, value in scored.items()}
+    if experiment.has('importance_samples'):
+        metrics['test/importance_nll'] = likelihood.importance_nll(
+            network, data.splits['test'], experiment.importance_samples, _KEY, interrupts
+        )
+    metrics |= {f'test/{name}': value for name, value in _codes(network, data).items()}
+    interrupts.check()
+    if data.spec.layout == 'maps' and network.restored is None:
+        metrics |= _of_pictures(network, data)
+    if data.spec.layout == 'flat' and data.spec.picture and network.restored is None:
+        metrics['filter_kurtosis'] = probes.filter_kurtosis(network.values()['layer1/kernel'])
+    if data.spec.layout == 'steps' and network.restored is None:
+        beside = baselines.errors(network, data)
+        metrics |= {f'test/{name}': value for name, value in beside.items()}
+    metrics |= _principal_components(network, data)
+    return {re.sub('^test/', f'{data.tested}/', name): value for name, value in metrics.items()}
+
+
+def _of_pictures(network: Network, data: Dataset) -> dict[str, float]:
+    """Returns structural similarity and checkerboard of reconstructed test pictures."""
+    found: dict[str, float] = {}
+    test = compared(data.splits['test'], _limit(data.spec, _SIMILAR))
+    if min(data.spec.picture[:2]) >= _WINDOW:
+        found['test/ssim'] = Evaluation(network, {'ssim': 'ssim'}, samples=False).mean(test)['ssim']
+    images, outputs = test.floats(0, len(test)), network.compute('outputs', test)
+    found['checkerboard_data'] = probes.checkerboard(images)
+    found['test/checkerboard'] = probes.checkerboard(np.clip(outputs, 0, 1))
+    return found
+
+
+def _limit(spec: Spec, numbers: int) -> int:
+    """Returns how many examples have about so many numbers."""
+    return max(1, numbers // math.prod(spec.shape))
+
+
+def _codes(network: Network, data: Dataset) -> dict[str, float]:
+    train, test = compared(data.splits['train']), compared(data.splits['test'])
+    codings = network.compute('codings', test)
+    found = probes.usage(codings)
+    if test.y is not None and data.splits['test'] is not data.splits['train']:
+        among = network.compute('codings', train)
+        found['separation'] = probes.separation(among, train.y, codings, test.y)
+        key = (data.digest, data.spec.shape, codings.shape[1])
+        fits = len(train) <= _limit(data.spec, _COMPARED)
+        if key not in _BASELINES and fits:
+            _BASELINES[key] = probes.baselines(train, test, codings.shape[1])
+        found |= _BASELINES.get(key, {})
+    draws = network.decodes() and data.spec.picture and data.spec.layout in ('flat', 'maps')
+    if draws and len(test) > probes.NEAREST:
+        images = compared(test, min(_SAMPLES, _limit(data.spec, _SIMILAR)))
+        outputs = network.decode(gaussian_codes(len(images), codings.shape[1]))
+        near = (
+            values.reshape(len(images), -1) for values in (outputs, images.floats(0, len(images)))
+        )
+        precision, recall = probes.precision_and_recall(*near)
+        found |= {'sample_precision': precision, 'sample_recall': recall}
+    return found
+
+
+def corrupted(network: Network, rows: Rows, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows as they are corrupted, and what the network makes of them, [N, features]."""
+    tensors = network.endpoints.tensors
+    with tf.name_scope('corrupted'):
+        inputs = layers.corrupt(tensors['X'], noise, tf.constant((_KEY, 0), tf.int64))
+    made = network.session.run(inputs, {tensors['X']: rows.floats(0, len(rows))})
+    return made, network.compute('outputs', Rows(made, None))
+
+
+def gaussian_codes(count: int, units: int, seed: int = 0) -> np.ndarray:
+    """Returns codes drawn from the unit Gaussian, [count, units]."""
+    return np.random.default_rng((_KEY, seed)).standard_normal((count, units), np.float32)
+
+
+def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
+    """Returns what PCA of the code's width reaches, where the network could be compared with it."""
+    experiment, train, test = network.experiment, data.splits['train'], data.splits['test']
+    units = int(network.endpoints.tensors['codings'].shape[-1])
+    fits = data.spec.layout == 'flat' and units <= min(data.spec.shape[0], len(train))
+    fits = fits and len(train) <= _limit(data.spec, probes.FITTED)
+    if network.restored is not None or not fits:
+        return {}
+    error, components = probes.pca(train, test, units)
+    found = {'test/pca_mse': error}
+    if _is_linear(experiment):
+        values = network.values()
+        kernel = values['layer1/kernel'].T if experiment.tied else values['layer1/decoder_kernel']
+        found['pca_angle_degrees'] = probes.plane_angle(kernel, components)
+    return found
+
+
+def _is_linear(experiment: Experiment) -> bool:
+    """Whether it is one linear layer and its inverse, which PCA solves exactly."""
+    plain = not (experiment.variational or experiment.classify) and len(experiment.hidden) == 1
+    return plain and experiment.code_layer == experiment.output_activation == 'linear'

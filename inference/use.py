@@ -1,0 +1,111 @@
+"""What a finished run does with data of today: codes, scores, and pictures from codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation import scores
+from inference.open import data_for, identity, opened, save
+from inputs import foreign
+from reports import drawing, figures, screen
+from system import disk
+from system.errors import DataError, UsageError
+from system.interrupts import Interrupts
+from train.folder import Place
+
+_SHOWN = 10 * figures.SHOWN  # pictures at most in a figure
+
+
+def encode(folder: Path, changes: dict[str, Any], place: Place) -> Path:
+    """Writes the codes of a data set to an `.npz` in the run's folder, and returns it.
+
+    The file has `codings` [N, units], `split` [N], `row` [N] (within the split), `labels` [N] where
+    there are any, and `run`, JSON of what made them. `changes` name another data set than the
+    run's: its `dataset` and `data_path`. Raises UsageError where there is no finished run.
+    """
+    with opened(folder) as network, Interrupts() as interrupts:
+        data = data_for(network, changes, place)
+        splits = {
+            n: r for n, r in data.splits.items() if n != 'test' or r is not data.splits['train']
+        }
+        parts = []
+        for rows in splits.values():
+            interrupts.check()
+            parts.append(network.compute('codings', rows))
+        made = {
+            'codings': np.concatenate(parts),
+            'split': np.concatenate([[name] * len(rows) for name, rows in splits.items()]),
+            'row': np.concatenate([np.arange(len(rows)) for rows in splits.values()]),
+            'run': np.array(identity(folder, network)),
+            'data': np.array(f'{data.key} {data.digest}'),
+        }
+        if data.spec.classes:
+            made['labels'] = np.concatenate([rows.y for rows in splits.values()])
+            made['classes'] = np.array(data.spec.classes)
+        return save(folder / f'codes-{data.key}.npz', made)
+
+
+def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, Any]:
+    """Scores a finished run on a data set; writes and returns what results.json would hold.
+
+    It is written to `evaluation-<data set>/` in the run's folder, with figures if those are asked.
+    """
+    with opened(folder) as network, Interrupts() as interrupts:
+        data = data_for(network, changes, place)
+        if network.experiment.classifies and not data.spec.classes:
+            raise DataError(f'{data.key}: has no labels, and {folder} is a classifier')
+        if place.tune:
+            data = data.without_test()
+        metrics = scores.score(network, data, data.splits, interrupts)
+        results = {
+            'experiment': network.experiment.name,
+            'dataset': data.key,
+            'seed': network.experiment.seed,
+            'metrics': metrics,
+            'run': str(folder),
+        }
+        target = folder / f'evaluation-{data.key}'
+        title = f'{network.experiment.name} on {data.key}'
+        if place.figures:
+            drawing.draw(target / 'figures', network, data, title, metrics)
+        disk.write_json(target / 'results.json', results)
+        print(screen.scores(results))
+        return results
+
+
+def generate(folder: Path, codes: str, count: int, seed: int) -> Path:
+    """Decodes codes to pictures; writes `<name>.npz` and, for pictures, `<name>.png`.
+
+    The codes are `codings` [N, units] of the file `codes`, or `count` draws from the unit Gaussian
+    keyed by `seed`. The `.npz`, which is returned, has `x` [N, features], `codings` and `run`.
+    Raises UsageError where the run does not decode, DataError where the codes do not fit it.
+    """
+    with opened(folder) as network:
+        if not network.decodes():
+            raise UsageError(f'{folder}: {network.experiment.name} has no decoder of its own')
+        units = int(network.endpoints.tensors['codings'].shape[-1])
+        codings = _codings(codes, units) if codes else scores.gaussian_codes(count, units, seed)
+        name = f'generated-{Path(codes).stem}' if codes else f'generated-seed{seed}'
+        outputs = network.decode(codings)
+        picture = network.spec.picture
+        if picture:
+            title = f'decoded from {codes or f"the unit Gaussian, seed {seed}"}'
+            lines = {title: outputs[:_SHOWN]}
+            figures.save(figures.picture_rows(lines, picture), folder / f'{name}.png')
+        made = {'x': outputs.reshape(-1, *picture) if picture else outputs, 'codings': codings}
+        return save(folder / f'{name}.npz', made | {'run': np.array(identity(folder, network))})
+
+
+def _codings(file: str, units: int) -> np.ndarray:
+    if not Path(file).is_file():
+        raise UsageError(f'--codes={file}: no such file')
+    (codings,) = foreign.arrays(file, 'codings')
+    numeric = np.issubdtype(codings.dtype, np.number) and np.isrealobj(codings)
+    if codings.ndim != 2 or codings.shape[1] != units or not numeric or not len(codings):
+        raise DataError(f'--codes={file}: codings must be [N, {units}], they are {codings.shape}')
+    if not np.isfinite(codings).all():
+        raise DataError(f'--codes={file}: codings has NaN or infinity')
+    return codings

@@ -1,0 +1,135 @@
+"""Readers of bytes from outside: IDX files and arrays, refused where they are damaged or too large.
+
+Nothing is unpickled, and no more memory is taken than a file of that kind may need.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from system.errors import DataError, UsageError
+
+_NO_ARRAYS = (ValueError, OSError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
+              OverflowError, SyntaxError, struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
+_HEADER = 10_000  # bytes, at most, of an array's header
+
+
+class Examples(NamedTuple):
+    """Rows with their labels: x [N, ...] uint8 or float32, y [N] int64 or None.
+
+    `length` [N] int64 says how many steps of each sequence count, where that is not all.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None
+    length: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> Examples:
+        """Returns the chosen rows."""
+        return Examples(*(None if part is None else part[rows] for part in self))
+
+
+def arrays(path: str, needed: str, *others: str) -> tuple[np.ndarray | None, ...]:
+    """Reads an array of an `.npz` file, and `others` where there are any, never unpickling.
+
+    Raises DataError where it is damaged, would take too much memory, or does not have it.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if isinstance(file, np.lib.npyio.NpzFile):
+                check_memory(path, sum(entry.file_size for entry in file.zip.infolist()))
+                _check_headers(file.zip)
+            if not hasattr(file, 'files') or needed not in file.files:
+                held = ', '.join(getattr(file, 'files', ())) or 'no named array'
+                raise DataError(
+                    f'{path}: needs an array named {needed} (np.savez(file, {needed}=...)), has '
+                    f'{held}'
+                )
+            return tuple(file[n] if n in file.files else None for n in (needed, *others))
+    except _NO_ARRAYS as error:
+        pickled = 'Object arrays' in str(error) or 'pickled data' in str(error)
+        kind = 'pickled objects, which are not read' if pickled else 'damage'
+        raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
+
+
+def read_npz(path: str) -> Examples:
+    """Reads `x` and, where there are any, `y` and `length` of an `.npz` file.
+
+    Raises UsageError where there is no such file, DataError where it does not hold what it must.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f'--array={path}: no such file')
+    x, y, length = arrays(path, 'x', 'y', 'length')
+    if x.ndim < 2 or not x.size:
+        raise DataError(f'{path}: x must be [examples, features...], it is {list(x.shape)}')
+    if x.dtype != np.uint8:
+        if not (np.issubdtype(x.dtype, np.number) and np.isrealobj(x)):
+            raise DataError(f'{path}: x must hold real numbers, it holds {x.dtype}')
+        x = x.astype(np.float32)
+        bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
+        if len(bad):
+            raise DataError(
+                f'{path}: x has NaN or infinity in {len(bad)} rows, first in row {bad[0]}'
+            )
+    if length is not None:
+        whole = np.issubdtype(length.dtype, np.integer) and length.shape == (len(x),)
+        if not whole or x.ndim < 3 or length.min() < 1 or length.max() > x.shape[1]:
+            raise DataError(
+                f'{path}: length must be [{len(x)}] like x, whole numbers from 1 to the steps of x '
+                f'[N, steps, features]; x is {list(x.shape)}'
+            )
+        length = length.astype(np.int64)
+    return Examples(x, y, length)
+
+
+def _check_headers(opened: zipfile.ZipFile) -> None:
+    """Raises ValueError where an array's header is longer than NumPy would accept, once read."""
+    for entry in opened.infolist():
+        with opened.open(entry) as member:
+            first = member.read(12)  # magic 6, version 2, length 2 or 4
+        length = first[8:10] if first[6:7] == b'\x01' else first[8:12]
+        if int.from_bytes(length, 'little') > _HEADER:
+            raise ValueError('its header is too long')
+
+
+def read_idx(file: Path, *, dimensions: int) -> np.ndarray:
+    """Reads an IDX file of unsigned bytes, gz or not; raises DataError naming what is wrong."""
+    magic = bytes((0, 0, 8, dimensions))
+    size = 4 + 4 * dimensions
+    try:
+        with gzip.open(file) if file.suffix == '.gz' else open(file, 'rb') as opened:
+            header = opened.read(size)
+            if header[:4] != magic or len(header) < size:
+                raise DataError(
+                    f'{file}: not an IDX file of {dimensions} dimensions '
+                    f'(begins with {header[:4].hex()}, not {magic.hex()})'
+                )
+            shape = np.frombuffer(header, '>u4', dimensions, offset=4).astype(int).tolist()
+            wanted = math.prod(shape)
+            check_memory(f'{file}', wanted)
+            content = opened.read(wanted + 1)  # never more than it says, however it is packed
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f'{file}: damaged gzip or unreadable ({error})') from None
+    if len(content) != wanted:
+        what = 'truncated' if len(content) < wanted else 'too long'
+        raise DataError(f'{file}: {what}, its header says {size + wanted} bytes')
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def check_memory(what: str, size: int) -> None:
+    """Raises DataError where so many bytes are more than half of this machine's memory."""
+    limit = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2
+    if size > limit:
+        raise DataError(
+            f'{what}: would take {size / 1e9:,.0f} GB, more than half of the memory here '
+            f'({limit / 1e9:.0f} GB)'
+        )

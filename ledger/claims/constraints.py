@@ -1,0 +1,150 @@
+"""What is claimed of constraints: L1, sparse and denoising codes, few labels, VAEs, memories."""
+
+from __future__ import annotations
+
+from inst import (
+    CONSTRAINTS,
+    L1_STORY,
+    NOTES,
+    basic,
+    compress,
+    compress_relu,
+    denoise_gaussian,
+    denoise_gaussian_control,
+    denoise_mask,
+    denoise_mask30,
+    denoise_mask30_control,
+    denoise_mask_control,
+    memory_latent,
+    memory_onehot,
+    mnist_l1,
+    mnist_l1_dropout,
+    mnist_l1_fixed,
+    semi_finetuned,
+    semi_frozen,
+    semi_scratch,
+    sparse,
+    stacked_sparse_classifier,
+    stacked_sparse_finetune,
+    trivial,
+    vae,
+    vae_plain,
+    vae_source,
+)
+from ledger.claim import OURS, Claim
+
+CLAIMS = (
+    Claim(
+        'with L1 the loss falls, then stagnates: not below a picture of the medians (0.1256)',
+        L1_STORY, mnist_l1, 'test/mae', '>=', 0.125, seeds=3,
+    ),
+    Claim(
+        'dropout makes it converge: less than half of that error', L1_STORY,
+        mnist_l1_dropout, 'test/mae', '<', mnist_l1, factor=0.5, seeds=3,
+    ),
+    Claim(
+        'with dropout, test is close to training: within 5 %', L1_STORY,
+        mnist_l1_dropout, 'test/mae / train/mae', '<=', 1.05, seeds=3,
+    ),
+    Claim(
+        'decreasing the learning rate does not help', L1_STORY,
+        mnist_l1.vary(learning_rate=3e-4), 'test/mae', '>=', mnist_l1, factor=0.95,
+        seeds=3,
+    ),
+    Claim(
+        'increasing the learning rate does not help', L1_STORY,
+        mnist_l1.vary(learning_rate=3e-3), 'test/mae', '>=', mnist_l1, factor=0.95,
+        seeds=3,
+    ),
+    Claim(
+        'smaller initial kernels and a linear code: less than half of the error', OURS,
+        mnist_l1_fixed, 'test/mae', '<', mnist_l1, factor=0.5, seeds=3,
+    ),
+    Claim(
+        'linear and wider than its input, it copies', CONSTRAINTS,
+        trivial, 'test/mse', '<', 1e-3,
+    ),
+    Claim(
+        'and its codes tell classes apart no better than pixels', CONSTRAINTS,
+        trivial, 'test/separation', '<=', trivial, 'test/separation_pixels', seeds=3,
+    ),
+    Claim(
+        '32 hidden units come within 5 % of the error of PCA', NOTES,
+        basic, 'test/mse', '<=', basic, 'test/pca_mse', 1.05, seeds=3,
+    ),
+    Claim(
+        '30 codes of a deep network beat 30 principal components', CONSTRAINTS,
+        compress, 'test/mse', '<', compress, 'test/pca_mse', seeds=3,
+    ),
+    Claim(
+        'and tell classes apart better than the network that copies', CONSTRAINTS,
+        compress, 'test/separation', '>', trivial, seeds=3,
+    ),
+    Claim(
+        "with the source's ReLU code it beats PCA too", CONSTRAINTS,
+        compress_relu, 'test/mse', '<', compress_relu, 'test/pca_mse', seeds=3,
+    ),
+    Claim(
+        'a sparse code keeps its mean activation, at least 0.18 of 0.2', CONSTRAINTS,
+        sparse, 'test/mean_activation', '>=', 0.18,
+    ),
+    Claim(
+        'at most 0.22 of 0.2', CONSTRAINTS,
+        sparse, 'test/mean_activation', '<=', 0.22,
+    ),
+    Claim(
+        'a sparse code tells classes apart better than the network that copies', CONSTRAINTS,
+        sparse, 'test/separation', '>', trivial, seeds=3,
+    ),
+    *(
+        Claim(
+            f'{what}, less than half of the error of the same network trained on clean pictures',
+            CONSTRAINTS, denoiser, 'test/mse_corrupted', '<', control, factor=0.5, seeds=3,
+        )
+        for what, denoiser, control in (
+            ('half of the pixels masked', denoise_mask, denoise_mask_control),
+            ('30 % of them masked', denoise_mask30, denoise_mask30_control),
+            ('noise added', denoise_gaussian, denoise_gaussian_control),
+        )
+    ),
+    Claim(
+        'fine-tuning lifts the accuracy of the stack of sparse codes', NOTES,
+        stacked_sparse_finetune, 'test/accuracy', '>', stacked_sparse_classifier, seeds=3,
+    ),
+    Claim(
+        'to at least 98.2 %', OURS,
+        stacked_sparse_finetune, 'test/accuracy', '>=', 0.982, seeds=3,
+    ),
+    Claim(
+        'with 1 % of the labels, a pretrained encoder, fine-tuned, beats one from random values',
+        CONSTRAINTS, semi_finetuned, 'test/accuracy', '>', semi_scratch, seeds=5,
+    ),
+    Claim(
+        'a frozen pretrained encoder beats it too', CONSTRAINTS,
+        semi_frozen, 'test/accuracy', '>', semi_scratch, seeds=5,
+    ),
+    Claim(
+        "more of a VAE's samples lie near real pictures than of a plain autoencoder's",
+        CONSTRAINTS, vae, 'test/sample_precision', '>', vae_plain, seeds=3,
+    ),
+    Claim(
+        "the source's own loss drowns the reconstruction: the error of the mean picture (0.0866)",
+        OURS, vae_source, 'test/mse', '>=', 0.0866,
+    ),
+    Claim(
+        'a greater weight of the KL: closer to the unit Gaussian', CONSTRAINTS,
+        vae.vary(beta=10.0), 'test/kl', '<', vae,
+    ),
+    Claim(
+        'and less accurate', CONSTRAINTS,
+        vae.vary(beta=10.0), 'test/nll', '>', vae,
+    ),
+    Claim(
+        '64 pictures are stored in the weights of a decoder, each under a one-hot vector',
+        NOTES, memory_onehot, 'test/mse', '<', 1e-3,
+    ),
+    Claim(
+        'or under 16 numbers that are learned', NOTES,
+        memory_latent, 'test/mse', '<', 1e-3,
+    ),
+)  # fmt: skip

@@ -1,0 +1,71 @@
+"""What is claimed of LSTM autoencoders."""
+
+from __future__ import annotations
+
+from inst import (
+    NOTES,
+    VIDEO,
+    lstm_classifier,
+    lstm_composite,
+    lstm_composite_moving,
+    lstm_finetune,
+    lstm_greedy,
+    lstm_half,
+    lstm_predict,
+    lstm_reconstruct,
+    lstm_reconstruct_forward,
+    lstm_stacked,
+)
+from ledger.claim import OURS, Claim
+
+CLAIMS = (
+    Claim(
+        'a sequence is easier to write in reverse order', VIDEO,
+        lstm_reconstruct, 'test/mse', '<', lstm_reconstruct_forward, seeds=3,
+    ),
+    *(
+        Claim(
+            f'{what}, better than {beside}', OURS, experiment, metric, '<', experiment,
+            metric.replace('mse', f'{name}_mse'), seeds=3,
+        )
+        for what, experiment, metric in (
+            ('reconstructs', lstm_reconstruct, 'test/mse'),
+            ('predicts', lstm_predict, 'test/future_mse'),
+        )
+        for beside, name in (
+            ('the mean sequence', 'mean'),
+            ('the last row again', 'copy'),
+            ('as many principal components as the code has numbers', 'pca'),
+        )
+    ),
+    Claim(
+        'one code for both decoders reconstructs no worse than one of its own', VIDEO,
+        lstm_composite, 'test/mse', '<=', lstm_half, seeds=3,
+    ),
+    Claim(
+        'one code for both decoders predicts no worse than one of its own', VIDEO,
+        lstm_composite, 'test/future_mse', '<=', lstm_predict, seeds=3,
+    ),
+    Claim(
+        'with as many units as inputs (28) the loss gets stuck: within 10 % of the mean sequence',
+        NOTES, lstm_reconstruct.vary(hidden=(28,)), 'test/mse', '>=',
+        lstm_reconstruct.vary(hidden=(28,)), 'test/mean_mse', 0.9,
+    ),
+    Claim(
+        'two layers trained one after the other are no worse than jointly', OURS,
+        lstm_greedy, 'test/mse', '<=', lstm_stacked,
+    ),
+    Claim(
+        'a classifier on the frozen codes of sequences is right in at least 98.2 %', OURS,
+        lstm_classifier, 'test/accuracy', '>=', 0.982,
+    ),
+    Claim(
+        'and better when the encoder is fine-tuned', OURS,
+        lstm_finetune, 'test/accuracy', '>', lstm_classifier,
+    ),
+    Claim(
+        'moving digits are predicted better than by the last frame again', OURS,
+        lstm_composite_moving, 'test/future_mse', '<', lstm_composite_moving,
+        'test/future_copy_mse',
+    ),
+)  # fmt: skip

@@ -1,0 +1,59 @@
+"""A classifier's head on the codings of a restored graph."""
+
+from __future__ import annotations
+
+import tensorflow.compat.v1 as tf
+
+from networks import layers, losses
+from networks.endpoints import Blueprint, Endpoints, reconstruction_metrics
+
+
+def classifier(plan: Blueprint) -> Endpoints:
+    """Puts a head on the codings of a restored graph; reading 'codings', the head alone.
+
+    The restored part is used as at inference, whatever the mode: what is random in it is off. Its
+    layers' activations are dropped as the experiment says.
+    """
+    experiment, batch = plan.experiment, plan.batch
+
+    def dropped(name: str, tensor: tf.Tensor) -> tf.Tensor:
+        return layers.dropout(tensor, experiment.finetune_dropout, plan.mode, name)
+
+    tensors = {'codings': batch.inputs}
+    if plan.reads != 'codings':
+        change = dropped if experiment.finetune_dropout else None
+        tensors = plan.restored.tower(batch.inputs, batch.length, change)
+    tensors = {name: plan.expose(name, tensor) for name, tensor in tensors.items()}
+    logits = tensors['logits'] = plan.expose('logits', _logits(plan, tensors['codings']))
+    terms = {'cross_entropy': lambda: losses.cross_entropy(logits, batch.y)}
+    metrics = {**terms, 'accuracy': lambda: losses.correct(logits, batch.y)}
+    if 'outputs' in tensors:
+        metrics |= reconstruction_metrics(tensors['outputs'], batch.target)
+    return Endpoints(tensors, terms, metrics)
+
+
+def _logits(plan: Blueprint, codings: tf.Tensor) -> tf.Tensor:
+    """Returns what the head makes of the codings, [N, units] -> [N, classes]."""
+    experiment, hidden = plan.experiment, codings
+    settings = {'initializer': 'he_avg', 'seed': experiment.seed}
+    with tf.variable_scope('head'):
+        if experiment.standardize_codings:
+            mean, deviation = _standardizer(int(codings.shape[-1]))
+            hidden = (codings - mean) / deviation
+        for k, units in enumerate(experiment.head, start=1):
+            hidden = layers.dropout(hidden, experiment.head_dropout, plan.mode, f'head{k}')
+            hidden = layers.dense(
+                f'hidden{k}', hidden, units, activation=experiment.head_activation, **settings
+            )
+        hidden = layers.dropout(hidden, experiment.head_dropout, plan.mode, 'head')
+        classes = len(plan.spec.classes)
+        return layers.dense('logits', hidden, classes, activation='linear', **settings)
+
+
+def _standardizer(units: int) -> tuple[tf.Variable, tf.Variable]:
+    """Makes or reuses the codings' mean and standard deviation, [units], set before training."""
+    keep = {'trainable': False, 'use_resource': True}
+    return (
+        tf.get_variable('mean', [units], initializer=tf.zeros_initializer(), **keep),
+        tf.get_variable('deviation', [units], initializer=tf.ones_initializer(), **keep),
+    )

@@ -1,0 +1,288 @@
+"""Saved graphs: `prefix.meta` with its checkpoint, read and cut to what is needed, or written.
+
+Reading takes from the file only the sub-graph that computes the wanted tensors, and the values of
+its variables; the file's own saver, initialisers and optimizer are never used.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import math
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from google.protobuf.message import DecodeError
+
+from networks.allowed_ops import VARIABLES, confined
+from networks.session import assign
+from system import disk
+from system.errors import DataError
+
+_META_BYTES = 1 << 28  # of a saved graph at most, weights not included
+_OFFERED = re.compile(
+    r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs|predictions'
+)
+
+
+class SavedGraph(NamedTuple):
+    """A saved graph, cut to the sub-graph from `X:0` to the tensors it offers."""
+
+    prefix: str
+    graph_def: tf.GraphDef  # without X, training and the variables themselves
+    variables: dict[str, np.ndarray]
+    handles: frozenset[str]  # names of those variables that are resources
+    tensors: tuple[str, ...]  # promised names, without ':0'
+    shape: tuple[int | None, ...] | None  # of X without the batch; None where the file does not say
+    trains: bool  # it reads a `training:0`
+
+    @property
+    def hidden(self) -> list[str]:
+        """The names of its layers' activations, from the lowest on."""
+        return sorted(filter(re.compile(r'hidden\d+').fullmatch, self.tensors), key=_number)
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether it reads `length:0`, the steps of a sequence that count."""
+        return any(node.name == 'length' for node in self.graph_def.node)
+
+    def tower(
+        self,
+        inputs: tf.Tensor,
+        length: tf.Tensor | None = None,
+        change: Callable[[str, tf.Tensor], tf.Tensor] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Imports the graph over `inputs`, as at inference, and returns its tensors by name.
+
+        Of sequences of different lengths, `length` [N] says how many steps count. What `change`
+        returns of a layer's name and activations is what the layers above it read.
+
+        The first tower in a graph makes the variables (zeros, see `load`), later ones share them.
+        """
+        sources = {'X:0': inputs}
+        for name, value in self.variables.items():
+            zeros = tf.zeros_initializer()
+            with tf.variable_scope(tf.get_variable_scope(), reuse=_exists(name)):
+                variable = tf.get_variable(
+                    name, value.shape, value.dtype, initializer=zeros, use_resource=True
+                )
+            is_handle = name in self.handles
+            sources[f'{name}:0'] = variable.handle if is_handle else variable.value()
+        if self.trains:
+            sources['training:0'] = tf.constant(False)
+        if length is not None and self.counts_steps:
+            sources['length:0'] = length
+        for name in self.hidden if change else ():
+            sources[f'{name}:0'] = change(name, self._imported([name], sources)[name])
+        return self._imported(self.tensors, sources)
+
+    def _imported(
+        self, names: Sequence[str], sources: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """Imports the graph over other tensors than its own, and returns some by name."""
+        wanted = [f'{name}:0' for name in names]
+        try:
+            found = tf.import_graph_def(self.graph_def, dict(sources), wanted, name='restored')
+        except (ValueError, tf.errors.OpError) as error:
+            raise DataError(f'{self.prefix}.meta: damaged ({_first_line(error)})') from None
+        return dict(zip(names, found, strict=True))
+
+    def randomized(self, initializer: Callable[[str, tuple[int, ...]], np.ndarray]) -> SavedGraph:
+        """Returns the graph with values of `initializer(name, shape)` in place of the trained."""
+        made = {
+            name: initializer(name, value.shape).astype(value.dtype)
+            for name, value in self.variables.items()
+        }
+        return self._replace(variables=made)
+
+
+def _number(name: str) -> int:
+    """Returns the number at the end of a layer's name."""
+    return int(name.removeprefix('hidden'))
+
+
+def _exists(name: str) -> bool:
+    made = tf.get_default_graph().get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+    return any(variable.op.name == name for variable in made)
+
+
+def prefix_of(path: str) -> str:
+    """Returns the saved graph's prefix for a run folder, a prefix, or a `.meta` file."""
+    return str(Path(path) / 'model') if Path(path).is_dir() else path.removesuffix('.meta')
+
+
+def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
+    """Reads a saved graph, cut to its `codings` and what else it offers, or to `wanted` alone.
+
+    `path` is a run folder, a prefix or a `.meta` file. Raises DataError where a file is missing or
+    damaged, or a tensor is not in it.
+    """
+    prefix = prefix_of(path)
+    for file in (f'{prefix}.meta', f'{prefix}.index'):
+        if not Path(file).is_file():
+            raise DataError(f'{path}: no saved graph there ({file} is missing)')
+    if Path(f'{prefix}.meta').stat().st_size > _META_BYTES:
+        raise DataError(f'{prefix}.meta: more than {_META_BYTES >> 20} MiB, which is no graph')
+    meta = tf.MetaGraphDef()
+    try:
+        meta.ParseFromString(Path(f'{prefix}.meta').read_bytes())
+    except DecodeError:
+        raise DataError(f'{prefix}.meta: not a binary saved graph, or damaged') from None
+    nodes = {node.name: node for node in meta.graph_def.node}
+    for name in ('X', *(wanted or ('codings',))):
+        if name not in nodes:
+            raise DataError(f'{prefix}.meta: holds no tensor {name}:0, which is needed')
+
+    needed, tensors = {}, []
+    for name in wanted or [n for n in nodes if _OFFERED.fullmatch(n)]:
+        closure = _closure(nodes, name, prefix)
+        stray = [n for n in closure if nodes[n].op == 'Placeholder' and n not in ('X', 'training')]
+        if stray and name in (*wanted, 'codings'):
+            raise DataError(f'{prefix}.meta: {name}:0 needs placeholder {stray[0]}:0 besides X:0')
+        if not stray:
+            needed |= dict.fromkeys(closure)
+            tensors.append(name)
+    cut = tf.GraphDef(versions=meta.graph_def.versions, library=meta.graph_def.library)
+    kept = [nodes[name] for name in nodes if name in needed]
+    variables = [node for node in kept if node.op in VARIABLES]
+    boundary = {'X', 'training', *(node.name for node in variables)}
+    cut.node.extend(node for node in kept if node.name not in boundary)
+    for node in cut.node:
+        node.attr.pop('_class', None)  # colocation with variables that are no longer in it
+        node.device = ''
+    shape = nodes['X'].attr['shape'].shape
+    return SavedGraph(
+        prefix=prefix,
+        graph_def=confined(cut, f'{prefix}.meta'),
+        variables=values(prefix, {node.name: _declared(node) for node in variables}),
+        handles=frozenset(node.name for node in variables if node.op == 'VarHandleOp'),
+        tensors=tuple(tensors),
+        shape=None
+        if shape.unknown_rank or not shape.dim
+        else tuple(None if dim.size < 0 else dim.size for dim in shape.dim[1:]),
+        trains='training' in needed,
+    )
+
+
+def _closure(nodes: Mapping[str, tf.NodeDef], name: str, prefix: str) -> list[str]:
+    """Returns the names of all nodes that `name` is computed from, stopping at X and variables."""
+    seen, todo = {}, [name]
+    while todo:
+        current = todo.pop()
+        if current in seen:
+            continue
+        seen[current] = None
+        if current not in nodes:
+            raise DataError(f'{prefix}.meta: damaged, {name}:0 needs {current}, which is not in it')
+        node = nodes[current]
+        if current not in ('X', 'training') and node.op not in VARIABLES:
+            todo += [source.removeprefix('^').split(':')[0] for source in node.input]
+    return list(seen)
+
+
+class Declared(NamedTuple):
+    """What a graph says of one of its variables."""
+
+    dtype: tf.DType
+    shape: tf.TensorShape
+
+
+def _declared(node: tf.NodeDef) -> Declared:
+    try:
+        dtype = tf.as_dtype(node.attr['dtype'].type)
+    except TypeError:
+        raise DataError(f'{node.name}: a variable of no type; the saved graph is damaged') from None
+    return Declared(dtype, tf.TensorShape(node.attr['shape'].shape))
+
+
+def values(prefix: str, declared: Mapping[str, Declared]) -> dict[str, np.ndarray]:
+    """Reads the variables of a saved graph, as data.
+
+    Raises DataError for a checkpoint that cannot be read, and one that lists all variables that are
+    missing, of another type or shape than declared, longer than the file, or not finite.
+    """
+    try:
+        checkpoint = tf.train.load_checkpoint(prefix)
+        shapes, dtypes = (
+            checkpoint.get_variable_to_shape_map(),
+            checkpoint.get_variable_to_dtype_map(),
+        )
+        held = sum(file.stat().st_size for file in _data_files(prefix))
+        faults, found = [], {}
+        for name, wanted in declared.items():
+            if name not in shapes:
+                faults.append(f'{name} is missing')
+            elif not wanted.shape.is_compatible_with(shapes[name]) or wanted.dtype != dtypes[name]:
+                is_ = f'{dtypes[name].name} {shapes[name]}'
+                faults.append(f'{name} is {is_}, not {wanted.dtype.name} {wanted.shape}')
+            elif math.prod(shapes[name]) * wanted.dtype.size > held:
+                faults.append(f'{name} is longer than the file')
+            else:
+                found[name] = checkpoint.get_tensor(name)
+                if wanted.dtype.is_floating and not np.isfinite(found[name]).all():
+                    faults.append(f'{name} has NaN or infinity')
+        if faults:
+            raise DataError(f'{prefix}: the weights do not fit the graph: {"; ".join(faults)}')
+        return found
+    except (tf.errors.OpError, IndexError, RuntimeError, ValueError, MemoryError) as error:
+        raise DataError(f'{prefix}: the checkpoint cannot be read ({_first_line(error)})') from None
+
+
+def _data_files(prefix: str) -> list[Path]:
+    return list(Path(prefix).parent.glob(f'{glob.escape(Path(prefix).name)}.data-*'))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]
+
+
+def checksum(variables: Mapping[str, np.ndarray]) -> str:
+    """Returns the sha256 (16 hex digits) of the variables' names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(variables):
+        value = np.ascontiguousarray(variables[name])
+        digest.update(f'{name} {value.dtype} {value.shape}\n'.encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def write(
+    folder: Path,
+    build: Callable[[], Mapping[str, tf.Tensor]],
+    values: Mapping[str, np.ndarray],
+) -> None:
+    """Writes `model.meta/.index/.data-*` and `saved_model/` into `folder`.
+
+    `build` makes the inference graph and returns its tensors by promised name; `values` are its
+    variables'. The files appear whole: each is written aside and then renamed.
+    """
+    with tf.Graph().as_default(), tf.Session() as session:
+        tensors = build()
+        variables = tf.global_variables()
+        load(session, values)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix='.export-', suffix='.writing', dir=folder) as aside:
+            saver = tf.train.Saver(variables, save_relative_paths=True)
+            saver.save(session, f'{aside}/model', write_state=False, write_meta_graph=False)
+            saver.export_meta_graph(f'{aside}/model.meta', clear_devices=True)
+            results = {
+                n: t for n, t in tensors.items() if n not in ('X', 'y', 'length', 'accuracy')
+            }
+            tf.saved_model.simple_save(
+                session, f'{aside}/saved_model', {'X': tensors['X']}, results
+            )
+            for file in sorted(Path(aside).glob('model.*')):
+                disk.move(file, folder / file.name)
+            disk.move(Path(aside, 'saved_model'), folder / 'saved_model')
+
+
+def load(session: tf.Session, values: Mapping[str, np.ndarray]) -> None:
+    """Sets the named variables of the session's graph, adding no operation to it."""
+    made = {v.op.name: v for v in session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)}
+    for name, value in values.items():
+        assign(session, made[name], value)

@@ -1,0 +1,198 @@
+"""Stacks of dense layers or convolutions, each with its inverse: tied, greedy, variational."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import tensorflow.compat.v1 as tf
+
+from networks import layers, losses, pairs
+from networks.endpoints import Blueprint, Endpoints, Lazy, distance_of, reconstruction_metrics
+from parameters import LOSSES
+
+Stack = dict[int, pairs.Pair]
+"""A layer and its inverse by number, from 1 on; the last gives the code."""
+
+
+def dense(plan: Blueprint) -> Endpoints:
+    """Builds a stack of dense layers."""
+    return _autoencoder(plan, _dense_stack(plan))
+
+
+def convolutional(plan: Blueprint) -> Endpoints:
+    """Builds a stack of convolutions at stride 2, with a dense layer for the code on top."""
+    made = _autoencoder(plan, _convolutional_stack(plan))
+    outputs, target = made.tensors['outputs'], plan.batch.target
+    made.losses['ssim'] = lambda: losses.ssim(outputs, target)
+    made.metrics['psnr'] = lambda: losses.psnr(outputs, target)
+    return made
+
+
+def _dense_stack(plan: Blueprint) -> Stack:
+    stack, shape = {}, (math.prod(plan.spec.shape),)
+    for k, units in enumerate(plan.experiment.hidden, start=1):
+        tied = plan.experiment.tied
+        stack[k] = pairs.dense_pair(f'layer{k}', shape, units, tied=tied, **plan.initial)
+        shape = stack[k].outputs
+    return stack
+
+
+def _convolutional_stack(plan: Blueprint) -> Stack:
+    experiment, shape = plan.experiment, plan.spec.shape
+    stack, norm = {}, experiment.batch_norm
+    for k, channels in enumerate(experiment.filters, start=1):
+        stack[k] = pairs.conv_pair(
+            f'layer{k}',
+            shape,
+            channels,
+            side=experiment.kernel_size,
+            upsample=experiment.decoder == 'upsample',
+            normalized=(norm, norm and k > 1),  # the output has a bias
+            **plan.initial,
+        )
+        shape = stack[k].outputs
+    if experiment.code_size:
+        k, units = experiment.depth, experiment.code_size
+        settings = {'tied': False, 'normalized': norm, **plan.initial}
+        stack[k] = pairs.dense_pair(f'layer{k}', shape, units, **settings)
+    return stack
+
+
+class _Path(NamedTuple):
+    """The way through a stack: up from what the tower reads, and down to it again."""
+
+    plan: Blueprint
+    stack: Stack
+
+    @property
+    def bottom(self) -> int:
+        """The number of the lowest layer in the tower."""
+        return self.plan.lowest + 1
+
+    @property
+    def top(self) -> int:
+        """The number of the layer that gives the code."""
+        return self.plan.experiment.depth
+
+    def encode(self) -> dict[int, tf.Tensor]:
+        """Returns what is read and each layer's activations by number, [N, *its outputs]."""
+        experiment, mode = self.plan.experiment, self.plan.mode
+        hidden = {self.plan.lowest: self.plan.batch.inputs}
+        for k in range(self.bottom, self.top + 1):
+            activation = experiment.code_layer if k == self.top else experiment.activation
+            made = layers.ACTIVATION[activation](self.stack[k].encode(hidden[k - 1], mode))
+            if not (experiment.variational and k == self.top):  # a Gaussian's mean is noisy anyway
+                made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
+            hidden[k] = self.plan.expose(f'hidden{k}', made)
+        return hidden
+
+    def activation(self, k: int) -> str:
+        """Returns the activation of layer k's inverse."""
+        experiment = self.plan.experiment
+        return experiment.output_activation if k == 1 else experiment.activation
+
+    def decode(self, k: int, activations: tf.Tensor) -> tf.Tensor:
+        """Decodes layer k's activations to what the tower reads, without the last activation."""
+        mode = self.plan.mode
+        made = self.stack[k].decode(activations, mode)
+        for layer in range(k - 1, self.plan.lowest, -1):
+            made = layers.ACTIVATION[self.activation(layer + 1)](made)
+            made = layers.dropout(made, self.plan.experiment.dropout, mode, f'decoded{layer}')
+            made = self.stack[layer].decode(made, mode)
+        return made
+
+    def activated(self, logits: tf.Tensor) -> tf.Tensor:
+        """Returns what was decoded, with the last activation."""
+        return layers.ACTIVATION[self.activation(self.bottom)](logits)
+
+
+def _autoencoder(plan: Blueprint, stack: Stack) -> Endpoints:
+    experiment, path, expose = plan.experiment, _Path(plan, stack), plan.expose
+    kernels = [kernel for pair in stack.values() for kernel in pair.kernels]
+    hidden = path.encode()
+    tensors = {f'hidden{k}': hidden[k] for k in range(path.bottom, path.top + 1)}
+    codings = layers.flattened(hidden[path.top])
+    if experiment.variational:
+        below = layers.flattened(hidden[path.top - 1])
+        raw, kernel = _log_variance(plan, below, stack[path.top].outputs[0])
+        kernels.append(kernel)
+        tensors['codings_mean'] = mean = expose('codings_mean', codings)
+        log_var = expose('codings_log_var', layers.log_variance(raw))
+        tensors['codings_log_var'] = log_var
+        codings = layers.sample(mean, log_var, plan.mode)
+    tensors['codings'] = expose('codings', codings)
+    logits = path.decode(path.top, tensors['codings'])
+    tensors['outputs'] = expose('outputs', path.activated(logits))
+    if experiment.training == 'greedy':
+        for k in range(path.bottom, path.top):
+            name = f'phase{k}_outputs'
+            tensors[name] = expose(name, path.activated(path.decode(k, hidden[k])))
+    if experiment.classify:
+        tensors['logits'] = expose('logits', _logits(plan, tensors['codings']))
+    return _scored(path, hidden, tensors, logits, kernels)
+
+
+def _log_variance(plan: Blueprint, below: tf.Tensor, units: int) -> tuple[tf.Tensor, tf.Variable]:
+    """Returns the raw log-variance of a Gaussian code, [N, units], and the kernel it is made by."""
+    with tf.variable_scope(f'layer{plan.experiment.depth}'):
+        raw = layers.dense('log_var', below, units, activation='linear', **plan.initial)
+        with tf.variable_scope('log_var', reuse=True):
+            return raw, tf.get_variable('kernel')
+
+
+def _logits(plan: Blueprint, codings: tf.Tensor) -> tf.Tensor:
+    """Returns the outputs of a classifier that is trained together with the rest, [N, classes]."""
+    with tf.variable_scope('head'):
+        classes = len(plan.spec.classes)
+        return layers.dense('logits', codings, classes, activation='linear', **plan.initial)
+
+
+def _scored(
+    path: _Path,
+    hidden: dict[int, tf.Tensor],
+    tensors: dict[str, tf.Tensor],
+    logits: tf.Tensor,
+    kernels: list[tf.Variable],
+) -> Endpoints:
+    """Returns the endpoints: the tensors, and all losses and metrics of them."""
+    experiment, batch = path.plan.experiment, path.plan.batch
+    distance, name = distance_of(experiment), LOSSES[experiment.loss]
+    terms: dict[str, Lazy] = {
+        'mse': lambda: losses.mse(tensors['outputs'], batch.target),
+        name: lambda: distance(logits, path.activation(path.bottom), batch.target),
+        'l2': lambda: losses.l2(kernels, experiment.l2),
+        'sparsity': lambda: losses.sparsity_kl(tensors['codings'], experiment.sparsity_target),
+    }
+    metrics = reconstruction_metrics(tensors['outputs'], batch.target)
+    if experiment.classify:
+        metrics['cross_entropy'] = terms['cross_entropy'] = lambda: losses.sigmoid_cross_entropy(
+            tensors['logits'], batch.y
+        )
+        metrics['accuracy'] = lambda: losses.correct(tensors['logits'], batch.y)
+    if name == 'nll':
+        metrics['nll'] = terms['nll']
+    if experiment.variational:
+        metrics['kl'] = terms['kl'] = lambda: losses.gaussian_kl(
+            tensors['codings_mean'], tensors['codings_log_var']
+        )
+        if name == 'nll':  # only then are both in nats
+            metrics['nelbo'] = lambda: terms['nll']() + terms['kl']()
+    return Endpoints(tensors, terms | _phase_losses(path, hidden, distance, name), metrics)
+
+
+def _phase_losses(
+    path: _Path, hidden: dict[int, tf.Tensor], distance, name: str
+) -> dict[str, Lazy]:
+    """Returns the losses of each layer with its inverse alone, as greedy phases minimise them."""
+    experiment, terms = path.plan.experiment, {}
+    for k in range(path.bottom, path.top + 1):
+        target = path.plan.batch.target if k == path.bottom else hidden[k - 1]
+        terms[f'phase{k}/{name}'] = lambda k=k, target=target: distance(
+            path.stack[k].decode(hidden[k], path.plan.mode), path.activation(k), target
+        )
+        terms[f'phase{k}/l2'] = lambda k=k: losses.l2(path.stack[k].kernels, experiment.l2)
+        terms[f'phase{k}/sparsity'] = lambda k=k: losses.sparsity_kl(
+            hidden[k], experiment.sparsity_target
+        )
+    return terms

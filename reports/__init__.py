@@ -1,0 +1,1 @@
+"""What people look at: the screen, figures, and pages of HTML."""

@@ -1,0 +1,222 @@
+"""Which figures a run gets, and the arrays they show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, softmax
+
+from evaluation import baselines, probes, scores
+from inputs.rows import Dataset, Rows, compared
+from model import Network
+from reports import figures
+
+_THUMBNAILS = 300  # pictures drawn at the place of their codes
+_EXAMPLES = 5  # sequences drawn as strips of frames
+_MANIFOLD = 15  # pictures along each side of a two-dimensional code's map
+
+
+def draw(
+    folder: Path,
+    network: Network,
+    data: Dataset,
+    title: str,
+    metrics: Mapping[str, float],
+    rows: Sequence[Mapping[str, str]] = (),
+) -> list[Path]:
+    """Draws what fits the data and the network, and returns the files.
+
+    `metrics` are those of results.json, `rows` those of metrics.csv, if it was trained just now.
+    """
+    picture, classes = data.spec.picture, data.spec.classes
+    test = compared(data.splits['test'])
+    codings = network.compute('codings', test)
+    made: dict[str, Any] = {
+        'loss_curves': figures.loss_curves(rows) if rows else None,
+        'latent': figures.latent(
+            codings, test.y, classes, f'{title}: codings of the test set', _separation(metrics)
+        ),
+    }
+    if data.spec.layout == 'steps' and network.restored is None:
+        made |= _sequences(network, data)
+        if picture:
+            thumbs = compared(test, _THUMBNAILS).floats(0, _THUMBNAILS)
+            title = f'{title}: codings of test sequences'
+            made['latent_pictures'] = figures.latent_pictures(codings, thumbs, picture, title)
+    elif picture:
+        made |= _pictures(network, data, test, codings, title)
+    if 'logits' in network.endpoints.tensors:
+        made |= _confusion(network, data, test, title)
+    elif codings.shape[1] == 2 and not picture:
+        made['pca_plane'] = figures.planes(codings, probes.projection(test, 2), test.y)
+    files = {name: folder / f'{name}.png' for name, figure in made.items() if figure}
+    for name, file in files.items():
+        figures.save(made[name], file)
+    return list(files.values())
+
+
+def _separation(metrics: Mapping[str, float]) -> str:
+    """Says how well the classes are told apart, in the codes and in what they are compared with."""
+    names = {'codings': 'separation', 'pixels': 'separation_pixels', 'PCA': 'separation_pca'}
+    found = {k: metrics[f'test/{v}'] for k, v in names.items() if f'test/{v}' in metrics}
+    texts = [f'{name} {value:.1%}' for name, value in found.items()]
+    return f'5-nearest-neighbour accuracy: {", ".join(texts)}' if texts else ''
+
+
+def _pictures(
+    network: Network, data: Dataset, test: Rows, codings: np.ndarray, title: str
+) -> dict[str, Any]:
+    picture, tensors, made = data.spec.picture, network.endpoints.tensors, {}
+    shown = _one_of_each(test)
+    name = 'stored' if data.spec.one_hot else 'input'
+    lines = {name: shown.targets(0, len(shown))}
+    noise = network.experiment.test_noise
+    if noise.amount:
+        corrupted, outputs = scores.corrupted(network, shown, noise)
+        lines |= {f'corrupted ({noise.kind} {noise.amount:g})': corrupted, 'output of it': outputs}
+    for name in sorted(name for name in tensors if name.startswith('phase')):
+        lines[f'after {name.removesuffix("_outputs")}'] = network.compute(name, shown)
+    if 'outputs' in tensors:
+        lines['output'] = network.compute('outputs', shown)
+    made['reconstructions'] = figures.picture_rows(lines, picture)
+    if any(variable.op.name == 'layer1/kernel' for variable in network.variables):
+        kernel = network.values()['layer1/kernel']
+        if kernel.ndim == 4:  # of a convolution, [side, side, channels, units]
+            made['filters'] = figures.filters(kernel, kernel.shape[:3])
+        elif kernel.shape[0] == math.prod(picture):
+            made['filters'] = figures.filters(kernel, picture)
+    thumbs = compared(test, _THUMBNAILS)
+    made['latent_pictures'] = figures.latent_pictures(
+        codings, thumbs.targets(0, len(thumbs)), picture, f'{title}: codings of test pictures'
+    )
+    if network.decodes() and not data.spec.one_hot:
+        made['samples'] = figures.picture_rows(_samples(network, data), picture)
+        made['interpolation'] = figures.picture_rows(_between(network, shown), picture)
+    if network.decodes() and data.spec.layout == 'maps':
+        images, outputs = thumbs.floats(0, len(thumbs)), network.compute('outputs', thumbs)
+        made['spectra'] = figures.spectra(
+            {
+                'pictures': (probes.spectrum(images), probes.checkerboard(images)),
+                'reconstructions': (probes.spectrum(outputs), probes.checkerboard(outputs)),
+            }
+        )
+    if network.decodes() and codings.shape[1] == 2:
+        made['manifold'] = _manifold(network, codings, picture)
+    return made
+
+
+def _samples(network: Network, data: Dataset) -> dict[str, np.ndarray]:
+    """Decodes codes drawn from the unit Gaussian, and from one fitted to the training codes."""
+    codings = network.compute('codings', compared(data.splits['train'], 2000))
+    unit = scores.gaussian_codes(2 * figures.SHOWN, codings.shape[1])
+    mean, count = codings.mean(axis=0), len(codings)
+    weights = scores.gaussian_codes(2 * figures.SHOWN, count, seed=1) / np.sqrt(count)
+    fitted = mean + weights @ (codings - mean)  # has the codes' covariance
+    return {
+        'decoded from the unit Gaussian': network.decode(unit),
+        'decoded from a Gaussian fitted to the codes': network.decode(fitted),
+    }
+
+
+def _between(network: Network, shown: Rows) -> dict[str, np.ndarray]:
+    """Decodes points on the lines between the codes of two pictures, which stand at the ends."""
+    codings, images = network.compute('codings', shown), shown.floats(0, len(shown))
+    shares = np.linspace(0, 1, figures.SHOWN - 2, dtype=np.float32)[:, None]
+    lines = {}
+    for first in range(0, min(6, len(codings) - 1), 2):
+        ends = codings[first], codings[first + 1]
+        decoded = network.decode(ends[0] * (1 - shares) + ends[1] * shares)
+        lines[f'two pictures, and what lies between their codes, {first // 2 + 1}'] = np.stack(
+            [images[first], *decoded.reshape(-1, *images.shape[1:]), images[first + 1]]
+        )
+    return lines
+
+
+def _manifold(network: Network, codings: np.ndarray, picture: tuple[int, ...]) -> Any:
+    """Decodes a grid over the middle 95 % of a two-dimensional code."""
+    axes = [np.quantile(c, np.linspace(0.025, 0.975, _MANIFOLD)) for c in codings.T]
+    grid = np.stack(np.meshgrid(axes[0], axes[1][::-1]), axis=-1).reshape(-1, 2)
+    return figures.manifold(network.decode(grid), picture, axes)
+
+
+def _confusion(network: Network, data: Dataset, test: Rows, title: str) -> dict[str, Any]:
+    picture, classes = data.spec.picture, data.spec.classes
+    logits = network.compute('logits', test)
+    joint = network.restored is None  # with an output of its own for each class
+    probabilities = expit(logits) if joint else softmax(logits, axis=1)
+    correct = float(np.mean(probabilities.argmax(axis=1) == test.y))
+    title = f'{title}: test accuracy {correct:.2%}'
+    made = {'confusion': figures.confusion(test.y, probabilities, classes, title)}
+    if picture:
+        made['most_confused'] = figures.most_confused(
+            lambda rows: test.take(rows).floats(0, len(rows)),
+            test.y,
+            probabilities,
+            classes,
+            picture,
+        )
+    return made
+
+
+def _one_of_each(rows: Rows) -> Rows:
+    """Returns the first example of each class, or the first rows where there are no labels."""
+    chosen = np.arange(min(figures.SHOWN, len(rows)))
+    if rows.y is not None:
+        chosen = np.unique(rows.y, return_index=True)[1][: figures.SHOWN]
+    return rows.take(chosen)
+
+
+def _sequences(network: Network, data: Dataset) -> dict[str, Any]:
+    """Returns the figures of a sequence network: sequences beside what it makes, error by step."""
+    train, test = data.splits['train'], compared(data.splits['test'])
+    made = {
+        prefix: network.compute(name, test)
+        for prefix, name in baselines.MADE.items()
+        if name in network.endpoints.tensors
+    }
+    panels: dict[str, dict[str, np.ndarray]] = {}
+    for prefix, values in made.items():
+        guesses = {'network': values, **baselines.guesses(prefix, train, test)}
+        wanted = baselines.target_of(prefix, test)
+        counted = baselines.steps_counted(test.length, *wanted.shape[:2])
+        panels['prediction' if prefix else 'reconstruction'] = {
+            {'mean': 'mean sequence', 'copy': 'last frame again'}.get(label, label): np.sum(
+                np.mean((guess - wanted) ** 2, axis=2) * counted, axis=0
+            )
+            / np.maximum(counted.sum(axis=0), 1)
+            for label, guess in guesses.items()
+        }
+    found = {'error_by_step': figures.error_by_step(panels)}
+    if data.spec.frame or data.spec.picture:
+        found['sequences'] = _strips(data, test, made)
+    return found
+
+
+def _strips(data: Dataset, test: Rows, made: dict[str, np.ndarray]) -> Any:
+    """Draws sequences as strips of frames, or each as one picture whose rows are the steps."""
+    fed, titles = test.floats(0, 2 * _EXAMPLES), {'': 'reconstructed', 'future_': 'predicted'}
+    if data.spec.frame:
+        lines: dict[str, np.ndarray] = {}
+        for index in range(min(_EXAMPLES - 2, len(test))):
+            lines[f'{index + 1}: fed'] = fed[index]
+            for prefix, values in made.items():
+                if prefix:
+                    lines[f'{index + 1}: what follows'] = test.targets(index, index + 1)[0]
+                lines[f'{index + 1}: {titles[prefix]}'] = values[index]
+        return figures.picture_rows(lines, data.spec.frame)
+    parts = {prefix: values[: len(fed)] for prefix, values in made.items()}
+    future = [test.targets(0, 2 * _EXAMPLES)] if 'future_' in parts else []
+    result = [parts.get('', fed), *([parts['future_']] if future else [])]
+    words = ' and '.join(titles[prefix] for prefix in parts)
+    lines = {
+        'sequences, time downwards' + (': fed, and what follows' if future else ''): np.concatenate(
+            [fed, *future], axis=1
+        ),
+        words if '' in parts else f'fed, and {words}': np.concatenate(result, axis=1),
+    }
+    shape = next(iter(lines.values())).shape[1:]
+    return figures.picture_rows(lines, shape)

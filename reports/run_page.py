@@ -1,0 +1,53 @@
+"""A run's page, report.html: what it is, what it found, its figures and how to repeat it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from command_line import command
+from parameters import RULES, Experiment
+from reports import html
+from reports.screen import scored
+from system import disk
+from system.rules import written
+
+NAME = 'report.html'
+
+
+def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[str, Any]) -> None:
+    """Writes the page of a finished run into its folder; `base` is the catalogue's experiment."""
+    title = f'{experiment.name} on {results["dataset"]}, seed {experiment.seed}'
+    splits, rows, others = scored(results['metrics'])
+    environment = json.loads((folder / 'environment.json').read_text())
+    found = (
+        f'{results["parameters"]:,} parameters, {results["updates"]:,} updates in '
+        f'{results["seconds"]:,.1f} s, {results["examples_per_second"]:,.0f} examples a second'
+    )
+    figures = sorted((folder / 'figures').glob('*.png'), key=lambda file: file.stat().st_mtime_ns)
+    settings = [
+        (name, written(value), RULES[name].meaning)
+        for name, value in experiment.fields().items()
+        if name not in ('name', 'description', 'source', 'parent')
+    ]
+    if experiment.parent:
+        named = experiment.parent
+        said = named.name if isinstance(named, Experiment) else named
+        settings.append(('parent', said, RULES['parent'].meaning))
+    parts = [
+        html.paragraph(f'{experiment.description} [{experiment.source}]'),
+        html.command(command(experiment, base)),
+        html.heading('Scores'),
+        html.paragraph(found),
+        html.table(('', *splits), rows),
+        html.table(('', 'value'), others) if others else '',
+        html.heading('Figures') if figures else '',
+        *map(html.figure, figures),
+        html.heading('Configuration'),
+        html.table(('field', 'value', 'meaning'), settings),
+        html.heading('Made with'),
+        html.table(('what', 'version'), [(k, str(v)) for k, v in environment.items()]),
+    ]
+    with disk.whole(folder / NAME) as opened:
+        opened.write(html.document(title, parts))

@@ -1,0 +1,66 @@
+"""What a run says on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow.compat.v1 as tf
+
+from dataset import Rows
+from inputs.spec import Spec
+from parameters import Phase
+
+SPLITS = ('train', 'validation', 'test')
+
+
+def size(splits: Mapping[str, Rows], spec: Spec, variables: Sequence[tf.Variable]) -> str:
+    """Describes the splits trained on and scored, and the number of weights."""
+    sizes = ', '.join(f'{len(rows):,} {name}' for name, rows in splits.items())
+    parameters = sum(int(v.shape.num_elements()) for v in variables)
+    return f'{sizes} examples of {spec.said}; {len(variables)} variables, {parameters:,} parameters'
+
+
+def phase(done: Phase, rows: Sequence[dict[str, str]], updates: int, examples: int) -> str:
+    """Describes a finished phase by its rows of metrics.csv; `examples` are an epoch's."""
+    mine = [row for row in rows if row['phase'] == done.name]
+    seconds = sum(float(row['seconds']) for row in mine)
+    scores = ', '.join(
+        f'{name} {float(value):.4g}'
+        for name, value in mine[-1].items()
+        if value and name.startswith(('train/', 'validation/'))
+    )
+    speed = len(mine) * examples / max(seconds, 1e-9)
+    return (
+        f'{done.name:9} reads {done.reads}, trains {done.trainable}: {len(mine):,} epochs, '
+        f'{updates:,} updates, {seconds:.1f} s, {speed:,.0f} examples/s\n{"":10}{scores}'
+    )
+
+
+class Scores(NamedTuple):
+    """A run's metrics as text."""
+
+    splits: tuple[str, ...]
+    rows: list[tuple[str, ...]]  # a metric's name, and its value in each of the splits
+    others: list[tuple[str, str]]  # what belongs to no split
+
+
+def scored(metrics: Mapping[str, float]) -> Scores:
+    """Sorts metrics, named `split/name`, into rows of a table."""
+    splits = tuple(s for s in SPLITS if any(name.startswith(f'{s}/') for name in metrics))
+    names = dict.fromkeys(name.split('/', 1)[1] for name in metrics if '/' in name)
+
+    def text(name: str) -> str:
+        return f'{metrics[name]:.5g}' if name in metrics else ''
+
+    rows = [(name, *(text(f'{split}/{name}') for split in splits)) for name in names]
+    return Scores(splits, rows, [(name, text(name)) for name in metrics if '/' not in name])
+
+
+def scores(results: dict[str, Any]) -> str:
+    """Lays out a finished run's metrics, a split a column."""
+    splits, rows, others = scored(results['metrics'])
+    lines = [
+        f'{name:18}' + ''.join(f'{t:>12}' for t in texts) for name, *texts in [('', *splits), *rows]
+    ]
+    return '\n'.join(lines + [f'{name:18}{text}' for name, text in others])

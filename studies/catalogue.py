@@ -1,0 +1,184 @@
+"""The questions of the catalogue: every named study, several runs of inst.py each.
+
+A study is varied like an experiment: a `Study`, or `dataclasses.replace` of another one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import inst
+from parameters import Experiment
+from studies.study import Study
+from system.errors import UsageError
+from system.rules import nearest
+
+mnist_l1_initializers = Study(
+    'mnist_l1_initializers',
+    'does it stagnate, does dropout mend it? by initial kernels',
+    inst.L1_STORY,
+    arms=(inst.mnist_l1, inst.mnist_l1_dropout),
+    seeds=3,
+    over='initializer',
+    values=('glorot', 'he', 'lecun', 'small'),
+    metrics=('test/mae', 'train/mae', 'test/dead_codes'),
+)
+mnist_l1_rates = dataclasses.replace(
+    mnist_l1_initializers,
+    name='mnist_l1_rates',
+    description='the same by learning rate',
+    arms=(inst.mnist_l1, inst.mnist_l1_dropout, inst.mnist_l1_fixed),
+    seeds=1,
+    over='learning_rate',
+    values=(1e-4, 3e-4, 1e-3, 3e-3),
+)
+
+semi_supervised = Study(
+    'semi_supervised',
+    'does pretraining help with 1 % of the labels? four arms, five seeds',
+    inst.CONSTRAINTS,
+    arms=(inst.semi_scratch, inst.semi_frozen, inst.semi_finetuned, inst.semi_random),
+    over='label_fraction',
+    values=(0.01,),
+    metrics=('test/accuracy',),
+)
+semi_supervised_sweep = dataclasses.replace(
+    semi_supervised,
+    name='semi_supervised_sweep',
+    description='the same at 0.1 to 100 % of the labels',
+    values=(0.001, 0.005, 0.01, 0.05, 0.1, 1.0),
+)
+
+vae_beta = Study(
+    'vae_beta',
+    'the trade-off between accuracy and closeness to the unit Gaussian',
+    inst.CONSTRAINTS,
+    arms=(inst.vae,),
+    seeds=1,
+    over='beta',
+    values=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+    metrics=('test/nll', 'test/kl', 'test/nelbo', 'test/active_codes', 'test/mse',
+             'test/separation', 'test/sample_precision', 'test/sample_recall'),
+    trade_off=('test/kl', 'test/nll'),
+)  # fmt: skip
+
+conv_vae_cifar_distances = Study(
+    'conv_vae_cifar_distances',
+    'which distance reconstructs best, and by which measure?',
+    inst.PRASAD,
+    arms=(inst.conv_vae_cifar, inst.conv_vae_cifar_l2, inst.conv_vae_cifar_cosine),
+    seeds=1,
+    metrics=('test/mae', 'test/mse', 'test/cosine', 'test/psnr', 'test/ssim', 'test/separation'),
+)
+conv_vae_cifar_curve = Study(
+    'conv_vae_cifar_curve',
+    'accuracy against reconstruction, by the weight of the classifier (0: none)',
+    inst.PRASAD,
+    arms=(inst.conv_vae_cifar_classify.vary(epochs=5),),
+    seeds=1,
+    over='classify',
+    values=(0.0, 100.0, 1000.0, 10000.0),
+    metrics=('test/accuracy', 'test/psnr', 'test/mae', 'test/kl', 'test/separation'),
+    trade_off=('test/psnr', 'test/accuracy'),
+)
+conv_vae_cifar_labels = dataclasses.replace(
+    conv_vae_cifar_curve,
+    name='conv_vae_cifar_labels',
+    description='reconstruction and classifier together, by the share of labels that are known',
+    over='label_fraction',
+    values=(0.01, 0.1, 1.0),
+    trade_off=None,
+)
+conv_transfer = Study(
+    'conv_transfer',
+    'what an unsupervised convolutional encoder is worth to a classifier, by share of labels',
+    inst.PRASAD,
+    arms=tuple(  # with as many updates from few labels as from all
+        arm.vary(steps_per_epoch=200)
+        for arm in (inst.conv_scratch, inst.conv_classifier, inst.conv_finetune)
+    ),
+    seeds=1,
+    over='label_fraction',
+    values=(0.01, 0.1, 1.0),
+    metrics=('test/accuracy',),
+)
+
+conv_checkerboard = Study(
+    'conv_checkerboard',
+    'how much checkerboard do transposed convolutions leave, by the number of updates?',
+    inst.ODENA,
+    arms=tuple(arm.vary(epochs=1) for arm in (inst.conv_transpose, inst.conv_upsample)),
+    seeds=3,
+    over='steps_per_epoch',
+    values=(1, 10, 100, 1000, 8600),
+    metrics=('test/checkerboard', 'test/mse'),
+)
+
+lstm_orders = Study(
+    'lstm_orders',
+    'is a sequence easier to write in reverse order?',
+    inst.VIDEO,
+    arms=(inst.lstm_reconstruct, inst.lstm_reconstruct_forward),
+    seeds=3,
+    metrics=('test/mse', 'test/separation'),
+)
+lstm_widths = Study(
+    'lstm_widths',
+    'does the loss get stuck below about three times as many units as inputs (28)?',
+    inst.NOTES,
+    arms=(inst.lstm_reconstruct,),
+    seeds=1,
+    over='hidden',
+    values=((14,), (28,), (56,), (84,), (112,), (168,)),
+    metrics=('test/mse', 'test/pca_mse', 'test/separation'),
+)
+lstm_halves = Study(
+    'lstm_halves',
+    'does one code for both decoders serve each as well as one of its own?',
+    inst.VIDEO,
+    arms=(inst.lstm_composite, inst.lstm_half, inst.lstm_predict),
+    seeds=3,
+    metrics=('test/mse', 'test/future_mse', 'test/separation'),
+)
+lstm_conditionals = Study(
+    'lstm_conditionals',
+    'what does it change that a decoder is fed its last row?',
+    inst.VIDEO,
+    arms=(
+        inst.lstm_reconstruct,
+        inst.lstm_reconstruct_conditional,
+        inst.lstm_predict,
+        inst.lstm_predict_conditional,
+        inst.lstm_composite,
+        inst.lstm_composite_conditional,
+    ),
+    seeds=1,
+    metrics=('test/mse', 'test/future_mse', 'test/separation'),
+)
+
+erhan2010 = Study(
+    'erhan2010',
+    'test error against depth, with and without pretraining, with two optimizers',
+    inst.ERHAN,
+    arms=(
+        inst.erhan2010_random,
+        inst.erhan2010_pretrained,
+        inst.erhan2010_random_adam,
+        inst.erhan2010_pretrained_adam,
+    ),
+    seeds=10,
+    over='parent.hidden',
+    values=tuple((400,) * depth for depth in range(1, 5)),
+    metrics=('test/accuracy', 'test/cross_entropy'),
+)
+
+STUDIES = {value.name: value for value in list(globals().values()) if isinstance(value, Study)}
+CATALOGUE: dict[str, Experiment | Study] = {**inst.EXPERIMENTS, **STUDIES}
+
+
+def find(name: str) -> Experiment | Study:
+    """Returns the experiment or study of that name; raises UsageError with the nearest."""
+    if name not in CATALOGUE:
+        hint = nearest(name, CATALOGUE)
+        raise UsageError(f'--experiment={name}: no such experiment{hint} (--list shows all)')
+    return CATALOGUE[name]

@@ -1,0 +1,101 @@
+"""A study's figure: a panel a metric, over the field that is varied or by arm, and a trade-off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from studies.study import Study
+from system.rules import written
+
+
+def draw(study: Study, points: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    """Draws a study: a panel a metric, every seed a dot, the mean with its 95 % interval.
+
+    `points` are those of its results.json. The field that is varied is the x axis, or else the arms
+    are; a trade-off, where the study has one, is a panel of one metric against another.
+    """
+    names = list(study.metrics or points[0]['metrics'])
+    count = len(names) + bool(study.trade_off)
+    lines = -(-count // 3)
+    figure = Figure(figsize=(5 * min(count, 3), 3.8 * lines), layout='constrained')
+    panels = figure.subplots(lines, min(count, 3), squeeze=False).ravel()
+    for panel in panels[count:]:
+        panel.axis('off')
+    arms = list(dict.fromkeys(point['arm'] for point in points))
+    for panel, name in zip(panels, names, strict=False):
+        if study.over and len(study.values) > 1:
+            _against_field(panel, study, points, arms, name)
+        else:
+            _by_arm(panel, points, arms, name)
+        panel.set_ylabel(name)
+        panel.grid(alpha=0.3)
+    if study.trade_off:
+        _trade_off(panels[len(names)], study, points)
+    words = 'a dot a seed, bars the 95 % interval of the mean' if study.seeds > 1 else 'one seed'
+    figure.suptitle(f'{title}\n{words}', fontsize=10)
+    return figure
+
+
+def _against_field(
+    panel: Axes, study: Study, points: Sequence[Mapping[str, Any]], arms: list[str], name: str
+) -> None:
+    numbers = {v: v[0] if isinstance(v, tuple) and len(v) == 1 else v for v in study.values}
+    numeric = all(isinstance(number, int | float) for number in numbers.values())
+    places = {v: float(n) if numeric else i for i, (v, n) in enumerate(numbers.items())}
+    for number, arm in enumerate(arms):
+        aside = 0.0 if numeric else 0.06 * (number - (len(arms) - 1) / 2)  # bars beside each other
+        mine = [p for p in points if p['arm'] == arm and name in p['metrics']]
+        xs = [places[p['value']] + aside for p in mine]
+        spreads = [p['metrics'][name] for p in mine]
+        means = [s['mean'] for s in spreads]
+        bars = np.array([[s['mean'] - s['interval'][0] for s in spreads]] * 2)
+        named = any(isinstance(v, str) for v in numbers)
+        style = 'o' if named else 'o-'  # names have no order for a line to follow
+        line = panel.errorbar(xs, means, bars, fmt=style, markersize=4, capsize=3, label=arm)
+        for x, spread in zip(xs, spreads, strict=True):
+            values = spread['values']
+            panel.plot([x] * len(values), values, '.', color=line[0].get_color(), alpha=0.35)
+    if numeric and min(places.values()) >= 0:  # zero is put to the left of the logarithmic part
+        panel.set_xscale('symlog', linthresh=min(x for x in places.values() if x > 0))
+        panel.set_xticks(list(places.values()), [f'{x:g}' for x in places.values()])
+        panel.minorticks_off()
+    elif not numeric:
+        words = [written(v) for v in study.values]
+        slanted = {'rotation': 20, 'ha': 'right'} if max(map(len, words)) > 8 else {}
+        panel.set_xticks(list(places.values()), words, fontsize=8, **slanted)
+    panel.set_xlabel(study.over)
+    panel.legend(fontsize=8)
+
+
+def _by_arm(panel: Axes, points: Sequence[Mapping[str, Any]], arms: list[str], name: str) -> None:
+    for point in points:
+        if name in point['metrics']:
+            place, spread = arms.index(point['arm']), point['metrics'][name]
+            half = spread['mean'] - spread['interval'][0]
+            panel.plot(
+                [place] * len(spread['values']), spread['values'], 'o', color=f'C{place}', alpha=0.4
+            )
+            panel.errorbar([place], [spread['mean']], [half], color='black', marker='_', capsize=4)
+    panel.set_xticks(range(len(arms)), arms, rotation=20, ha='right', fontsize=8)
+    panel.set_xlim(-0.5, len(arms) - 0.5)
+    panel.ticklabel_format(axis='y', useOffset=False)
+
+
+def _trade_off(panel: Axes, study: Study, points: Sequence[Mapping[str, Any]]) -> None:
+    across, up = study.trade_off
+    shown = [p for p in points if {across, up} <= {*p['metrics']}]
+    pairs = [[p['metrics'][name]['mean'] for name in study.trade_off] for p in shown]
+    panel.plot(*zip(*pairs, strict=True), 'o-')
+    for pair, point in zip(pairs, shown, strict=True):
+        value = point['value']
+        label = f'{value:g}' if isinstance(value, float) else written(value)
+        panel.annotate(f'{study.over} {label}', pair, fontsize=8, xytext=(4, 4),
+                       textcoords='offset points')  # fmt: skip
+    panel.set(xlabel=across, ylabel=up, title='trade-off')
+    panel.margins(x=0.15)
+    panel.grid(alpha=0.3)

@@ -1,0 +1,166 @@
+"""Studies: several runs for one question. Every run resumes by itself; the study sums them up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from parameters import Experiment
+from reports import figures
+from studies import figure
+from studies.spread import spread
+from studies.study import Study
+from system import disk
+from system.progress import Runs
+from system.rules import written
+from train.folder import claimed
+from train.run import Place
+from train.several import Job, train_each
+
+_SHOWN = tuple(
+    f'{split}/{name}' for split in ('test', 'validation') for name in ('accuracy', 'mse')
+)
+
+
+class Point(NamedTuple):
+    """The runs of one arm at one value, a seed each."""
+
+    arm: str
+    value: Any
+    metrics: dict[str, list[float]]
+
+
+def run_study(
+    study: Study, catalogue: Mapping[str, Experiment], place: Place, at_once: int = 1
+) -> dict[str, Any]:
+    """Runs what is missing of a study; writes and returns its mean, spread and differences.
+
+    `catalogue` has the experiments as they stand there. A parent that several arms or values need
+    is trained once a seed. What the runs print goes into `log.txt`.
+    """
+    if place.tune:
+        study = study.of_validation()
+    first = study.arms[0]
+    name = place.folder(first, catalogue[first.name]).name
+    last = first.seed + study.seeds - 1
+    seeds = f'-seeds{first.seed}..{last}' if study.seeds > 1 else f'-seed{first.seed}'
+    name = name.replace(f'-seed{first.seed}', seeds)
+    if len(study.values) == 1:
+        name += f'-{study.over}={written(study.values[0])}'
+    folder = place.root / study.name / name
+    with claimed(folder):
+        points = _points(study, catalogue, place, folder / 'log.txt', at_once)
+    results = {
+        'study': study.name,
+        'seeds': study.seeds,
+        'over': study.over,
+        'points': [
+            {
+                'arm': p.arm,
+                'value': p.value,
+                'metrics': {n: spread(v) for n, v in p.metrics.items()},
+            }
+            for p in points
+        ],
+        'differences': _differences(study, points),
+    }
+    disk.write_json(folder / 'results.json', results)
+    title = f'{study.name} on {first.dataset}'
+    figures.save(figure.draw(study, results['points'], title), folder / 'figures' / 'study.png')
+    print('\n'.join(_lines(study, results)))
+    print(f'seeds: {study.seeds}; the figure and results.json are in {folder}')
+    return results
+
+
+def _points(
+    study: Study, catalogue: Mapping[str, Experiment], place: Place, log: Path, at_once: int
+) -> list[Point]:
+    wanted = study.points()
+    seeds = range(study.arms[0].seed, study.arms[0].seed + study.seeds)
+    varied = [  # seeds outermost, so that an interrupted study has whole seeds
+        (index, value, experiment.vary(seed=seed), catalogue[arm.name])
+        for seed in seeds
+        for index, (arm, value, experiment) in enumerate(wanted)
+    ]
+    jobs = [  # the first seed draws
+        Job(experiment, base, place.drawing(experiment.seed == seeds[0]))
+        for _, _, experiment, base in varied
+    ]
+    missing = [job.is_missing for job in jobs]
+    kinds = [str(index) for (index, *_), todo in zip(varied, missing, strict=True) if todo]
+    found: dict[tuple[int, int], dict[str, float]] = {}  # by point and seed
+    with Runs(kinds, at_once) as progress:
+        for number, (job, results, seconds) in enumerate(train_each(jobs, log, at_once), 1):
+            index, value, experiment, _ = varied[job]
+            found[index, experiment.seed] = metrics = results['metrics']
+            if missing[job]:
+                progress.end(str(index), seconds)
+            progress.say(f'{number}/{len(jobs)} {_said(study, experiment, value, metrics)}')
+    return [
+        Point(
+            arm.name, value, {n: [found[i, seed][n] for seed in seeds] for n in found[i, seeds[0]]}
+        )
+        for i, (arm, value, _) in enumerate(wanted)
+    ]
+
+
+def _said(study: Study, experiment: Experiment, value: Any, metrics: dict[str, float]) -> str:
+    at = f' {study.over}={written(value)}' if study.over else ''
+    names = [n for n in study.metrics or _SHOWN if n in metrics]
+    shown = ', '.join(f'{n} {metrics[n]:.5g}' for n in names)
+    return f'{experiment.name}{at} seed {experiment.seed}: {shown}'
+
+
+def _differences(study: Study, points: list[Point]) -> list[dict[str, Any]]:
+    """Compares each arm with the first one at the same value, seed by seed."""
+    first = {p.value: p for p in points if p.arm == study.arms[0].name}
+    return [
+        {
+            'arm': point.arm,
+            'minus': study.arms[0].name,
+            'value': point.value,
+            'metric': name,
+            **spread(
+                [
+                    mine - other
+                    for mine, other in zip(
+                        point.metrics[name], first[point.value].metrics[name], strict=True
+                    )
+                ]
+            ),
+        }
+        for point in points
+        if point.arm != study.arms[0].name
+        for name in study.metrics
+        if name in point.metrics and name in first[point.value].metrics
+    ]
+
+
+def _lines(study: Study, results: dict[str, Any]) -> list[str]:
+    several = study.seeds > 1
+    heading = 'mean, deviation and 95 % interval of the mean' if several else 'one seed'
+    lines = [f'\n{study.name}: {heading}']
+
+    def at(point: Mapping[str, Any]) -> str:
+        return f' {study.over}={written(point["value"])}' if study.over else ''
+
+    for point in results['points']:
+        for name in study.metrics or point['metrics']:
+            if name not in point['metrics']:
+                continue
+            s = point['metrics'][name]
+            line = f'{point["arm"] + at(point):40} {name:22}{s["mean"]:>11.5g}'
+            if several:
+                low, high = s['interval']
+                line += f' +- {s["deviation"]:<9.2g}{low:>11.5g} to {high:.5g}'
+            lines.append(line)
+    for difference in results['differences']:
+        low, high = difference['interval']
+        line = f'{difference["arm"]} - {difference["minus"]}{at(difference)}: '
+        line += f'{difference["metric"]} {difference["mean"]:+.5g}'
+        if several:
+            said = 'excludes zero' if low > 0 or high < 0 else 'includes zero'
+            line += f' ({low:+.5g} to {high:+.5g}: {said})'
+        lines.append(line)
+    return lines

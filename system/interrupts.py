@@ -1,0 +1,45 @@
+"""SIGINT and SIGTERM: noted when they arrive, acted on where a run can be saved."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from system.errors import Interrupted
+
+
+class Interrupts:
+    """Notes the first signal; a second one ends the process at once."""
+
+    def __init__(self):
+        self._received = 0
+        self._before = {}
+
+    def __enter__(self) -> Interrupts:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, failure: object, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if failure is None:
+            self.check()  # one that came too late to be acted on still ends what comes next
+
+    def _note(self, number: int, _frame: object) -> None:
+        if self._received:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self._received = number
+
+    @property
+    def pending(self) -> bool:
+        """Whether a signal has arrived."""
+        return bool(self._received)
+
+    def check(self) -> None:
+        """Raises Interrupted if a signal has arrived."""
+        if self._received:
+            name = signal.Signals(self._received).name
+            message = f'{name}: saved; the same command goes on from here'
+            raise Interrupted(message, self._received)

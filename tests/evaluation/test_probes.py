@@ -1,0 +1,73 @@
+"""What codes are worth, on arrays whose answer is known."""
+
+import numpy as np
+import pytest
+
+from dataset import Rows
+from evaluation import probes
+
+
+def test_separation_is_the_accuracy_of_five_neighbours():
+    train = np.concatenate([np.arange(6.0), 100 + np.arange(6.0)])[:, None]
+    labels = np.repeat([0, 1], 6)
+    test = np.array([[2.0], [103.0], [101.0], [3.0]])
+    assert probes.separation(train, labels, test, np.array([0, 1, 1, 0])) == 1.0
+    assert probes.separation(train, labels, test, np.array([0, 1, 0, 0])) == 0.75
+
+
+def test_all_components_are_as_good_as_pixels_and_lost_ones_cost():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 4, 400).astype(np.int32)
+    x = generator.normal(0, 0.3, (400, 5)).astype(np.float32)
+    x[:, 2] += np.where(labels % 2, 3, -3)  # the first component tells two pairs of classes apart,
+    x[:, 4] += np.where(labels < 2, 2, -2)  # the second what is in them
+    train, test = (Rows(x[part], labels[part]) for part in (slice(0, 200), slice(200, 400)))
+    whole, one = probes.baselines(train, test, 50), probes.baselines(train, test, 1)
+    assert whole['separation_pixels'] == whole['separation_pca'] > 0.95  # at most five components
+    assert one['separation_pixels'] == whole['separation_pixels'] > one['separation_pca'] + 0.3
+
+
+def test_codes_in_use_are_those_that_vary():
+    codings = np.zeros((100, 4), np.float32)
+    codings[:, 1] = np.linspace(-1, 1, 100)
+    codings[:, 2] = 7.0
+    codings[:, 3] = np.linspace(0, 1e-3, 100)
+    found = probes.usage(codings)
+    assert (found['active_codes'], found['dead_codes']) == (1, 2)
+    assert found['mean_activation'] == pytest.approx(codings.mean())
+
+
+def test_filters_that_look_at_few_inputs_have_a_high_kurtosis():
+    noise = np.random.default_rng(0).normal(0, 1, (784, 50))
+    assert probes.filter_kurtosis(noise) == pytest.approx(0, abs=0.2)
+    window = np.where(np.arange(784)[:, None] < 30, noise, 0)
+    assert probes.filter_kurtosis(window) > 20
+
+
+def test_precision_and_recall_tell_blur_from_noise():
+    images = np.random.default_rng(0).normal(0, 1, (200, 3))
+    assert probes.precision_and_recall(images, images) == (1.0, 1.0)
+    assert probes.precision_and_recall(images + 100, images) == (0.0, 0.0)
+    middle = np.random.default_rng(1).normal(0, 0.01, (200, 3))
+    precision, recall = probes.precision_and_recall(middle, images)
+    assert precision == 1.0 and recall < 0.05
+
+
+def test_pca_leaves_the_variance_of_the_components_it_drops():
+    x = np.random.default_rng(0).normal(0, [4, 2, 1], (500, 3)).astype(np.float32)
+    error, components = probes.pca(Rows(x, None), Rows(x, None), 2)
+    values = np.linalg.eigvalsh(np.cov(x.T, bias=True))
+    assert error == pytest.approx(values[0] / 3, rel=1e-4)
+    assert probes.plane_angle(np.eye(3)[:2], components) < 5
+
+
+def test_principal_components_of_many_features_are_nearly_the_same(monkeypatch):
+    generator = np.random.default_rng(0)
+    x = (generator.normal(size=(300, 8)) @ generator.normal(size=(8, 60))).astype(np.float32)
+    x += generator.normal(0, 0.1, x.shape).astype(np.float32)
+    train, test = (Rows(part, None) for part in (x[:200], x[200:]))
+    exact, _ = probes.pca(train, test, 6)
+    monkeypatch.setattr(probes, 'COVARIANCE', 10)
+    found, components = probes.pca(train, test, 6)
+    assert found == pytest.approx(exact, rel=0.02) and components.shape == (6, 60)
+    assert found == probes.pca(train, test, 6)[0]

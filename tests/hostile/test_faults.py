@@ -1,0 +1,268 @@
+"""Checkpoints that are killed while they are written, or damaged afterwards."""
+
+import dataclasses
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, FakeSaver, saved
+
+from system import disk
+from system.errors import DataError
+from train.checkpoints import Checkpoints, State
+from train.folder import claimed, restart
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def link(file: Path) -> None:
+    file.rename(file.with_name('elsewhere'))
+    file.symlink_to('elsewhere')
+
+
+DAMAGES = {
+    'flipped': flip,
+    'truncated': lambda file: os.truncate(file, file.stat().st_size - 1),
+    'emptied': lambda file: os.truncate(file, 0),
+    'missing': Path.unlink,
+    'a link': link,
+}
+
+
+def test_the_last_two_are_kept_and_a_state_comes_back_exactly(tmp_path):
+    checkpoints = saved(tmp_path, 1, 2, 3)
+    assert [p.name for p in checkpoints._all()] == ['000000007', '000000008']
+    found = Checkpoints(tmp_path).latest()
+    assert found == State(phase=1, step=3, before=5, sums=[0.1 * 3])
+    assert Checkpoints(tmp_path / 'fresh').latest() is None
+
+
+@pytest.mark.parametrize('damage', DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize(
+    'name', ['state.data-00000-of-00001', 'state.index', 'state.json', 'manifest.json']
+)
+def test_of_a_damaged_newest_the_one_before_is_used(tmp_path, capsys, name, damage):
+    saved(tmp_path, 1, 2)
+    damage(tmp_path / 'checkpoints' / '000000007' / name)
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.latest().step == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith('warning:') and '000000007' in line and '000000006' in line
+    checkpoints.save(None, FakeSaver(), State(phase=1, step=3, before=5))
+    assert [p.name for p in checkpoints._all()] == ['000000006', '000000008']
+
+
+def test_a_newest_that_is_gone_is_missed_and_none_that_is_whole_is_an_error(tmp_path, capsys):
+    saved(tmp_path, 1, 2)
+    shutil.rmtree(tmp_path / 'checkpoints' / '000000007')
+    assert Checkpoints(tmp_path).latest().step == 1
+    assert '000000007: missing' in capsys.readouterr().out
+    flip(tmp_path / 'checkpoints' / '000000006' / 'state.index')
+    with pytest.raises(DataError, match='000000007: missing.*000000006: damaged.*--restart') as e:
+        Checkpoints(tmp_path).latest()
+    assert e.value.exit_code == 3
+    shutil.rmtree(tmp_path / 'checkpoints' / '000000006')
+    with pytest.raises(DataError, match='missing'):
+        Checkpoints(tmp_path).latest()
+
+
+@pytest.mark.parametrize(
+    'content', ['', 'null', '"../../elsewhere"', '"/etc"', '[1]', '{', '"elsewhere"', '["a"' * 9999]
+)
+def test_a_state_file_that_is_garbage_leads_nowhere(tmp_path, content):
+    saved(tmp_path, 1, 2)
+    for name in ('newest.json', '000000007/manifest.json', '000000007/state.json'):
+        (tmp_path / 'checkpoints' / name).write_text(content)
+        assert Checkpoints(tmp_path).latest().step in (1, 2)
+
+
+def test_nothing_outside_the_folder_is_followed_or_removed(tmp_path):
+    outside = tmp_path / 'outside'
+    saved(outside, 9)
+    run = tmp_path / 'run'
+    saved(run, 1)
+    whole = outside / 'checkpoints' / '000000014'
+    (run / 'checkpoints' / '000000099').symlink_to(whole)
+    (run / 'checkpoints' / '.000000007.writing').symlink_to(whole)
+    manifest = run / 'checkpoints' / '000000006' / 'manifest.json'
+    entries = json.loads(manifest.read_text())
+    checkpoints = Checkpoints(run)
+    assert checkpoints.latest().step == 1
+    checkpoints.save(None, FakeSaver(), State(phase=1, step=2, before=5))
+    with claimed(run):
+        restart(run)
+    assert len(list(whole.iterdir())) == 4 and not (run / 'checkpoints').exists()
+    saved(run, 1)
+    manifest.write_text(json.dumps({'../../../outside/checkpoints/000000014/state.json': {}}))
+    with pytest.raises(DataError, match='is missing'):
+        Checkpoints(run).latest()
+    assert entries.keys() == {'state.data-00000-of-00001', 'state.index', 'state.json'}
+
+
+def test_what_an_interrupted_write_left_is_removed_when_the_run_is_claimed(tmp_path):
+    for name in (
+        '.results.json.writing',
+        'figures/.loss.png.writing',
+        '.export-x.writing/model.meta',
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('half')
+    (tmp_path / '.mine').write_text('kept')
+    with claimed(tmp_path):
+        left = {p.name for p in tmp_path.rglob('*') if p.is_file()}
+    assert left == {'.lock', '.mine'}
+
+
+def test_a_write_that_fails_keeps_the_older_file(tmp_path):
+    file = tmp_path / 'results.json'
+    disk.write_json(file, [1])
+    with pytest.raises(TypeError):
+        disk.write_json(file, [2, object()])
+    assert json.loads(file.read_text()) == [1] and os.listdir(tmp_path) == ['results.json']
+
+
+def test_on_a_full_disk_the_older_file_stays_and_the_error_names_the_file(tmp_path, monkeypatch):
+    file = tmp_path / 'results.json'
+    disk.write_json(file, [1])
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space left on device.*results.json'):
+        disk.write_json(file, [2])
+    with pytest.raises(OSError, match='No space'), disk.whole_folder(tmp_path / 'made') as aside:
+        (aside / 'file').write_text('')
+    assert json.loads(file.read_text()) == [1] and os.listdir(tmp_path) == ['results.json']
+
+
+# What is too small or may not be written, as options of a mount, and what is said of it.
+SAID = {
+    'records': ({'data': 'size=200k'}, 'data/records/.*No space'),
+    'checkpoints': ({'run/checkpoints': 'size=100k'}, 'run/checkpoints/.*No space'),
+    'cached activations': ({'run/cache': 'size=20k'}, 'run/cache/.*30,768 bytes'),
+    'metrics': (
+        {'run': 'size=12k', **dict.fromkeys(('run/checkpoints', 'run/cache', 'run/tb'), 'size=9m')},
+        'run/metrics.csv: No space',
+    ),
+    'events': ({'run/tb': 'size=4k'}, 'run/tb/.*No space'),
+    'figures': ({'run/figures': 'size=100k'}, 'run/figures/.*No space'),
+    'data, read-only': ({'data': 'ro'}, 'data: cannot be written'),
+    'run, read-only': ({'run': 'ro'}, 'run: the run folder cannot be written'),
+    'checkpoints, read-only': ({'run/checkpoints': 'ro'}, 'run/checkpoints/.*Read-only'),
+    'events, read-only': ({'run/tb': 'ro'}, 'run/tb/.*Read-only'),
+    'figures, read-only': ({'run/figures': 'ro'}, 'run/figures/.*Read-only'),
+}
+MOUNTED = """
+import contextlib, io, json, shutil, subprocess, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+import main, train.run
+
+outcomes = {{}}
+for name, (mounts, _) in {said!r}.items():
+    place = Path({folder!r}, name.replace(', ', '-').replace(' ', '-'))
+    for folder, options in mounts.items():
+        (place / folder).mkdir(parents=True, exist_ok=True)
+        mount = ['mount', '-t', 'tmpfs', '-o', options, 'none', str(place / folder)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            sys.exit('no mount')
+    for flag in main.FLAGS:
+        main.FLAGS[flag].unparse()
+    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(None):
+        code = main.main(['main.py', *{flags!r}, f'--run_dir={{place}}/run', f'--data_dir={{place}}/data'])
+    shutil.copytree(place, place.with_name(f'{{place.name}}-left'))
+    outcomes[name] = code, said.getvalue(), f'{{place.name}}-left'
+print(json.dumps(outcomes))
+"""
+
+
+def test_on_a_full_or_read_only_disk_a_run_ends_with_one_line_and_keeps_what_is_whole(
+    tmp_path, digits
+):
+    flags = (
+        '--experiment=phasewise', '--set=hidden=12,6', '--set=epochs=30', '--set=cache_bytes=0',
+        f'--array={digits}', '--checkpoint_seconds=0.1',
+    )  # fmt: skip
+    script = MOUNTED.format(root=str(ROOT), folder=str(tmp_path), said=SAID, flags=flags)
+    found = subprocess.run(
+        ['unshare', '--user', '--map-root-user', '--mount', sys.executable, '-c', script],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    if 'unshare' in found.stderr or 'no mount' in found.stderr:
+        pytest.skip('no file system of its own can be mounted here')
+    assert found.returncode == 0, found.stderr
+    outcomes = json.loads(found.stdout)
+    assert outcomes.keys() == SAID.keys()
+    for name, (code, said, left) in outcomes.items():
+        assert len(said.splitlines()) == 1, (name, said)
+        (line,) = said.splitlines()
+        assert line.startswith('error: ') and re.search(SAID[name][1], line), (name, line)
+        usage = name in ('data, read-only', 'run, read-only')  # folders that a flag names
+        assert code == (2 if usage else 1), (name, line)
+        run = tmp_path / left / 'run'
+        files = [f for f in run.rglob('*') if f.is_file() and f.name != '.lock']
+        assert not [f for f in files if not f.stat().st_size or f.name.endswith('.writing')], name
+        if name in ('cached activations', 'metrics', 'events', 'figures', 'figures, read-only'):
+            assert Checkpoints(run).latest().updates, name
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = [{root!r}, {tests!r}]
+from conftest import FakeSaver
+from train.checkpoints import Checkpoints, State
+from train.folder import claimed, restart
+
+for count in range(1, 1000):
+    folder = Path({folder!r}, str(count))
+    checkpoints = Checkpoints(folder)
+    for step in (1, 2):
+        checkpoints.save(None, FakeSaver(), State(step=step))
+    child = os.fork()
+    if not child:
+        left = count
+        def kill(event, arguments):
+            global left
+            if event.startswith(('open', 'os.', 'shutil.')):
+                left -= 1
+                if not left:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(kill)
+        checkpoints.save(None, FakeSaver(), State(step=3))
+        left = 1 << 60
+        os._exit(0)
+    if os.waitpid(child, 0)[1] == 0:
+        break
+print(count)
+"""
+
+
+def test_killed_before_any_step_of_a_save_no_checkpoint_is_lost(tmp_path, capsys):
+    """Each file operation of a save is the last one once; what is there then is whole."""
+    script = KILLED.format(root=str(ROOT), tests=str(ROOT / 'tests'), folder=str(tmp_path))
+    found = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    steps = []
+    for count in range(1, int(found.stdout) + 1):
+        folder = tmp_path / str(count)
+        with claimed(folder):
+            checkpoints = Checkpoints(folder)
+            state = checkpoints.latest()
+            steps.append(state.step)
+            checkpoints.save(None, FakeSaver(), dataclasses.replace(state, step=4))
+        names = {p.name for p in (folder / 'checkpoints').iterdir()}
+        assert names == {f'{state.step:09d}', '000000004', 'newest.json'}
+    assert len(steps) > 20 and steps == sorted(steps) and set(steps) == {2, 3}
+    assert 'warning' not in capsys.readouterr().out

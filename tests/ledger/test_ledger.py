@@ -1,0 +1,158 @@
+"""The ledger: verdicts of the spread, keys of what decides a run, and the page from run folders."""
+
+import json
+import shutil
+
+import pytest
+from conftest import results_of
+
+import inst
+from ledger import claims, page, store
+from ledger.claim import Claim
+from ledger.verdicts import judge, value_of
+
+
+def judged(measured, than, relation='<', **options) -> str:
+    """Returns the verdict on a claim whose runs, a seed each, found these values."""
+    claim = Claim(
+        'words', 'source', inst.tied, 'test/mse', relation, inst.untied, seeds=len(measured),
+        **options,
+    )  # fmt: skip
+    found = {'tied': measured, 'untied': than}
+    return judge(
+        claim, lambda run: {'metrics': {'test/mse': found[run.name][run.seed]}, 'seconds': 1.0}
+    ).verdict
+
+
+@pytest.mark.parametrize(
+    ('measured', 'than', 'options', 'verdict'),
+    [
+        ([1.0], [2.0], {}, 'holds'),
+        ([2.0], [1.0], {}, 'fails'),
+        ([1.0, 1.1, 0.9], [2.0, 2.1, 1.9], {}, 'holds'),  # every difference is -1
+        ([1.0, 2.0, 3.0], [2.0, 3.0, 1.0], {}, 'open'),
+        ([2.0, 2.1, 1.9], [1.0, 1.1, 0.9], {}, 'fails'),
+        ([2.0, 2.1, 1.9], [1.0, 1.1, 0.9], {'relation': '>='}, 'holds'),
+        ([1.0, 1.0], [1.0, 1.0], {}, 'fails'),
+        ([1.0, 1.0], [1.0, 1.0], {'relation': '<='}, 'holds'),
+        ([1.0, 1.0], [2.0, 2.0], {'factor': 0.5}, 'fails'),
+        ([0.9, 0.9], [2.0, 2.0], {'factor': 0.5}, 'holds'),
+        ([1.0, 1.9], [2.0, 2.0], {}, 'open'),
+        ([1.0, 3.0], [2.0, 2.0], {'relation': '='}, 'holds'),
+        ([1.0, 1.1], [9.0, 9.0], {'relation': '='}, 'better'),
+        ([9.0, 9.1], [1.0, 1.0], {'relation': '='}, 'fails'),
+        ([1.0, 1.9], [2.0, 2.0], {'every': True}, 'holds'),
+        ([1.0, 2.1], [2.0, 2.0], {'every': True}, 'fails'),
+    ],
+)
+def test_a_verdict_looks_at_the_difference_and_its_spread(measured, than, options, verdict):
+    assert judged(measured, than, **options) == verdict
+
+
+def test_a_metric_may_be_a_quotient_or_of_an_epoch_and_one_that_is_not_there_is_named():
+    history = {
+        'phase': ['one', 'one', 'two', 'two'],
+        'epoch': ['1', '2', '1', '2'],
+        'seconds': ['1.5', '2', '4', '8'],
+        'validation/mse': ['9', '5', '4', '3'],
+    }
+    results = {'experiment': 'tied', 'metrics': {'test/mse': 3.0, 'train/mse': 2.0}, 'seconds': 7}
+    results['history'] = history
+    assert value_of(results, 'validation/mse at epoch 1') == 4.0
+    assert value_of(results, 'seconds until validation/mse <= 5.5') == 3.5
+    assert value_of(results, 'seconds until validation/mse <= 1') == float('inf')
+    assert value_of(results, 'test/mse / train/mse') == 1.5 and value_of(results, 'seconds') == 7
+    with pytest.raises(KeyError, match='test/ms: not among the results of tied'):
+        value_of(results, 'test/ms')
+
+
+def test_a_key_names_what_decides_a_run_and_nothing_else():
+    key = store.key(inst.phasewise_classifier)
+    assert key == store.key(inst.phasewise_classifier.vary('other', description='words'))
+    assert key != store.key(inst.phasewise_classifier.vary(seed=1))
+    assert key != store.key(inst.phasewise_classifier.vary(parent=inst.phasewise.vary(l2=0.0)))
+    assert store.key(inst.conv_vae_cifar) == store.key(inst.conv_vae_cifar_l1)
+    assert 'corruption' not in store.decisive(inst.tied)  # as any field that comes later
+    assert store.key(inst.tied) == store.key(inst.tied.vary(activation='elu'))
+
+
+def test_every_claim_is_about_runs_of_the_catalogue():
+    for claim in claims.CLAIMS:
+        for experiment in claim.experiments():
+            assert experiment.name in inst.EXPERIMENTS, claim
+    assert len({c.words + page.said(c.experiment) + c.metric for c in claims.CLAIMS}) == len(
+        claims.CLAIMS
+    )
+
+
+def test_what_is_kept_is_what_the_claims_can_be_judged_by():
+    """Of what is in results/: keys that are those of the runs named, and claims that are judged."""
+    kept = {file.name: json.loads(file.read_text()) for file in store.FOLDER.glob('*.json')}
+    needed = {store.file_of(run).name for claim in claims.CLAIMS for run in claim.runs()}
+    for name, results in kept.items():
+        assert name.split('-seed')[0] == results['experiment'] and results['seconds'] > 0
+    shared = {name.rpartition('-')[2] for name in needed}
+    assert {name.rpartition('-')[2] for name in kept} <= shared, 'no claim needs them any more'
+
+
+@pytest.fixture
+def small(digits, monkeypatch, tmp_path):
+    """Two small claims in place of all, in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    tied = inst.tied.vary(dataset='array', data_path=str(digits), hidden=(8, 4), epochs=1)
+    untied = inst.untied.vary(dataset='array', data_path=str(digits), hidden=(8, 4), epochs=1)
+    made = (
+        Claim('half of it', 'somebody', tied, 'parameters', '<=', untied, factor=0.6, seeds=2),
+        Claim('no error', 'aim', tied, 'test/mse', '<=', 0.0),
+    )
+    monkeypatch.setattr(claims, 'CLAIMS', made)
+    return made
+
+
+def test_results_trains_what_is_missing_and_report_rebuilds_the_page(main, small, tmp_path):
+    code, out, err = main('--mode=report')
+    assert code == 0 and '2 claims: 2 not yet measured' in out, err
+    code, out, err = main('--mode=results')
+    assert code == 0 and '4 runs are missing' in out and '4/4 untied' in out, err
+    assert '2 claims: 1 holds, 1 fails' in out and 's left' in out
+    text = (tmp_path / 'RESULTS.md').read_text()
+    assert '| half of it (somebody) |' in text and '| no error (aim) |' in text
+    files = sorted(f.name for f in (tmp_path / 'results').iterdir())
+    assert len(files) == 4
+    held = json.loads((tmp_path / 'results' / files[-1]).read_text())
+    (folder,) = tmp_path.glob(f'runs/{held["experiment"]}/*-seed{held["seed"]}-*')
+    assert held['metrics'] == results_of(folder)['metrics']
+    assert held['history']['epoch'] == ['1'] and 'validation/mse' in held['history']
+    code, out, err = main('--mode=results')
+    assert code == 0 and 'all runs are there' in out, err
+
+    code, out, err = main('--mode=report', '--experiment=untied')
+    assert code == 0 and 'fails: no error' not in out, err
+    assert 'holds: half of it: parameters ' in out and ' wanted <= 0.6 times untied' in out
+
+    shutil.rmtree(tmp_path / 'results')
+    (tmp_path / 'RESULTS.md').unlink()
+    config = folder / 'config.json'
+    changed = json.loads(config.read_text())
+    changed['experiment']['epochs'] = 9
+    config.write_text(json.dumps(changed))
+    code, out, err = main('--mode=report')
+    assert code == 0 and 'another configuration, which is not taken' in out, err
+    assert '2 claims: 1 fails, 1 not yet measured' in out
+    assert len(list((tmp_path / 'results').iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (('--experiment=phasewize',), "no claim is about it; did you mean 'phasewise'?"),
+        (('--set=epochs=3',), '--set has no effect with --mode=results'),
+        (('--dataset=mnist5k',), '--dataset has no effect with --mode=results'),
+        (('--seed=0',), '--seed has no effect with --mode=results'),
+    ],
+)
+def test_what_the_ledger_is_not_asked_is_one_line(main, tmp_path, monkeypatch, flags, words):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = main('--mode=results', *flags)
+    assert code == 2 and words in err and len(err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,290 @@
+"""Convolutional networks: shapes, arithmetic against SciPy, batch norm, phases, and streaming."""
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import results_of, trained_phase, weights_of
+from scipy.signal import correlate2d
+
+import inst
+from evaluation import probes
+from inputs.rows import Rows, unlabelled
+from inputs.spec import Spec
+from model import built
+from networks import layers, losses, pairs
+from networks.layers import Mode
+from parameters import schedule_of
+from system.errors import UsageError
+from train.updates import follow as follow_statistics
+
+TINY = inst.conv_transpose.vary(filters=(4, 6), code_size=3, batch_size=8, epochs=1)
+
+
+def spec_of(*shape):
+    return Spec(shape, ('a', 'b', 'c'), shape)
+
+
+@pytest.mark.parametrize('decoder', ['transpose', 'upsample'])
+@pytest.mark.parametrize('shape', [(28, 28, 1), (32, 32, 3), (50, 70, 3), (7, 5, 3)])
+def test_outputs_have_exactly_the_shape_of_the_inputs(shape, decoder):
+    x = np.random.default_rng(0).random((2, *shape), np.float32)
+    experiment = TINY.vary(decoder=decoder, filters=(4, 4, 4, 4))
+    with built(experiment, spec_of(*shape), None) as network:
+        tensors = network.endpoints.tensors
+        found = network.session.run(tensors, {tensors['X']: x})
+    height, width = shape[:2]
+    for k in range(1, 5):
+        height, width = -(-height // 2), -(-width // 2)
+        assert found[f'hidden{k}'].shape == (2, height, width, 4)
+    assert found['outputs'].shape == x.shape and found['codings'].shape == (2, 3)
+
+
+def convolved(x, kernel):
+    """Convolves [N, H, W, C] at stride 2 with padding SAME, one channel after another."""
+    side = kernel.shape[0]
+    pads = [max((-(-n // 2) - 1) * 2 + side - n, 0) for n in x.shape[1:3]]
+    padded = np.pad(x, [(0, 0), *((p // 2, p - p // 2) for p in pads), (0, 0)])
+    return np.stack(
+        [
+            np.stack(
+                [
+                    sum(
+                        correlate2d(image[..., c], kernel[..., c, k], 'valid')
+                        for c in range(x.shape[3])
+                    )[::2, ::2]
+                    for k in range(kernel.shape[3])
+                ],
+                axis=-1,
+            )
+            for image in padded
+        ]
+    )
+
+
+@pytest.mark.parametrize(('size', 'side'), [((6, 6), 3), ((7, 5), 5)])
+def test_a_convolution_and_its_inverse_agree_with_scipy(size, side):
+    generator = np.random.default_rng(1)
+    x = generator.normal(size=(2, *size, 3)).astype(np.float32)
+    settings = {'initializer': 'he', 'seed': 0, 'normalized': (False, False), 'side': side}
+    with tf.Graph().as_default(), tf.Session() as session:
+        pair = pairs.conv_pair('layer1', (*size, 3), 4, upsample=False, **settings)
+        session.run(tf.global_variables_initializer())
+        made = session.run(pair.encode(tf.constant(x), Mode()))
+        kernel, inverse = session.run([pair.kernel, pair.decoder_kernel])
+        codes = generator.normal(size=made.shape).astype(np.float32)
+        back = session.run(pair.decode(tf.constant(codes), Mode()))
+    np.testing.assert_allclose(made, convolved(x, kernel), atol=1e-5)
+    # The inverse is the adjoint of the convolution by its own kernel: <Cx, y> = <x, C'y>.
+    np.testing.assert_allclose((convolved(x, inverse) * codes).sum(), (x * back).sum(), rtol=1e-4)
+
+
+def test_batch_norm_uses_the_batch_in_training_and_what_it_learned_otherwise():
+    x = np.random.default_rng(2).normal(3, 2, (5, 4, 4, 2)).astype(np.float32)
+    mean, variance = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
+    with tf.Graph().as_default(), tf.Session() as session:
+        norm = pairs.batch_norm('', 2)
+        is_training = tf.placeholder_with_default(False, [])
+        mode = Mode(True, statistics={})
+        trained, plain = norm(tf.constant(x), mode), norm(tf.constant(x), Mode())
+        fed = norm(tf.constant(x), Mode(is_training))
+        session.run(tf.global_variables_initializer())
+        norm.moving_mean.load([1.0, 2.0], session)
+        norm.moving_variance.load([4.0, 9.0], session)
+        made, as_learned, statistics = session.run([trained, plain, mode.statistics])
+        off, on = session.run(fed), session.run(fed, {is_training: True})
+    by_batch = (x - mean) / np.sqrt(variance + 1e-3)
+    by_moving = (x - [1, 2]) / np.sqrt(np.array([4, 9]) + 1e-3)
+    for found, wanted in (
+        (made, by_batch),
+        (on, by_batch),
+        (as_learned, by_moving),
+        (off, by_moving),
+    ):
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+    np.testing.assert_allclose(statistics['moving_mean'], mean, rtol=1e-5)
+    count = x[..., 0].size
+    np.testing.assert_allclose(
+        statistics['moving_variance'], variance * count / (count - 1), rtol=1e-4
+    )
+
+
+PHASEWISE = TINY.vary(code_size=0, training='greedy', activation='relu', epochs=2)
+PICTURES = Rows(np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8), None)
+
+
+@pytest.mark.parametrize('index', [0, 1])
+def test_a_greedy_phase_moves_its_layer_alone_with_its_moving_averages(index):
+    phase = schedule_of(PHASEWISE)[index]
+    with built(PHASEWISE, spec_of(8, 8, 3), None) as network:
+        rows = PICTURES if not index else Rows(network.compute('hidden1', PICTURES), None)
+    before, after, _ = trained_phase(PHASEWISE, phase, rows, spec_of(8, 8, 3))
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert moved == {name for name in before if name.startswith(f'layer{index + 1}/')}
+
+
+def test_phases_of_a_convolutional_stack_reach_the_exported_graph(main, digits, tmp_path):
+    flags = ('--experiment=conv_phasewise', f'--array={digits}', '--set=filters=4,6')
+    code, out, err = main(*flags, '--set=epochs=1', f'--run_dir={tmp_path}/run')
+    assert code == 0, err
+    assert 'phase2' in out and 'reads hidden1' in out
+    assert results_of(tmp_path / 'run')['metrics']['test/psnr'] > 0
+
+
+def test_what_is_streamed_from_disk_gives_the_same_bits(main, digits, tmp_path):
+    flags = (
+        '--experiment=conv_vae_cifar_classify', f'--array={digits}', '--set=filters=4,6',
+        '--set=code_size=5', '--set=epochs=2', '--set=flip=false', '--set=label_fraction=0.5',
+    )  # fmt: skip
+    for name, budget in (('held', 1 << 30), ('streamed', 0)):
+        code, _, err = main(*flags, f'--set=cache_bytes={budget}', f'--run_dir={tmp_path}/{name}')
+        assert code == 0, err
+    held, streamed = (weights_of(tmp_path / name) for name in ('held', 'streamed'))
+    for name, value in held.items():
+        np.testing.assert_array_equal(value, streamed[name])
+
+
+def test_augmented_pictures_are_flipped_and_shifted_copies():
+    x = np.random.default_rng(0).random((64, 6, 5, 2), np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        seed = tf.constant([1, 2], tf.int64)
+        flipped = session.run(layers.augment(tf.constant(x), (6, 5, 2), True, 0, seed))
+        shifted = session.run(layers.augment(tf.constant(x), (6, 5, 2), False, 1, seed))
+    mirrored = [
+        np.array_equal(made, image[:, ::-1]) for made, image in zip(flipped, x, strict=True)
+    ]
+    same = [np.array_equal(made, image) for made, image in zip(flipped, x, strict=True)]
+    assert all(a != b for a, b in zip(mirrored, same, strict=True)) and 16 < sum(mirrored) < 48
+    padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], 'edge')
+    places = set()
+    for made, image in zip(shifted, padded, strict=True):
+        found = [
+            (i, j)
+            for i in range(3)
+            for j in range(3)
+            if np.array_equal(made, image[i : i + 6, j : j + 5])
+        ]
+        assert len(found) == 1
+        places.add(found[0])
+    assert len(places) == 9
+
+
+def test_new_losses_agree_with_numpy():
+    generator = np.random.default_rng(4)
+    x, target = generator.random((2, 4, 16, 16, 3), np.float32)
+    logits, labels = generator.normal(size=(4, 3)).astype(np.float32), np.array([2, -1, 0, 1])
+    with tf.Graph().as_default(), tf.Session() as session:
+        laplace, psnr, ssim, entropy = session.run(
+            [
+                losses.laplace_nll(x, target, 0.3),
+                losses.psnr(tf.constant(x), target),
+                losses.ssim(tf.constant(target), target),
+                losses.sigmoid_cross_entropy(tf.constant(logits), tf.constant(labels)),
+            ]
+        )
+    distance = np.abs(x - target).reshape(4, -1)
+    wanted = (distance / np.exp(0.3) + 0.3 + np.log(2)).sum(axis=1)
+    np.testing.assert_allclose(laplace, wanted, rtol=1e-5)
+    np.testing.assert_allclose(psnr, -10 * np.log10((distance**2).mean(axis=1)), rtol=1e-5)
+    np.testing.assert_allclose(ssim, 1, atol=1e-6)
+    p, is_class = 1 / (1 + np.exp(-logits)), np.eye(3)[labels]
+    nats = -(is_class * np.log(p) + (1 - is_class) * np.log(1 - p)).sum(axis=1)
+    np.testing.assert_allclose(entropy, np.where(labels >= 0, nats, 0), rtol=1e-5)
+
+
+def test_the_checkerboard_number_finds_a_checkerboard():
+    smooth = np.add.outer(np.linspace(0, 1, 28), np.linspace(0, 1, 28))[None, :, :, None] / 2
+    board = np.indices((28, 28)).sum(axis=0)[None, :, :, None] % 2
+    stripes = np.indices((28, 28))[0][None, :, :, None] % 2
+    assert probes.checkerboard(smooth) < 0.02
+    assert probes.checkerboard(board.astype(float)) > 0.99
+    assert probes.checkerboard(0.9 * smooth + 0.1 * stripes) > 5 * probes.checkerboard(smooth)
+
+
+def test_labels_that_are_not_to_be_known_are_hidden_by_class():
+    y = np.repeat(np.arange(3, dtype=np.int32), 20)
+    rows = Rows(np.zeros((60, 2), np.uint8), y)
+    known = unlabelled(rows, 0.25, seed=1).y
+    assert np.bincount(known[known >= 0]).tolist() == [5, 5, 5] and (known == -1).sum() == 45
+    assert np.array_equal(known[known >= 0], y[known >= 0])
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'code_size': 0, 'variational': True}, 'code_size=0'),
+        ({'decoder': 'upsampling'}, "did you mean 'upsample'"),
+        ({'hidden': (3,)}, 'network=dense'),
+        ({'label_fraction': 0.5}, 'it needs classify'),
+        ({'classify': 1.0, 'training': 'greedy'}, 'needs training=joint'),
+        ({'image_size': (32,)}, '--dataset=images'),
+    ],
+)
+def test_impossible_convolutional_values_are_refused(changes, words):
+    with pytest.raises(UsageError, match=words):
+        TINY.vary(**changes)
+
+
+def test_the_exported_graph_normalises_by_what_was_learned(main, digits, tmp_path):
+    """A picture's codes do not depend on the pictures beside it, unless training is fed."""
+    code, _, err = main(
+        '--experiment=conv_transpose', f'--array={digits}', '--set=epochs=1', '--set=filters=4,6',
+        f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 0, err
+    x = np.random.default_rng(0).random((8, 28, 28, 1), np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        saver = tf.train.import_meta_graph(f'{tmp_path}/run/model.meta')
+        saver.restore(session, f'{tmp_path}/run/model')
+        alone = session.run('codings:0', {'X:0': x[:1]})
+        beside = session.run('codings:0', {'X:0': x})[:1]
+        training = session.run('codings:0', {'X:0': x, 'training:0': True})[:1]
+    np.testing.assert_allclose(alone, beside, atol=1e-5)
+    assert np.abs(alone - training).max() > 1e-2
+
+
+def test_a_convolutional_graph_is_restored_under_a_head(main, digits, tmp_path):
+    small = ('--set=epochs=1', '--set=filters=4,6', '--set=code_size=8')
+    code, _, err = main(
+        '--experiment=conv_vae_cifar', f'--array={digits}', *small, f'--run_dir={tmp_path}/vae'
+    )
+    assert code == 0, err
+    code, out, err = main(
+        '--experiment=conv_finetune', f'--array={digits}', f'--parent={tmp_path}/vae',
+        '--set=epochs=2', '--set=finetune_epochs=1', f'--run_dir={tmp_path}/head',
+    )  # fmt: skip
+    assert code == 0, err
+    parent = results_of(tmp_path / 'head')['parent']
+    assert (
+        parent['sha256_file'] == parent['sha256_restored'] and 'layer1/kernel' in parent['changed']
+    )
+    assert not any('moving' in name for name in parent['changed'])
+    assert {f.name for f in (tmp_path / 'vae' / 'figures').iterdir()} >= {
+        'filters.png', 'interpolation.png', 'latent_pictures.png', 'reconstructions.png', 'samples.png', 'spectra.png',
+    }  # fmt: skip
+
+
+def test_a_random_convolutional_parent_is_alive(main, digits, tmp_path):
+    restored = layers.initial_value('layer1/decoder_gamma', (4,), 'he', 0)
+    np.testing.assert_array_equal(restored, np.ones(4))
+    np.testing.assert_array_equal(layers.initial_value('layer1/moving_variance', (4,), 'he', 0), 1)
+    np.testing.assert_array_equal(layers.initial_value('layer1/bias', (4,), 'he', 0), 0)
+
+
+def test_moving_averages_begin_fast_and_follow_the_trained_layers_alone():
+    with tf.Graph().as_default(), tf.Session() as session:
+        with tf.variable_scope('layer1'):
+            norm = pairs.batch_norm('', 1)
+        with tf.variable_scope('layer2'):
+            pairs.batch_norm('', 1)
+        found = {f'layer{k}/moving_mean': tf.constant([10.0]) for k in (1, 2)}
+        step = tf.placeholder(tf.int64, [])
+        follow = follow_statistics(found, 'layer1/.*', step)
+        assert len(follow) == 1
+        session.run(tf.global_variables_initializer())
+        means = [0.0]
+        for at in (0, 1, 1000):
+            session.run(follow, {step: at})
+            means.append(float(session.run(norm.moving_mean)[0]))
+    kept = (0.1, 2 / 11, pairs.MOMENTUM)
+    for before, after, share in zip(means, means[1:], kept, strict=False):
+        assert after == pytest.approx(share * before + (1 - share) * 10, rel=1e-5)

@@ -1,0 +1,133 @@
+"""Studies: which runs they need, what they reuse, and what they say of the spread."""
+
+import numpy as np
+import pytest
+from conftest import results_of
+
+import inst
+from inputs.rows import stratified
+from studies import catalogue
+from studies.spread import spread
+
+
+@pytest.fixture(scope='module')
+def semi(data_dir, tmp_path_factory):
+    """The semi-supervised study, shrunk, on a pretraining of one epoch; returns (runs, output)."""
+    import dataclasses
+    from contextlib import redirect_stdout
+    from io import StringIO
+
+    from studies.run import run_study
+    from train.folder import Place
+
+    runs, said = tmp_path_factory.mktemp('runs'), StringIO()
+    parent = inst.compress_denoise.vary(hidden=(50, 10), epochs=1)
+    arms = [arm.vary(parent=parent, steps_per_epoch=3) for arm in catalogue.semi_supervised.arms]
+    small = dataclasses.replace(catalogue.semi_supervised, arms=tuple(arms), seeds=2)
+    small = small.vary(dataset='mnist5k', label_fraction=0.1)
+    known = {arm.name: arm for arm in arms}
+    with redirect_stdout(said):
+        run_study(small, known, Place(runs=runs, data_dir=data_dir))
+        run_study(small, known, Place(runs=runs, data_dir=data_dir))
+    return runs, said.getvalue()
+
+
+def test_the_pretraining_runs_once_a_seed(semi):
+    runs, _ = semi
+    (folder,) = (runs / 'semi_supervised').iterdir()
+    log = (folder / 'log.txt').read_text()
+    assert log.count('compress_denoise on mnist5k, seed') == 2
+    assert len(list((runs / 'compress_denoise').iterdir())) == 2
+    for arm in catalogue.semi_supervised.arms:
+        assert len(list((runs / arm.name).glob('*/results.json'))) == 2
+
+
+def test_a_finished_study_trains_nothing_again(semi):
+    runs, said = semi
+    first, second = said.split('; the figure')[:2]
+    assert first.count(' left\n') == 7 and second.count(' left\n') == 0
+    assert second.count('test/accuracy') == first.count('test/accuracy')
+    (folder,) = (runs / 'semi_supervised').iterdir()
+    assert (folder / 'log.txt').read_text().count('finished before') == 8
+
+
+def test_every_arm_sees_the_same_labels_and_its_own_initial_values(semi):
+    runs, _ = semi
+    proofs = {
+        arm.name: results_of(next((runs / arm.name).glob('*seed0*label_fraction=0.1*')))['parent']
+        for arm in catalogue.semi_supervised.arms
+    }
+    frozen, finetuned, scratch, random = (
+        proofs[f'semi_{name}'] for name in ('frozen', 'finetuned', 'scratch', 'random')
+    )
+    assert frozen['sha256_restored'] == finetuned['sha256_restored']
+    assert scratch['sha256_restored'] == random['sha256_restored'] != frozen['sha256_restored']
+    assert frozen['changed'] == random['changed'] == [] != scratch['changed']
+
+
+def test_differences_are_taken_seed_by_seed_from_the_first_arm(semi):
+    runs, said = semi
+    (folder,) = (runs / 'semi_supervised').iterdir()
+    results = results_of(folder)
+    by_arm = {
+        point['arm']: point['metrics']['test/accuracy']['values'] for point in results['points']
+    }
+    (found,) = (d for d in results['differences'] if d['arm'] == 'semi_frozen')
+    wanted = np.subtract(by_arm['semi_frozen'], by_arm['semi_scratch'])
+    assert found['values'] == pytest.approx(wanted)
+    assert 'semi_frozen - semi_scratch label_fraction=0.1: test/accuracy' in said
+    assert (folder / 'figures/study.png').stat().st_size > 0
+
+
+def test_an_interval_is_students_of_the_mean():
+    found = spread([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert found['interval'] == pytest.approx(
+        [3 - 2.7764 * 0.70711, 3 + 2.7764 * 0.70711], rel=1e-4
+    )
+
+
+@pytest.mark.parametrize('share', [0.001, 0.01, 0.25])
+def test_labelled_examples_are_stratified_and_nested(share):
+    labels = np.repeat(np.arange(10, dtype=np.int32), 500)
+    chosen = stratified(labels, share, seed=3)
+    assert np.bincount(labels[chosen]).tolist() == [max(1, round(500 * share))] * 10
+    assert set(chosen) <= set(stratified(labels, 0.5, seed=3))
+    assert set(chosen) != set(stratified(labels, share, seed=4))
+
+
+def test_a_study_from_the_command_line_takes_another_value(main, tmp_path):
+    flags = (
+        '--experiment=vae_beta',
+        '--dataset=mnist5k',
+        '--set',
+        'epochs=1',
+        '--set',
+        'hidden=20,2',
+    )
+    code, out, err = main(*flags, '--set', 'beta=3')
+    assert code == 0, err
+    (folder,) = (tmp_path / 'runs/vae_beta').iterdir()
+    assert folder.name.startswith('mnist5k-seed0') and folder.name.endswith('beta=3.0')
+    (point,) = results_of(folder)['points']
+    assert point['value'] == 3.0 and 'test/kl' in point['metrics'] and 'test/nelbo' in out
+
+
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (('--set', 'pictures=3'), 'no effect'),
+        (('--set', 'label_fraction=2'), 'label_fraction=2.0'),
+        (('--run_dir=x',), '--run_dir names one run'),
+        (('--parent=x',), 'restores no graph'),
+        (('--mode=encode',), 'is a study'),
+    ],
+)
+def test_what_a_study_cannot_do_is_one_line(main, flags, words):
+    code, _, err = main('--experiment=semi_supervised', '--dataset=mnist5k', *flags)
+    assert code == 2 and words in err and len(err.splitlines()) == 1
+
+
+def test_a_place_that_cannot_be_written_is_one_line(main, tmp_path):
+    (tmp_path / 'file').write_text('')
+    code, _, err = main('--experiment=semi_supervised', '--dataset=mnist5k', runs=tmp_path / 'file')
+    assert code == 2 and 'cannot be written' in err and len(err.splitlines()) == 1

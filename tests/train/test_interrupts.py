@@ -1,0 +1,116 @@
+"""A signal in any part of a run: it is saved, and the same command ends with the same bits."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT, results_of, weights_of
+
+from evaluation import scores
+from inputs import recording, sources
+from networks import saved_graph
+from reports import drawing
+from train import feeding, loop, several, updates
+from train.checkpoints import Checkpoints
+
+SMALL = ('--set=hidden=12,6', '--set=epochs=2')
+PHASES = ('--experiment=phasewise', *SMALL)
+MAPPED = (*PHASES, '--set=cache_bytes=0')  # activations are cached on disk
+CHILD = ('--experiment=phasewise_classifier', '--set=epochs=2')
+# Where the signal comes: what is called then, and how often it has been called before.
+PLACES = {
+    'reading a source': (sources, 'read_npz', 0, PHASES),
+    'writing records': (recording, 'write_shard', 1, PHASES),
+    'before the first step': (updates, 'build', 0, PHASES),
+    'in an epoch': (loop, 'run', 3, PHASES),
+    'saving': (Checkpoints, 'save', 0, PHASES),
+    'caching activations': (feeding, 'cached', 0, MAPPED),
+    'between phases': (updates, 'build', 1, PHASES),
+    'evaluating': (scores, 'score', 0, PHASES),
+    'exporting': (saved_graph, 'write', 0, PHASES),
+    'drawing': (drawing, 'draw', 0, PHASES),
+    "in the parent's evaluation": (scores, 'score', 0, CHILD),
+    "after the parent's": (saved_graph, 'read', 0, CHILD),
+    'in a study': (several, 'run', 1, ('--experiment=phasewise', '--seeds=2', *SMALL)),
+}
+
+
+@pytest.fixture(scope='module')
+def undisturbed():
+    """What runs ended with that no signal reached, by their flags."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Has SIGINT interrupt, which a process in the background inherits as ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def ends(folder) -> dict[str, tuple]:
+    """Returns the metrics and weights of every run below the folder."""
+    found = {}
+    for file in sorted(folder.rglob('results.json')):
+        weights = weights_of(file.parent) if (file.parent / 'model.index').exists() else {}
+        name = str(file.parent.relative_to(folder))
+        found[name] = results_of(file.parent).get('metrics'), weights
+    return found
+
+
+@pytest.mark.parametrize('place', PLACES)
+def test_a_signal_anywhere_saves_and_the_same_command_ends_the_same(
+    main, digits, tmp_path, monkeypatch, undisturbed, place
+):
+    owner, name, before, flags = PLACES[place]
+    number = (signal.SIGINT, signal.SIGTERM)[list(PLACES).index(place) % 2]
+    flags = (*flags, f'--array={digits}')
+    if place != 'drawing':
+        monkeypatch.setattr(drawing, 'draw', lambda *_: None)
+    if flags not in undisturbed:
+        code, _, err = main(*flags, runs=tmp_path / 'whole')
+        assert code == 0, err
+        undisturbed[flags] = ends(tmp_path / 'whole')
+
+    original, calls = getattr(owner, name), []
+
+    def signalled(*arguments, **options):
+        calls.append(name)
+        if len(calls) == before + 1:
+            os.kill(os.getpid(), number)
+        return original(*arguments, **options)
+
+    flags += (f'--data_dir={tmp_path}/data',)
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, signalled)
+        code, _, err = main(*flags, runs=tmp_path / 'disturbed')
+    assert code == 128 + number, err
+    assert len(calls) > before and len(err.splitlines()) == 1 and 'goes on from here' in err
+    assert not list(tmp_path.rglob('.*.writing'))
+    code, _, err = main(*flags, runs=tmp_path / 'disturbed')
+    assert code == 0, err
+    assert_same(ends(tmp_path / 'disturbed'), undisturbed[flags[:-1]])
+
+
+def assert_same(found: dict[str, tuple], wanted: dict[str, tuple]) -> None:
+    assert found.keys() == wanted.keys() and found
+    for name, (metrics, weights) in found.items():
+        assert metrics == wanted[name][0] and weights.keys() == wanted[name][1].keys()
+        for variable, value in weights.items():
+            np.testing.assert_array_equal(value, wanted[name][1][variable])
+
+
+@pytest.mark.parametrize('second', [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_the_process_at_once(second):
+    code = (
+        'import os, signal, time; from system.interrupts import Interrupts\n'
+        'with Interrupts():\n'
+        '    os.kill(os.getpid(), signal.SIGINT); print("noted", flush=True)\n'
+        f'    os.kill(os.getpid(), {int(second)}); time.sleep(9); print("goes on")'
+    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == -second and done.stdout == 'noted\n'

@@ -1,0 +1,322 @@
+"""Whole runs through main: every experiment, shrunk, and what people do with a run's folder."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import results_of, weights_of
+from PIL import Image
+
+import inst
+from parameters import IMAGES
+from reports import drawing
+
+DIGITS = '--dataset=mnist5k'
+SHORT = ['--set', 'epochs=1']
+
+
+@pytest.fixture(scope='module')
+def parents(tmp_path_factory):
+    """A runs folder that the tests below share, so that a parent is trained once."""
+    return tmp_path_factory.mktemp('parents')
+
+
+def figures_of(experiment) -> set[str]:
+    """Returns the figures that the README promises of an experiment on digits, or iris."""
+    if experiment.dataset == 'iris':
+        return {'loss_curves', 'latent', 'pca_plane'}
+    wanted = {'loss_curves', 'latent', 'latent_pictures', 'reconstructions'}
+    if experiment.network == 'memory':
+        return wanted
+    if experiment.network == 'lstm':
+        return wanted - {'reconstructions'} | {'sequences', 'error_by_step'}
+    wanted |= {'filters'}
+    if experiment.classifies:
+        wanted |= {'confusion', 'most_confused'}
+    if experiment.parent:
+        return wanted
+    is_plane = experiment.network == 'dense' and experiment.hidden[-1] == 2
+    wanted |= {'samples', 'interpolation'} | ({'manifold'} if is_plane else set())
+    return wanted | ({'spectra'} if experiment.network == 'conv' else set())
+
+
+def different() -> list[str]:
+    """Returns the names of all experiments that are not another one of another name or size."""
+    words = {'name', 'description', 'source', 'dataset', *IMAGES}
+    sizes = {
+        'conv': {'filters', 'kernel_size', 'code_size', 'batch_size', 'epochs', 'beta', 'phases'},
+        'lstm': {'hidden', 'future', 'order', 'loss', 'learning_rate', 'phases'},
+    }
+    found = {}
+    for name, experiment in inst.EXPERIMENTS.items():
+        if '20' in name and name.endswith(('_scratch', '_adam', '_clean', '_random')):
+            continue  # a paper's experiment with another number in a field
+        left_out = words | sizes.get(experiment.network, set())
+        kept = {n: v for n, v in experiment.resolved().items() if n not in left_out}
+        found.setdefault(json.dumps(kept), name)
+    return list(found.values())
+
+
+@pytest.mark.parametrize('name', different())
+def test_every_experiment_runs_end_to_end(main, tmp_path, parents, digits, monkeypatch, name):
+    """Figures are made, but not written: another test opens one of each kind."""
+    from reports import figures
+
+    drawn = set()
+    monkeypatch.setattr(figures, 'save', lambda figure, file: drawn.add(file.stem))
+    experiment = inst.EXPERIMENTS[name]
+    data = [] if experiment.dataset == 'iris' else [f'--array={digits}']
+    shrunk = [*SHORT] if experiment.epochs else []
+    shrunk += ['--set', 'finetune_epochs=1'] if experiment.finetune_epochs else []
+    shrunk += ['--set', 'steps_per_epoch=3']
+    if experiment.network == 'conv' and not experiment.parent:
+        shrunk += ['--set=filters=' + ','.join('4' for _ in experiment.filters)]
+        shrunk += ['--set=code_size=16'] if experiment.code_size else []
+    shrunk += ['--set=joint_epochs=1'] if experiment.joint_epochs else []
+    shrunk += ['--set=importance_samples=9'] if experiment.importance_samples else []
+    if experiment.parent:
+        shrunk += ['--set=parent.epochs=1', '--set=parent.steps_per_epoch=3']
+        if experiment.parent.network == 'conv':
+            shrunk += ['--set=parent.filters=4,4,4,4', '--set=parent.code_size=16']
+    known = set(parents.iterdir())
+    flags = (f'--experiment={name}', *data, *shrunk, f'--run_dir={tmp_path}/run')
+    code, out, err = main(*flags, runs=parents)
+    assert code == 0, err
+    results = results_of(tmp_path / 'run')
+    assert results['experiment'] == name
+    assert np.isfinite(list(results['metrics'].values())).all()
+    if experiment.parent:
+        trained_first = set(parents.iterdir()) != known
+        assert 'sha256' in out and ('training it first' in out) == trained_first
+    else:
+        assert drawn == figures_of(experiment)
+        assert ('test/separation' in results['metrics']) == (
+            experiment.dataset != 'iris' and experiment.network != 'memory'
+        )
+
+
+@pytest.mark.parametrize('name', ['vae_2d', 'phasewise_classifier'])
+def test_figures_are_pictures_with_something_on_them(main, tmp_path, name):
+    """Between them, these two have every figure of a run but iris's plane."""
+    code, _, err = main(f'--experiment={name}', DIGITS, *SHORT, f'--run_dir={tmp_path}/run')
+    assert code == 0, err
+    files = list((tmp_path / 'run/figures').iterdir())
+    assert {file.stem for file in files} == figures_of(inst.EXPERIMENTS[name])
+    for file in files:
+        with Image.open(file) as image:
+            assert min(image.size) > 150 and np.asarray(image.convert('L')).std() > 5
+    metrics = results_of(tmp_path / 'run')['metrics']
+    assert metrics['test/separation_pixels'] == pytest.approx(0.93, abs=0.01)
+    assert 0.2 < metrics['test/separation'] < 1 and 0.2 < metrics['test/separation_pca'] < 1
+
+
+def test_iris_linear_finds_the_plane_of_pca_for_ten_seeds(main, tmp_path):
+    code, out, _ = main('--experiment=iris_linear', '--seeds=10')
+    assert code == 0 and 'seeds: 10' in out
+    (point,) = results_of(tmp_path / 'runs/iris_linear/iris-seeds0..9')['points']
+    metrics = point['metrics']
+    unexplained = 1 - 0.9580  # of a variance of 1: the data are standardised
+    assert metrics['test/pca_mse']['mean'] == pytest.approx(unexplained, rel=1e-3)
+    assert len(metrics['test/mse']['values']) == 10
+    assert metrics['test/mse']['most'] <= 1.01 * metrics['test/pca_mse']['mean']
+    assert metrics['pca_angle_degrees']['most'] < 1
+
+
+def test_metrics_csv_has_a_row_a_phase_and_epoch(main, tmp_path):
+    main('--experiment=phasewise', DIGITS, '--set', 'epochs=2')
+    with open(tmp_path / 'runs/phasewise/mnist5k-seed0-epochs=2/metrics.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:5] == ['phase', 'epoch', 'step', 'seconds', 'examples_per_second']
+    positions = [(row['phase'], int(row['epoch']), int(row['step'])) for row in rows]
+    assert positions == [
+        ('phase1', 1, 27),
+        ('phase1', 2, 54),
+        ('phase2', 1, 81),
+        ('phase2', 2, 108),
+    ]
+    assert float(rows[0]['train/phase1/mse']) > float(rows[1]['train/phase1/mse']) > 0
+    (events,) = (tmp_path / 'runs/phasewise/mnist5k-seed0-epochs=2/tb').iterdir()
+    logged = {
+        (value.tag, event.step): value.simple_value
+        for event in tf.train.summary_iterator(str(events))
+        for value in event.summary.value
+    }
+    found = logged['validation/phase2/mse', 108]
+    assert found == pytest.approx(float(rows[3]['validation/phase2/mse']), rel=1e-6)
+
+
+def test_a_finished_run_is_shown_and_not_trained(main, tmp_path):
+    flags = ('--experiment=tied', DIGITS, *SHORT)
+    main(*flags)
+    folder = tmp_path / 'runs/tied/mnist5k-seed0-epochs=1'
+    before = (folder / 'model.index').stat().st_mtime_ns
+    code, out, _ = main(*flags)
+    assert code == 0 and 'finished before' in out and 'mse' in out
+    assert (folder / 'model.index').stat().st_mtime_ns == before
+    main(*flags, '--restart')
+    assert (folder / 'model.index').stat().st_mtime_ns > before
+
+
+def test_another_configuration_in_the_same_folder_is_refused_with_the_difference(main, tmp_path):
+    flags = ('--experiment=tied', DIGITS, *SHORT, f'--run_dir={tmp_path}/run')
+    main(*flags)
+    code, _, err = main(*flags, '--set', 'l2=0.01', '--seed=3')
+    assert code == 2 and len(err.splitlines()) == 1
+    assert 'l2 was 0.0001, now 0.01' in err and 'seed was 0, now 3' in err and '--restart' in err
+
+
+def test_more_epochs_go_on_from_a_finished_run_and_equal_them_at_once(main, tmp_path):
+    flags = ('--experiment=tied', DIGITS, '--set', 'schedule=constant')
+    main(*flags, '--set', 'epochs=2')
+    code, out, _ = main(*flags, '--set', 'epochs=4')
+    assert code == 0 and 'goes on from' in out and 'resumes after update 54' in out
+    main(*flags, '--set', 'epochs=4', runs=tmp_path / 'fresh')
+    name = 'tied/mnist5k-seed0-epochs=4-schedule=constant'
+    one, other = (weights_of(tmp_path / root / name) for root in ('runs', 'fresh'))
+    for key in other:
+        np.testing.assert_array_equal(one[key], other[key])
+
+
+def test_two_runs_are_equal_bit_for_bit(main, tmp_path, digits):
+    for root in ('a', 'b'):
+        flags = ('--set', 'finetune_epochs=1', '--set', 'finetune_corruption=0.3')
+        data = f'--array={digits}'
+        main('--experiment=phasewise_finetune', data, *SHORT, *flags, runs=tmp_path / root)
+    (one,), (other,) = ((tmp_path / r / 'phasewise_finetune').iterdir() for r in ('a', 'b'))
+    values = weights_of(other)
+    assert 'head/logits/kernel' in values
+    for name, value in weights_of(one).items():
+        np.testing.assert_array_equal(value, values[name])
+
+
+def test_a_greedy_start_is_followed_by_all_layers_together(main, tmp_path, digits, monkeypatch):
+    monkeypatch.setattr(drawing, 'draw', lambda *_: None)
+    flags = ('--experiment=phasewise', '--set=hidden=30,15', f'--array={digits}', '--set=epochs=1')
+    errors = []
+    for epochs in (0, 3):
+        together = (f'--set=joint_epochs={epochs}', *['--set=joint_learning_rate=0.01'][:epochs])
+        code, _, err = main(*flags, *together, runs=tmp_path / f'{epochs}')
+        assert code == 0, err
+        (file,) = tmp_path.glob(f'{epochs}/*/*/results.json')
+        errors.append(results_of(file.parent)['metrics']['test/mse'])
+    assert errors[1] < errors[0]
+    assert (file.parent / 'metrics.csv').read_text().count('\njoint,') == 3
+
+
+def test_seeds_write_mean_and_spread(main, tmp_path):
+    code, out, _ = main('--experiment=tied', DIGITS, *SHORT, '--seeds=2')
+    assert code == 0 and 'seeds: 2' in out
+    folder = tmp_path / 'runs/tied/mnist5k-seeds0..1-epochs=1'
+    (point,) = results_of(folder)['points']
+    spread = point['metrics']['test/mse']
+    singles = [
+        results_of(tmp_path / f'runs/tied/mnist5k-seed{seed}-epochs=1')['metrics']['test/mse']
+        for seed in (0, 1)
+    ]
+    assert spread['values'] == singles and singles[0] != singles[1]
+    assert spread['mean'] == pytest.approx(np.mean(singles))
+    assert spread['deviation'] == pytest.approx(np.std(singles, ddof=1))
+    half = 12.706 * spread['deviation'] / 2**0.5  # Student's t of one degree of freedom
+    assert spread['interval'] == pytest.approx(
+        [spread['mean'] - half, spread['mean'] + half], rel=1e-3
+    )
+    assert (folder / 'figures/study.png').stat().st_size > 0
+
+
+def test_a_users_own_array_is_trained_on_and_named_by_its_content(main, tmp_path):
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 300)
+    x = (generator.normal(0, 0.3, (300, 12)) + np.eye(3)[labels].repeat(4, axis=1)).astype('f4')
+    np.savez(tmp_path / 'mine.npz', x=x, y=np.array(['red', 'green', 'blue'])[labels])
+    small = ('--set', 'epochs=30', '--set', 'batch_size=32')
+    code, _, err = main('--experiment=phasewise_classifier', f'--array={tmp_path}/mine.npz', *small)
+    assert code == 0, err
+    (folder,) = (tmp_path / 'runs/phasewise_classifier').iterdir()
+    assert folder.name.startswith('array:mine-')
+    assert results_of(folder)['metrics']['test/accuracy'] > 0.9
+    assert json.loads((folder / 'config.json').read_text())['data']['classes'] == [
+        'blue',
+        'green',
+        'red',
+    ]
+    code, out, err = main(
+        '--experiment=phasewise_classifier',
+        '--mode=predict',
+        f'--array={tmp_path}/mine.npz',
+        f'--run_dir={folder}',
+    )
+    assert code == 0, err
+    with open(folder / 'predictions-mine.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ['file', 'label', 'probability']
+    named = np.array(['red', 'green', 'blue'])[labels]
+    assert np.mean([row['label'] == name for row, name in zip(rows, named, strict=True)]) > 0.9
+
+
+def test_colour_pictures_of_ones_own_are_drawn(main, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (60, 5, 7, 3), np.uint8)
+    np.savez(tmp_path / 'colour.npz', x=x)
+    flags = ('--set', 'hidden=20,10', '--set', 'epochs=2')
+    code, _, err = main('--experiment=phasewise', f'--array={tmp_path}/colour.npz', *flags)
+    assert code == 0, err
+    (folder,) = (tmp_path / 'runs/phasewise').iterdir()
+    figures = {file.stem for file in (folder / 'figures').iterdir()}
+    assert figures == figures_of(inst.phasewise)
+
+
+def test_a_bernoulli_likelihood_wants_values_from_0_to_1(main):
+    code, _, err = main('--experiment=vae', '--dataset=iris')
+    assert code == 3 and len(err.splitlines()) == 1
+    assert 'iris: has values from' in err and 'loss=gaussian' in err
+    gaussian = (
+        '--set',
+        'loss=gaussian',
+        '--set',
+        'output_activation=linear',
+        '--set',
+        'hidden=8,2',
+    )
+    code, _, err = main('--experiment=vae', '--dataset=iris', *gaussian, *SHORT)
+    assert code == 0, err
+
+
+def test_a_memory_stores_what_it_is_shown(main, tmp_path):
+    flags = ('--experiment=memory_onehot', DIGITS, '--set', 'pictures=8', '--set', 'epochs=4')
+    code, _, err = main(*flags, f'--run_dir={tmp_path}/run')
+    assert code == 0, err
+    assert results_of(tmp_path / 'run')['metrics']['train/mse'] < 0.01
+    code, _, err = main('--experiment=memory_onehot', '--dataset=iris')
+    assert code == 2 and 'holds no pictures' in err
+
+
+def test_bfloat16_trains_and_is_named(main, tmp_path):
+    code, _, err = main('--experiment=tied', DIGITS, *SHORT, '--precision=bfloat16')
+    assert code == 0, err
+    main('--experiment=tied', DIGITS, *SHORT)
+    half, full = (
+        results_of(tmp_path / f'runs/tied/mnist5k-seed0{name}-epochs=1')['metrics']['test/mse']
+        for name in ('-bfloat16', '')
+    )
+    assert half == pytest.approx(full, rel=0.1) and half != full
+
+
+def test_a_run_with_patience_ends_early_and_keeps_its_best_epoch(main, digits, tmp_path):
+    code, out, err = main(
+        '--experiment=tied', f'--array={digits}', '--set=epochs=60', '--set=patience=3',
+        '--set=l2=0', '--set=learning_rate=0.03', '--set=schedule=constant',
+        f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 0, err
+    with open(tmp_path / 'run/metrics.csv', newline='') as file:
+        losses = [float(row['validation/mse']) for row in csv.DictReader(file)]
+    best = losses.index(min(losses)) + 1
+    assert len(losses) == best + 3 < 60 and f'keeps epoch {best}:' in out
+    found = results_of(tmp_path / 'run')['metrics']['validation/mse']
+    assert found == pytest.approx(min(losses), rel=1e-4) and found < losses[-1]
+
+
+def test_patience_needs_validation_examples(main, tmp_path):
+    code, _, err = main('--experiment=iris_linear', '--set=patience=3', f'--runs={tmp_path}')
+    assert code == 2 and 'patience=3: needs validation examples' in err

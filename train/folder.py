@@ -1,0 +1,239 @@
+"""A run's folder: its place and name, its lock, its configuration and environment."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from filelock import FileLock, Timeout
+
+import dataset
+from command_line import changed, same_parent
+from inputs.spec import Spec
+from networks import session as sessions
+from parameters import Experiment, restore
+from system import disk
+from system.errors import DataError, RunInUse, UsageError
+
+_UNCOMPARED = ('description', 'source', 'phases')  # words, and what follows from the fields
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run reads and writes, and whether it begins again."""
+
+    runs: Path = Path('runs')
+    data_dir: Path = Path('data')
+    run_dir: Path | None = None
+    restart: bool = False
+    verify: bool = False
+    checkpoint_seconds: float = 0.0
+    figures: bool = True  # whether runs draw; --mode=evaluate does so afterwards
+    tune: bool = False  # scored on validation examples, in folders of their own; nothing is drawn
+
+    @property
+    def root(self) -> Path:
+        """Where run folders are made."""
+        return self.runs / 'tuning' if self.tune else self.runs
+
+    def folder(self, experiment: Experiment, base: Experiment) -> Path:
+        """Returns the run's folder; `base` is the experiment as it stands in the catalogue."""
+        if self.run_dir:
+            return self.run_dir
+        key = dataset.key_of(experiment)
+        return self.root / experiment.name / name_of(experiment, key, base)
+
+    def drawing(self, wanted: bool) -> Place:
+        """Returns the place for a run that draws, where any does, only if that is wanted."""
+        return dataclasses.replace(self, figures=self.figures and wanted)
+
+    def of_parent(self) -> Place:
+        """Returns the place for a parent: its own folder, never begun again."""
+        return dataclasses.replace(self, run_dir=None, restart=False)
+
+
+def name_of(experiment: Experiment, key: str, base: Experiment) -> str:
+    """Returns the run folder's name: data, seed, precision and what differs from the catalogue."""
+    parts = [f'{key}-seed{experiment.seed}']
+    if experiment.precision != 'float32':
+        parts.append(experiment.precision)
+    if experiment.parent != base.parent and not same_parent(experiment, base):
+        parts.append(f'parent={hashlib.sha256(str(experiment.parent).encode()).hexdigest()[:8]}')
+    parts += [f'{name}={value}' for name, value in changed(experiment, base).items()]
+    return '-'.join(parts).replace('/', '_')
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Makes the folder, holds its lock, and removes what an interrupted write left there.
+
+    Raises RunInUse, or UsageError where the folder cannot be written.
+    """
+    lock = FileLock(folder / '.lock', timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise RunInUse(f'{folder}: another process is running there') from None
+    except OSError as error:
+        raise UsageError(
+            f'{folder}: the run folder cannot be written ({error.strerror}); name another with '
+            '--runs or --run_dir'
+        ) from None
+    try:
+        for part in ('', 'checkpoints', 'cache', 'figures'):
+            disk.tidy(folder / part)
+        yield
+    finally:
+        lock.release()
+
+
+def restart(folder: Path) -> None:
+    """Empties a run's folder of all that a run writes."""
+    for name in ('checkpoints', 'cache', 'figures', 'tb', 'saved_model'):
+        disk.remove(folder / name)
+    for pattern in ('*.json', 'metrics.csv', 'model.*', 'predictions-*.csv', 'report.html'):
+        for file in folder.glob(pattern):
+            file.unlink()
+
+
+def read_json(file: Path) -> Any:
+    """Returns the file's content, or None where there is no file; raises DataError for damage."""
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        raise DataError(f'{file}: damaged; --restart begins again') from None
+
+
+def settle(folder: Path, config: dict[str, Any]) -> None:
+    """Records what this folder's run is, or checks that it is the same.
+
+    A run may go on with more epochs where that equals having asked for them at once. Raises
+    UsageError that shows every difference.
+    """
+    saved = read_json(folder / 'config.json') or {}
+    differences = _differences(saved, config)
+    if differences and _extends(differences, config):
+        (folder / 'results.json').unlink(missing_ok=True)
+    elif differences:
+        shown = '; '.join(f'{n} was {_short(o)}, now {_short(w)}' for n, o, w in differences)
+        raise UsageError(
+            f'{folder}: holds a run of another configuration ({shown}); '
+            '--restart begins again, --run_dir names another folder'
+        )
+    if differences or config.keys() - saved.keys():
+        disk.write_json(folder / 'config.json', saved | config)
+
+
+def _differences(saved: Any, asked: Any, name: str = '') -> list[tuple[str, Any, Any]]:
+    """Lists (dotted name, saved, asked) where two JSON values differ, of what both of them have."""
+    if isinstance(saved, dict) and isinstance(asked, dict):
+        return [
+            found
+            for key in sorted(saved.keys() & asked.keys())
+            if key not in _UNCOMPARED
+            for found in _differences(saved[key], asked[key], f'{name}.{key}' if name else key)
+        ]
+    return [] if saved == asked else [(name.removeprefix('experiment.'), saved, asked)]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
+
+
+def _extends(differences: list[tuple[str, Any, Any]], config: dict[str, Any]) -> bool:
+    """Whether only the epochs grew, in a run that is the same however it is cut."""
+    experiment = config['experiment']
+    (name, old, new), *others = differences
+    exact = experiment['schedule'] == 'constant' and len(experiment['phases']) == 1
+    exact = exact and not experiment.get('patience')
+    return name == 'epochs' and not others and new > old and exact
+
+
+def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
+    """Copies the longest finished run beside `folder` that this one only continues; returns it."""
+    if (folder / 'config.json').exists():
+        return None
+    found = []
+    for file in folder.parent.glob('*/results.json'):
+        with contextlib.suppress(DataError):  # a damaged neighbour is no fault of this run
+            saved = read_json(file.with_name('config.json')) or {}
+            differences = _differences(saved, config)
+            if differences and _extends(differences, config):
+                found.append((saved['experiment']['epochs'], file.parent))
+    if not found:
+        return None
+    _, sibling = max(found)
+    shutil.copytree(sibling / 'checkpoints', folder / 'checkpoints', dirs_exist_ok=True)
+    shutil.copy(sibling / 'metrics.csv', folder / 'metrics.csv')
+    return sibling
+
+
+def environment(precision: str) -> dict[str, Any]:
+    """Returns what a run's last bits depend on besides its configuration."""
+    return {
+        'python': platform.python_version(),
+        'tensorflow': tf.__version__,
+        'numpy': np.__version__,
+        'machine': platform.machine(),
+        'cpus': len(os.sched_getaffinity(0))
+        if hasattr(os, 'sched_getaffinity')
+        else os.cpu_count(),
+        'precision': precision,
+    }
+
+
+def configuration(folder: Path) -> tuple[Experiment, Spec]:
+    """Returns what a finished run is, and of which data, from its config.json.
+
+    Raises UsageError where there is no finished run, DataError where that file is not one of ours.
+    """
+    file = folder / 'config.json'
+    config = read_json(file)
+    if not config or not (folder / 'results.json').is_file():
+        raise UsageError(
+            f'{folder}: no finished run there; train it first (without --mode=...), or name '
+            'another with --run_dir'
+        )
+    try:
+        experiment, data = restore(config['experiment']), config['data']
+        sizes = {name: tuple(data.get(name, ())) for name in ('shape', 'picture', 'frame')}
+        classes = tuple(data['classes'])
+        if not all(type(n) is int and 0 < n < 1 << 31 for size in sizes.values() for n in size):
+            raise ValueError('a shape that is none')
+        if not sizes['shape'] or not all(isinstance(name, str) for name in classes):
+            raise ValueError('no shape, or classes that are no names')
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:
+        reason = str(error) if isinstance(error, UsageError) else type(error).__name__
+        raise DataError(f'{file}: not the configuration of a run ({reason})') from None
+    one_hot = experiment.layout == 'one-hot'
+    return experiment, Spec(**sizes, classes=classes, future=experiment.future, one_hot=one_hot)
+
+
+def settle_environment(folder: Path, experiment: Experiment) -> None:
+    """Records what the last bits depend on; warns where a resumed run finds something else."""
+    now = environment(experiment.precision)
+    before = read_json(folder / 'environment.json') or now
+    changed = [
+        f'{name} {before.get(name)} -> {now[name]}' for name in now if now[name] != before.get(name)
+    ]
+    if changed and (folder / 'checkpoints').exists():
+        print(f'warning: resumed elsewhere, last bits may differ: {", ".join(changed)}')
+    disk.write_json(folder / 'environment.json', now)
+    if experiment.precision == 'bfloat16' and not sessions.has_bfloat16():
+        print('warning: this CPU has no bfloat16 instructions; expect it to be slower than float32')

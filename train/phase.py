@@ -1,0 +1,153 @@
+"""One phase of a run: its updates, its validation, and of a patient one the best epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import tensorflow.compat.v1 as tf
+
+from evaluation.scores import Evaluation
+from inputs.rows import Rows
+from model import Network
+from parameters import Experiment, Noise, Phase
+from reports import screen
+from system.interrupts import Interrupts
+from train import loop, updates
+from train.checkpoints import Checkpoints, State
+from train.logs import Log
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the phases of a run have in common."""
+
+    experiment: Experiment
+    network: Network
+    checkpoints: Checkpoints
+    interrupts: Interrupts
+    log: Log
+    watched: bool  # every loss and gradient, at each step
+
+
+class Training:
+    """A phase being trained from wherever `state` says; what the loop calls its course."""
+
+    def __init__(self, shared: Shared, phase: Phase, rows: Mapping[str, Rows | None], state: State):
+        """Builds its updates over rows['train'], and what validates on rows['validation']."""
+        network, experiment = shared.network, shared.experiment
+        self._shared, self._phase, self._state = shared, phase, state
+        self._held_out = rows['validation']
+        self.name, self.patience = phase.name, experiment.patience
+        self._updates = updates.build(
+            experiment,
+            phase,
+            rows['train'],
+            network.spec.picture,
+            network.tower(phase.reads),
+            watched=shared.watched,
+        )
+        self._validation = self._evaluation()
+        self._updates.initialize(network.session)
+        saved = [*network.variables, *self._updates.slots]
+        self._best = None
+        if self.patience:
+            self._best = Best(network.variables, phase.name)
+            self._best.initialize(network.session)
+            saved += self._best.copies
+        self._saver = tf.train.Saver(saved)
+        shared.checkpoints.expect(saved)
+        if state.step:
+            shared.checkpoints.restore(network.session, self._saver)
+
+    def _evaluation(self) -> Evaluation:
+        """Returns what scores the phase's losses, of a classifier its accuracy too."""
+        experiment, phase = self._shared.experiment, self._phase
+        names = [term.name for term in phase.losses]
+        names += ['accuracy'] if experiment.classifies else []
+        # A denoiser is validated as it trains, a classifier on clean inputs.
+        noise = Noise() if experiment.parent else phase.corruption
+        with tf.name_scope(f'{phase.name}/validation'):
+            return Evaluation(
+                self._shared.network, {n: n for n in names}, reads=phase.reads, noise=noise
+            )
+
+    def train(self) -> None:
+        """Trains the phase to its end, and says on the screen what came of it."""
+        session, state = self._shared.network.session, self._state
+        loop.train(session, self._updates, state, self)
+        if self._best:
+            self._best.take(session)
+        state.over = True
+        self._save()
+        self._updates.release(session)
+        rows, examples = self._shared.log.rows, self._updates.length.examples
+        print(screen.phase(self._phase, rows, state.step, examples))
+        if self._best:
+            print(f'{"":10}keeps epoch {state.best_epoch}: validation loss {state.best:.5g}')
+        self._shared.interrupts.check()
+
+    def end_epoch(self, epoch: int, speed: float, means: dict[str, float]) -> dict[str, float]:
+        """Validates, keeps the best weights, logs; returns the losses."""
+        state = self._state
+        shown = {f'train/{name}': value for name, value in means.items()}
+        if self._held_out is not None:
+            scored = self._validation.mean(self._held_out)
+            shown |= {f'validation/{name}': value for name, value in scored.items()}
+            loss = sum(term.weight * scored[term.name] for term in self._phase.losses)
+            if self._best and (state.best is None or loss < state.best):
+                self._best.keep(self._shared.network.session)
+                state.best, state.best_epoch = loss, epoch
+        self._shared.log.epoch(
+            phase=self.name,
+            epoch=epoch,
+            step=state.updates,
+            seconds=state.seconds,
+            examples_per_second=speed,
+            scores=shown,
+        )
+        return shown
+
+    def end_call(self) -> None:
+        """Saves where that is due; after a signal it saves and raises Interrupted."""
+        if self._shared.interrupts.pending or self._shared.checkpoints.due():
+            self._save()
+            self._shared.interrupts.check()
+
+    def _save(self) -> None:
+        self._shared.checkpoints.save(self._shared.network.session, self._saver, self._state)
+
+
+class Best:
+    """Copies of variables as they were after the best epoch, saved in checkpoints beside them."""
+
+    def __init__(self, variables: Sequence[tf.Variable], scope: str):
+        """Makes a copy of each on the current graph, named under `scope`."""
+        self.copies = [
+            tf.get_variable(
+                f'{scope}/best/{variable.op.name}',
+                variable.shape,
+                variable.dtype.base_dtype,
+                initializer=tf.zeros_initializer(),
+                trainable=False,
+                use_resource=True,
+                collections=[tf.GraphKeys.LOCAL_VARIABLES],
+            )
+            for variable in variables
+        ]
+        pairs = list(zip(self.copies, variables, strict=True))
+        self._start = [copy.initializer for copy in self.copies]
+        self._keep = [copy.assign(variable.read_value()) for copy, variable in pairs]
+        self._take = [variable.assign(copy.read_value()) for copy, variable in pairs]
+
+    def initialize(self, session: tf.Session) -> None:
+        """Sets the copies to zero."""
+        session.run(self._start)
+
+    def keep(self, session: tf.Session) -> None:
+        """Copies the variables as they are."""
+        session.run(self._keep)
+
+    def take(self, session: tf.Session) -> None:
+        """Sets the variables to what was kept."""
+        session.run(self._take)

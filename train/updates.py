@@ -1,0 +1,241 @@
+"""A phase's updates: losses, gradients, the optimizer's step, in a loop of the graph itself.
+
+A step's batch and its random numbers depend on (seed, phase, step) alone.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import model
+from inputs.rows import Rows
+from networks import layers, pairs
+from networks import session as sessions
+from networks.endpoints import Batch
+from networks.layers import Mode
+from parameters import Experiment, Phase, Term
+from train import feeding
+
+_MOMENTUM = 0.9
+
+OPTIMIZERS: dict[str, Callable[[tf.Tensor, str], tf.train.Optimizer]] = {  # of (rate, name)
+    'adam': lambda rate, name: tf.train.AdamOptimizer(rate, name=name),
+    'momentum': lambda rate, name: tf.train.MomentumOptimizer(rate, _MOMENTUM, name=name),
+    'sgd': lambda rate, name: tf.train.GradientDescentOptimizer(rate, name=name),
+}
+
+
+def _constant(rate: float, step: tf.Tensor, steps: int) -> tf.Tensor:
+    return tf.constant(rate, tf.float32)
+
+
+def _cosine(rate: float, step: tf.Tensor, steps: int) -> tf.Tensor:
+    progress = tf.cast(step, tf.float32) / steps
+    return rate * 0.5 * (1.0 + tf.cos(math.pi * progress))
+
+
+SCHEDULES: dict[str, Callable[[float, tf.Tensor, int], tf.Tensor]] = {  # of (rate, step, steps)
+    'constant': _constant,
+    'cosine': _cosine,
+}
+
+
+class Updates(NamedTuple):
+    """A phase's updates on the current graph, and how many of them there are."""
+
+    terms: tuple[str, ...]  # names of the losses in `sums`
+    length: feeding.Length
+    first: tf.Tensor  # feeds: run the steps first..last - 1,
+    last: tf.Tensor
+    sums_before: tf.Tensor  # adding to these
+    sums: tf.Tensor  # the losses, summed over examples, float64
+    health: tf.Tensor  # a number that is finite as long as all gradients were
+    last_step: tf.Variable  # the last one applied
+    begin: Callable[[tf.Session, int, int], None]  # (session, epoch, step within it)
+    data: dict[tf.Variable, np.ndarray]  # what must be set before the first step
+    slots: list[tf.Variable]
+    rows: Rows  # which may fail to be read, from disk
+    trained: tuple[str, ...]  # names of the variables it moves
+
+    def initialize(self, session: tf.Session) -> None:
+        """Puts the data into the graph and zeroes the optimizer's slots."""
+        for variable, value in self.data.items():
+            sessions.assign(session, variable, value)
+        session.run([variable.initializer for variable in self.slots])
+
+    def release(self, session: tf.Session) -> None:
+        """Frees the data's memory."""
+        session.run([tf.raw_ops.DestroyResourceOp(resource=v.handle) for v in self.data])
+
+
+def build(
+    experiment: Experiment,
+    phase: Phase,
+    rows: Rows,
+    picture: tuple[int, ...],
+    tower: model.Tower,
+    *,
+    watched: bool = False,
+) -> Updates:
+    """Builds the updates of one phase over `rows`, which hold what the phase reads.
+
+    `picture` is the shape of an example as it is drawn, if it is one. Where they are `watched`, a
+    loss or gradient that is not finite is named, and moves nothing: this reads every gradient once
+    more. Raises ValueError where the phase's pattern matches no variable that its losses move.
+    """
+    length = feeding.length_of(experiment, phase, len(rows))
+    key = zlib.crc32(f'{experiment.seed}:{phase.name}'.encode())
+    data: dict[tf.Variable, np.ndarray] = {}
+    with tf.name_scope(phase.name):
+        last_step = feeding.held(f'{phase.name}/last_step', np.int64(-1), data)
+        feed = feeding.feed_of(rows, length, key, phase.name, data)
+        body = _Body(experiment, phase, length, key, feed.fetch, picture, tower, watched, last_step)
+        first = tf.placeholder(tf.int64, [], 'first')
+        last = tf.placeholder(tf.int64, [], 'last')
+        sums_before = tf.placeholder(tf.float64, [len(phase.losses)], 'sums_before')
+        _, sums = tf.while_loop(
+            lambda step, _: step < last,
+            body,
+            [first, sums_before],
+            parallel_iterations=1,  # a step begins when the one before it is applied
+            back_prop=False,
+        )
+        with tf.control_dependencies([sums]):
+            health = _health(body.optimizer, body.moved)
+    return Updates(
+        terms=tuple(term.name for term in phase.losses),
+        length=length,
+        first=first,
+        last=last,
+        sums_before=sums_before,
+        sums=sums,
+        health=health,
+        last_step=last_step,
+        begin=feed.begin,
+        data=data,
+        slots=body.optimizer.variables(),
+        rows=rows,
+        trained=tuple(v.op.name for v in body.moved),
+    )
+
+
+class _Body:
+    """The loop's body: one update. It keeps what it made, which is read after the loop."""
+
+    optimizer: tf.train.Optimizer
+    moved: list[tf.Variable]
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        phase: Phase,
+        length: feeding.Length,
+        key: int,
+        fetch: Callable[[tf.Tensor], Batch],
+        picture: tuple[int, ...],
+        tower: model.Tower,
+        watched: bool,
+        last_step: tf.Variable,
+    ):
+        self._experiment, self._phase, self._length, self._key = experiment, phase, length, key
+        self._fetch, self._picture, self._tower = fetch, picture, tower
+        self._watched, self._last_step = watched, last_step
+
+    def __call__(self, step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Makes the update `step`; returns the next one, and the sums of the losses so far."""
+        phase, per_epoch = self._phase, self._length.steps_per_epoch
+        seed = tf.stack([tf.constant(self._key, tf.int64), step])
+        batch = self._disturbed(self._fetch(step), seed)
+        mode = Mode(True, seed, statistics={})
+        endpoints = self._tower(batch, mode)
+        means = [tf.reduce_mean(endpoints.losses[term.name]()) for term in phase.losses]
+        weights = [_weight(term, step, per_epoch) for term in phase.losses]
+        loss = tf.add_n([w * m for w, m in zip(weights, means, strict=True)])
+        applied = self._applied(loss, step)
+        applied += follow(mode.statistics, phase.trainable, step)
+        with tf.control_dependencies(applied):
+            noted = self._last_step.assign(step)
+        with tf.control_dependencies([*applied, noted]):
+            count = tf.cast(tf.shape(batch.inputs)[0], tf.float64)
+            return step + 1, sums + count * tf.cast(tf.stack(means), tf.float64)
+
+    def _disturbed(self, batch: Batch, seed: tf.Tensor) -> Batch:
+        """Returns the batch, augmented, drawn black or white, and corrupted, as is asked."""
+        experiment, (x, target) = self._experiment, batch[:2]
+        if self._phase.reads == 'X' and (experiment.flip or experiment.crop):
+            target = x = layers.augment(x, self._picture, experiment.flip, experiment.crop, seed)
+        if experiment.binarize:
+            target = x = layers.binarize(x, seed)
+        x = layers.corrupt(x, self._phase.corruption, seed)
+        return batch._replace(inputs=x, target=target)
+
+    def _applied(self, loss: tf.Tensor, step: tf.Tensor) -> list[tf.Operation]:
+        """Moves the phase's variables down the gradients of the loss."""
+        experiment, phase = self._experiment, self._phase
+        variables = model.variables(tf.get_default_graph(), phase.trainable, trainable=True)
+        gradients = tf.gradients(loss, variables)
+        checks = _checks(loss, gradients, variables) if self._watched else []
+        if experiment.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, experiment.clip_norm)
+        pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        if not pairs:
+            raise ValueError(f'{phase.name}: its losses move no variable of {phase.trainable!r}')
+        rate = phase.learning_rate or experiment.learning_rate
+        scheduled = SCHEDULES[experiment.schedule](rate, step, self._length.steps)
+        name = f'{phase.name}_{experiment.optimizer}'
+        self.optimizer = OPTIMIZERS[experiment.optimizer](scheduled, name)
+        self.moved = [variable for _, variable in pairs]
+        with tf.control_dependencies(checks):
+            return [self.optimizer.apply_gradients(pairs)]
+
+
+def _checks(
+    loss: tf.Tensor, gradients: list[tf.Tensor | None], variables: list[tf.Variable]
+) -> list[tf.Tensor]:
+    """Returns what fails, naming it, where the loss or a gradient is not finite."""
+    norms = {
+        f'gradient of {variable.op.name}': tf.nn.l2_loss(gradient)
+        for gradient, variable in zip(gradients, variables, strict=True)
+        if gradient is not None
+    }
+    return [tf.debugging.check_numerics(v, n) for n, v in ({'loss': loss} | norms).items()]
+
+
+def _health(optimizer: tf.train.Optimizer, variables: list[tf.Variable]) -> tf.Tensor:
+    """Returns a sum over what the gradients were added to: once one was not finite, nor is this.
+
+    That is the optimizer's last slot (of Adam the mean square), or where it has none the variables.
+    """
+    slots = optimizer.get_slot_names()
+    held = [optimizer.get_slot(v, slots[-1]) for v in variables] if slots else variables
+    return tf.add_n([tf.reduce_sum(variable.read_value()) for variable in held])
+
+
+def _weight(term: Term, step: tf.Tensor, steps_per_epoch: int) -> float | tf.Tensor:
+    """Returns the term's weight, which rises with each step of its warm-up."""
+    if not term.warmup:
+        return term.weight
+    return term.weight * tf.minimum(
+        1.0, tf.cast(step, tf.float32) / (term.warmup * steps_per_epoch)
+    )
+
+
+def follow(statistics: dict[str, tf.Tensor], trainable: str, step: tf.Tensor) -> list[tf.Operation]:
+    """Moves batch norm's averages, of the layers that are trained, towards a batch's.
+
+    The first steps of a phase move them faster, so that where they began is soon forgotten.
+    """
+    moved = []
+    done = tf.cast(step, tf.float32)
+    kept = tf.minimum(pairs.MOMENTUM, (1.0 + done) / (10.0 + done))
+    for variable in model.variables(tf.get_default_graph(), trainable):
+        if variable.op.name in statistics:
+            towards = statistics[variable.op.name] - variable.read_value()
+            moved.append(variable.assign_add((1.0 - kept) * towards))
+    return moved
