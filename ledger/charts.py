@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from ledger.claim import Claim
+from ledger.claim import Claim, metric_of
 from ledger.verdicts import Judgement
 
 _LOOKS = {  # verdict -> colour and marker: told apart without colours too
@@ -27,17 +27,17 @@ def margins(claim: Claim, judgement: Judgement) -> list[float]:
 
     An accuracy counts as its errors. Of values that have no quotient the list is empty.
     """
+    metric = metric_of(claim.metric)
     pairs = zip(judgement.measured['values'], judgement.bound['values'], strict=True)
     found = []
     for measured, bound in pairs:
-        larger = '>' in claim.relation
-        if 'accuracy' in claim.metric:
-            measured, bound, larger = 1 - measured, 1 - bound, not larger
-        if claim.relation == '=':
-            larger = False
+        wanted = {'>': 'greater', '<': 'less'}.get(claim.relation[0], metric.better)
+        sign = 1 if wanted == 'greater' else -1
+        if metric.is_accuracy:
+            measured, bound, sign = 1 - measured, 1 - bound, -sign
         if not (0 < measured < math.inf and 0 < bound < math.inf):
             return []
-        found.append(math.log(measured / bound) * (1 if larger else -1))
+        found.append(sign * math.log(measured / bound))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import inst
 from command_line import changed, command
-from ledger.claim import Claim
+from ledger.claim import Claim, metric_of
 from ledger.verdicts import Judgement
 from parameters import Experiment
 from reports import html as webpage
@@ -144,6 +144,6 @@ def shown(metric: str, spread: Mapping[str, Any]) -> str:
 
 
 def _number(metric: str, value: float) -> str:
-    if 'accuracy' in metric:
+    if metric_of(metric).is_accuracy:
         return f'{value:.2%}'
     return f'{value:,.0f}' if abs(value) >= 1e4 else f'{value:.4g}'

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.claim import Claim
+from ledger.claim import AT_EPOCH, UNTIL, Claim, metric_of
 from parameters import Experiment
 from studies.spread import spread
 
@@ -20,8 +19,6 @@ _RELATIONS: dict[str, Callable[[float, float], bool]] = {
     '>': operator.gt,
     '>=': operator.ge,
 }
-_AT = re.compile(r'(?P<name>\S+) at epoch (?P<at>\d+)')
-_UNTIL = re.compile(r'seconds until (?P<name>\S+) <= (?P<most>\S+)')
 _OPPOSITE = {'<': '>=', '<=': '>', '>': '<=', '>=': '<'}
 
 Results = Mapping[str, Any]
@@ -63,7 +60,8 @@ def _verdict(claim: Claim, measured: Sequence[float], bounds: Sequence[float]) -
     if claim.relation == '=':
         if min(ends) <= 0 <= max(ends):
             return 'holds'
-        return 'better' if (min(ends) > 0) == ('accuracy' in claim.metric) else 'fails'
+        beyond = 'greater' if min(ends) > 0 else 'less'
+        return 'better' if beyond == metric_of(claim.metric).better else 'fails'
     if all(_RELATIONS[claim.relation](end, 0.0) for end in ends):
         return 'holds'
     if all(_RELATIONS[_OPPOSITE[claim.relation]](end, 0.0) for end in ends):
@@ -81,11 +79,11 @@ def value_of(results: Results, metric: str) -> float:
     if ' / ' in metric:
         first, second = metric.split(' / ')
         return value_of(results, first) / value_of(results, second)
-    if found := _AT.fullmatch(metric):
+    if found := AT_EPOCH.fullmatch(metric):
         history = results['history']
         epochs = [*map(int, history['epoch'])]
         return float(history[found['name']][len(epochs) - 1 - epochs[::-1].index(int(found['at']))])
-    if found := _UNTIL.fullmatch(metric):
+    if found := UNTIL.fullmatch(metric):
         history = results['history']
         values = [*map(float, history[found['name']])]
         first = next((i for i, v in enumerate(values) if v <= float(found['most'])), None)

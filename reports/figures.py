@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from sklearn.decomposition import PCA
 
+from evaluation import metrics
 from system import disk
 
 SHOWN = 10  # pictures in a row
@@ -54,31 +55,17 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
                 drawn = [float(v) for v in values]
                 panel.plot(epochs, drawn, style, marker=marker, label=split)
                 lowest, highest = min(lowest, *drawn), max(highest, *drawn)
-        kind = term.rsplit('/', 1)[-1]
-        if kind != 'accuracy' and 0 < 3 * lowest < highest:
+        kind, metric = term.rsplit('/', 1)[-1], metrics.find(term)
+        if not metric.is_accuracy and 0 < 3 * lowest < highest:
             panel.set_yscale('log')
         panel.set(
             title=f'{phase}: {kind}',
             xlabel='epoch',
-            ylabel=_UNITS.get(kind.removeprefix('future_'), kind),
+            ylabel=metric.unit,
         )
         panel.grid(alpha=0.3, which='both')
         panel.legend()
     return figure
-
-
-_UNITS = {
-    'mse': 'mean squared error a feature',
-    'l2': 'penalty on the kernels',
-    'mae': 'mean absolute error a feature',
-    'cosine': '1 - cosine',
-    'psnr': 'peak signal-to-noise ratio (dB)',
-    'nll': '-log likelihood (nats an example)',
-    'kl': 'KL from N(0, I) (nats an example)',
-    'sparsity': 'KL from the target activation (nats)',
-    'cross_entropy': 'cross-entropy (nats an example)',
-    'accuracy': 'accuracy (fraction)',
-}
 
 
 def picture_rows(rows: Mapping[str, np.ndarray], picture: tuple[int, ...]) -> Figure:
@@ -104,7 +91,7 @@ def error_by_step(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
         for label, values in lines.items():
             style = '-' if label == 'network' else '--'
             panel.plot(range(1, len(values) + 1), values, style, label=label)
-        panel.set(title=title, xlabel='step', ylabel=_UNITS['mse'], ylim=(0, None))
+        panel.set(title=title, xlabel='step', ylabel=metrics.find('mse').unit, ylim=(0, None))
         panel.grid(alpha=0.3)
         panel.legend(fontsize=8)
     return figure

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from command_line import command
+from evaluation import metrics
 from parameters import RULES, Experiment
 from reports import html
 from reports.screen import scored
@@ -20,6 +21,7 @@ def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[
     """Writes the page of a finished run into its folder; `base` is the catalogue's experiment."""
     title = f'{experiment.name} on {results["dataset"]}, seed {experiment.seed}'
     splits, rows, others = scored(results['metrics'])
+    told = ('what it is', 'better')
     environment = json.loads((folder / 'environment.json').read_text())
     found = (
         f'{results["parameters"]:,} parameters, {results["updates"]:,} updates in '
@@ -40,8 +42,10 @@ def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[
         html.command(command(experiment, base)),
         html.heading('Scores'),
         html.paragraph(found),
-        html.table(('', *splits), rows),
-        html.table(('', 'value'), others) if others else '',
+        html.table(('', *splits, *told), [(*row, *_told(row[0])) for row in rows]),
+        html.table(('', 'value', *told), [(*row, *_told(row[0])) for row in others])
+        if others
+        else '',
         html.heading('Figures') if figures else '',
         *map(html.figure, figures),
         html.heading('Configuration'),
@@ -51,3 +55,9 @@ def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[
     ]
     with disk.whole(folder / NAME) as opened:
         opened.write(html.document(title, parts))
+
+
+def _told(name: str) -> tuple[str, str]:
+    """Says what a metric is, and which direction is better."""
+    metric = metrics.find(name)
+    return metric.unit, {'less': 'when less', 'greater': 'when greater', '': ''}[metric.better]

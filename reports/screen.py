@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from dataset import Rows
+from evaluation.metrics import SPLITS
+from inputs.rows import Rows
 from inputs.spec import Spec
 from parameters import Phase
-
-SPLITS = ('train', 'validation', 'test')
 
 
 def size(splits: Mapping[str, Rows], spec: Spec, variables: Sequence[tf.Variable]) -> str:

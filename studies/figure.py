@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from evaluation import metrics
 from studies.study import Study
 from system.rules import written
 
@@ -32,7 +33,7 @@ def draw(study: Study, points: Sequence[Mapping[str, Any]], title: str) -> Figur
             _against_field(panel, study, points, arms, name)
         else:
             _by_arm(panel, points, arms, name)
-        panel.set_ylabel(name)
+        panel.set_ylabel(f'{name}\n{metrics.find(name).unit}', fontsize=9)
         panel.grid(alpha=0.3)
     if study.trade_off:
         _trade_off(panels[len(names)], study, points)
@@ -96,6 +97,8 @@ def _trade_off(panel: Axes, study: Study, points: Sequence[Mapping[str, Any]]) -
         label = f'{value:g}' if isinstance(value, float) else written(value)
         panel.annotate(f'{study.over} {label}', pair, fontsize=8, xytext=(4, 4),
                        textcoords='offset points')  # fmt: skip
-    panel.set(xlabel=across, ylabel=up, title='trade-off')
+    panel.set(title='trade-off')
+    panel.set_xlabel(f'{across}: {metrics.find(across).unit}', fontsize=9)
+    panel.set_ylabel(f'{up}\n{metrics.find(up).unit}', fontsize=9)
     panel.margins(x=0.15)
     panel.grid(alpha=0.3)

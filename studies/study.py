@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from evaluation import metrics
 from parameters import Experiment
 
 
@@ -26,6 +27,10 @@ class Study:
     values: tuple[Any, ...] = ()
     metrics: tuple[str, ...] = ()  # printed and drawn; none: all
     trade_off: tuple[str, str] | None = None  # two metrics drawn against each other
+
+    def __post_init__(self):
+        for name in (*self.metrics, *(self.trade_off or ())):
+            metrics.find(name)  # raises KeyError for one that no run has
 
     def vary(self, **changes: Any) -> Study:
         """Returns the study with other values of `over`, or with all arms varied alike."""
