@@ -202,7 +202,7 @@ def train(*, describes: bool) -> None:
     if is_study(experiment) and FLAGS.run_dir:
         raise UsageError('--run_dir names one run; a study and --seeds write below --runs')
     if FLAGS.tune and given('figures') and FLAGS.figures:
-        raise UsageError('--figures: nothing is drawn with --tune')
+        raise UsageError('--figures has no effect with --tune, which draws none')
     with silent():
         from studies.run import run_study
         from train.run import run
@@ -247,7 +247,7 @@ def finished_run() -> tuple[Path, dict[str, str]]:
             raise UsageError(f'--mode={FLAGS.mode}: {base.name} is a study; name one run')
         return place().folder(chosen(base), base), {}
     saved = ['set', 'parent', 'precision']
-    saved += [] if FLAGS.mode == 'generate' else ['seed']  # which keys what is drawn there
+    saved += [] if FLAGS.mode == 'generate' else ['seed']  # which keys the sampled codes there
     saved += {'predict': ['dataset'], 'generate': ['dataset', 'array', 'images']}.get(
         FLAGS.mode, []
     )
@@ -255,7 +255,7 @@ def finished_run() -> tuple[Path, dict[str, str]]:
         if given(name):
             raise UsageError(f'--{name}: the configuration saved in --run_dir is used')
     if FLAGS.codes and given('seed'):
-        raise UsageError('--seed has no effect with --codes: nothing is drawn')
+        raise UsageError('--seed has no effect with --codes: nothing is sampled')
     folder = Path(FLAGS.run_dir)
     if FLAGS.experiment:
         with silent():

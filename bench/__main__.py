@@ -16,10 +16,10 @@ from typing import Any
 
 from absl import app, flags
 
-from bench import report
+from bench import page
 from bench.contenders import Task
 from bench.networks import NETWORKS, Contender
-from bench.report import Seconds
+from bench.page import Seconds
 
 FLAGS = flags.FLAGS
 _SLOW_ROUNDS = 2  # of bfloat16 where the CPU lacks it and takes several times as long
@@ -29,7 +29,7 @@ flags.DEFINE_integer('epochs', 3, 'Epochs a contender trains in a round.', lower
 flags.DEFINE_enum('dataset', 'mnist', ['mnist', 'mnist5k'], 'What is trained on.')
 flags.DEFINE_string('data_dir', 'data', 'Where data sets are found and records are kept.')
 flags.DEFINE_string('only', '', 'A pattern to be found in `network/contender`.')
-flags.DEFINE_string('output', 'bench/RESULTS.md', 'The report; figures are kept beside it (.json).')
+flags.DEFINE_string('output', 'bench/RESULTS.md', 'The page; figures are kept beside it (.json).')
 
 
 class Failed(Exception):
@@ -137,9 +137,9 @@ def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], 
     return measured
 
 
-def measure_all(task: Task, facts: dict[str, Any], file: Path) -> report.Results:
+def measure_all(task: Task, facts: dict[str, Any], file: Path) -> page.Results:
     """Measures what --only names and puts it in place of what `file` has of it; returns it all."""
-    results: report.Results = json.loads(file.read_text()) if file.is_file() else {}
+    results: page.Results = json.loads(file.read_text()) if file.is_file() else {}
     jobs = sum(len(due(n, r, facts)) for n in NETWORKS for r in range(rounds_of(n, facts) + 1))
     if not jobs:
         raise SystemExit(
@@ -176,7 +176,7 @@ def seconds_of_others() -> float:
 
 
 def main(arguments: list[str]) -> None:
-    """Prepares the data, measures, and prints and writes the report."""
+    """Prepares the data, measures, and prints and writes the page."""
     if arguments[1:]:
         raise app.UsageError(f'stray argument {arguments[1]!r}; flags are written --name=value')
     facts = {'rounds': FLAGS.rounds, 'epochs': FLAGS.epochs}
@@ -191,7 +191,7 @@ def main(arguments: list[str]) -> None:
                 raise SystemExit(f'error: {error}') from None
         kept = FLAGS.rounds if facts['bfloat16'] else min(FLAGS.rounds, _SLOW_ROUNDS)
         facts['bfloat16_rounds'] = kept
-        facts['provenance'] = report.provenance(facts)
+        facts['provenance'] = page.provenance(facts)
         if facts['dataset'] != FLAGS.dataset:
             print(
                 f'{FLAGS.dataset} is not to be had: trains on {facts["dataset"]}', file=sys.stderr
@@ -199,7 +199,7 @@ def main(arguments: list[str]) -> None:
         output = Path(FLAGS.output)
         task = task._replace(dataset=facts['dataset'])
         results = measure_all(task, facts, output.with_suffix('.json'))
-    text = report.render(results)
+    text = page.render(results)
     print(text)
     output.write_text(text)
 

@@ -327,7 +327,7 @@ def _floats(experiment: Experiment, task: Task) -> np.ndarray:
 
 
 def prepare(task: Task) -> dict[str, Any]:
-    """Writes what the peers and the stand-alone network train on; returns facts for the report.
+    """Writes what the peers and the stand-alone network train on; returns facts for the page.
 
     Where MNIST is not to be had, the 5,000 embedded digits take its place.
     """

@@ -1,7 +1,8 @@
 """The likelihood of examples under a variational autoencoder, estimated by importance sampling.
 
 Burda et al. 2016, Importance Weighted Autoencoders: log p(x) is at least the expectation of
-log (1/K sum_k p(x | z_k) p(z_k) / q(z_k | x)), each z_k drawn from q, and close to it at K = 5,000.
+log (1/K sum_k p(x | z_k) p(z_k) / q(z_k | x)), each z_k sampled from q, and close to it
+at K = 5,000.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ def importance_nll(
     """
     with tf.name_scope('likelihood'):
         placed = tf.placeholder(tf.float32, network.endpoints.tensors['X'].shape, 'examples')
-        drawn, seed = (tf.placeholder(tf.int64, [2], name) for name in ('drawn', 'seed'))
+        pixels, seed = (tf.placeholder(tf.int64, [2], name) for name in ('pixels', 'seed'))
         count = tf.placeholder(tf.int32, [], 'codes')
-        log_weights = _log_weights(network, placed, drawn, count, seed)
+        log_weights = _log_weights(network, placed, pixels, count, seed)
         logs_of_sums = tf.reduce_logsumexp(log_weights, axis=0)
     size, total = batch_size(network.spec.shape), 0.0
     with tqdm(total=len(rows) * samples, unit='codes', unit_scale=True, disable=None) as bar:
@@ -42,7 +43,7 @@ def importance_nll(
                 interrupts.check()
                 feeds = {
                     placed: inputs,
-                    drawn: (key, start),
+                    pixels: (key, start),
                     seed: (start, done),
                     count: min(_AT_ONCE, samples - done),
                 }
@@ -53,11 +54,11 @@ def importance_nll(
 
 
 def _log_weights(
-    network: Network, examples: tf.Tensor, drawn: tf.Tensor, count: tf.Tensor, seed: tf.Tensor
+    network: Network, examples: tf.Tensor, pixels: tf.Tensor, count: tf.Tensor, seed: tf.Tensor
 ) -> tf.Tensor:
     """Returns log p(x | z) p(z) / q(z | x) of `count` codes an example, [count, N]."""
     if network.experiment.binarize:
-        examples = layers.binarize(examples, drawn)
+        examples = layers.binarize(examples, pixels)
     found: dict[str, tf.Tensor] = {}
 
     def sampled(name: str, tensor: tf.Tensor) -> tf.Tensor:

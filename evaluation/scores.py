@@ -23,7 +23,7 @@ from system.interrupts import Interrupts
 _CLEAN = Noise()
 _KEY = 19  # of the random numbers of evaluation, which are the same in every run
 _BASELINES: dict[tuple[Any, ...], dict[str, float]] = {}  # a study's runs share them
-_SAMPLES = 2000  # drawn to be compared with as many test pictures
+_SAMPLES = 2000  # to be compared with as many test pictures
 _SIMILAR = 1 << 23  # numbers, at most, in pictures that are compared with pictures
 _COMPARED = 1 << 27  # numbers, at most, in examples whose neighbours are sought
 _WINDOW = 11  # side of the windows of structural similarity
@@ -187,7 +187,7 @@ def corrupted(network: Network, rows: Rows, noise: Noise) -> tuple[np.ndarray, n
 
 
 def gaussian_codes(count: int, units: int, seed: int = 0) -> np.ndarray:
-    """Returns codes drawn from the unit Gaussian, [count, units]."""
+    """Samples codes from the unit Gaussian, [count, units]."""
     return np.random.default_rng((_KEY, seed)).standard_normal((count, units), np.float32)
 
 

@@ -296,7 +296,9 @@ def readable(stream: Stream, unreadable: dict[str, str]) -> Iterator[tuple[bytes
             yield made, picture.label
 
 
-def report(found: Folder, unreadable: Mapping[str, str], splits: Mapping[str, Any]) -> None:
+def say_what_is_left_out(
+    found: Folder, unreadable: Mapping[str, str], splits: Mapping[str, Any]
+) -> None:
     """Prints what could not be read or used; raises DataError where that is too much."""
     for path, why in [*found.ignored.items(), *unreadable.items()][:_SHOWN]:
         print(f'warning: {path} is left out: {why}')

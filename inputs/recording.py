@@ -122,7 +122,7 @@ def write_pictures(
         split['examples'] += entry['examples']
         split['shards'].append(entry)
     try:
-        pictures.report(found, unreadable, splits)
+        pictures.say_what_is_left_out(found, unreadable, splits)
     except DataError:
         shutil.rmtree(disk.beside(folder))
         raise

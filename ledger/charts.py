@@ -43,25 +43,25 @@ def margins(claim: Claim, judgement: Judgement) -> list[float]:
 
 def chart(judgements: Mapping[Claim, Judgement]) -> Figure | None:
     """Draws a line a claim, a mark a seed; None where nothing can be drawn."""
-    drawn = {claim: margins(claim, judged) for claim, judged in judgements.items()}
-    drawn = {claim: values for claim, values in drawn.items() if values}
-    if not drawn:
+    found = {claim: margins(claim, judged) for claim, judged in judgements.items()}
+    shown = {claim: values for claim, values in found.items() if values}
+    if not shown:
         return None
-    labels = [_label(claim) for claim in drawn]
+    labels = [_label(claim) for claim in shown]
     heights = [1.1 + label.count('\n') for label in labels]
     figure = Figure(figsize=(9, 1.1 + 0.19 * sum(heights)), layout='constrained')
     panel = figure.subplots()
-    most = max(abs(value) for values in drawn.values() for value in values)
+    most = max(abs(value) for values in shown.values() for value in values)
     limit = min(max(1.25 * most, 0.02), _FARTHEST)
     at, places = 0.0, []
-    for height, (claim, values) in zip(heights, drawn.items(), strict=True):
+    for height, (claim, values) in zip(heights, shown.items(), strict=True):
         places.append(at + height / 2)
         at += height
         colour, marker = _LOOKS[judgements[claim].verdict]
         for value in values:
             shape = marker if abs(value) < limit else '>' if value > 0 else '<'
-            shown = math.copysign(min(abs(value), 0.98 * limit), value)
-            panel.plot(shown, places[-1], shape, color=colour, ms=6, alpha=0.8)
+            place = math.copysign(min(abs(value), 0.98 * limit), value)
+            panel.plot(place, places[-1], shape, color=colour, ms=6, alpha=0.8)
         panel.hlines(places[-1], min(values), max(values), colour, lw=1.5, alpha=0.5)
     panel.axvline(0, color='black', lw=1)
     panel.set_xlim(-limit, limit)
@@ -79,7 +79,7 @@ def chart(judgements: Mapping[Claim, Judgement]) -> Figure | None:
     panel.grid(axis='x', alpha=0.3)
     words = 'worse than claimed, or better: by this factor (an accuracy by its errors)'
     panel.set_xlabel(f'{words}; arrows: beyond' if most >= limit else words)
-    present = dict.fromkeys(judgements[claim].verdict for claim in drawn)
+    present = dict.fromkeys(judgements[claim].verdict for claim in shown)
     for verdict in present:
         colour, marker = _LOOKS[verdict]
         panel.plot([], [], marker, color=colour, label=verdict)

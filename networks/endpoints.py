@@ -57,6 +57,16 @@ class Blueprint(NamedTuple):
         return 0 if self.reads == 'X' else int(self.reads.removeprefix('hidden'))
 
     @property
+    def bottom(self) -> int:
+        """The number of the lowest layer in the tower."""
+        return self.lowest + 1
+
+    @property
+    def top(self) -> int:
+        """The number of the layer that gives the code."""
+        return self.experiment.depth
+
+    @property
     def initial(self) -> dict[str, Any]:
         """What the initial values of kernels depend on, besides their names."""
         return {'initializer': self.experiment.initializer, 'seed': self.experiment.seed}

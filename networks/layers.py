@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ ACTIVATION = {
     'sigmoid': tf.sigmoid,
     'tanh': tf.tanh,
 }
-_SCALING = {  # variance of a kernel's values, times the fan named
+SCALING = {  # variance of a kernel's values, times the fan named
     'he': (2.0, 'fan_in'),
     'he_avg': (2.0, 'fan_avg'),
     'glorot': (1.0, 'fan_avg'),
@@ -59,7 +59,7 @@ def kernel_variable(
 
 def _deviation(initializer: str, fan_in: float, fan_out: float) -> float:
     """Returns the standard deviation that the initializer wants of a kernel's values."""
-    scale, fan = _SCALING[initializer]
+    scale, fan = SCALING[initializer]
     fans = {'one': 1, 'fan_in': fan_in, 'fan_avg': (fan_in + fan_out) / 2}
     return math.sqrt(scale / fans[fan])
 
@@ -98,7 +98,7 @@ class Mode(NamedTuple):
 
     @property
     def samples(self) -> bool:
-        """Whether what is random may be drawn at all."""
+        """Whether anything random happens at all."""
         return self.seed is not None or self.training is not False
 
 
@@ -133,20 +133,31 @@ def dropout(inputs: tf.Tensor, rate: float, mode: Mode, name: str) -> tf.Tensor:
 
 
 def corrupt(inputs: tf.Tensor, noise: Noise, seed: tf.Tensor) -> tf.Tensor:
-    """Returns the inputs with noise keyed on `seed` (Vincent et al. 2010): masked, or added to."""
+    """Returns the inputs with noise keyed on `seed` (Vincent et al. 2010); clean where it is 0."""
     if not noise.amount:
         return inputs
-    seed = _keyed(seed, 'corruption')
-    if noise.kind == 'gaussian':
-        return inputs + noise.amount * tf.random.stateless_normal(tf.shape(inputs), seed)
-    drawn = tf.random.stateless_uniform(tf.shape(inputs), seed)
-    return inputs * tf.cast(drawn >= noise.amount, inputs.dtype)
+    return CORRUPTIONS[noise.kind](inputs, noise.amount, _keyed(seed, 'corruption'))
+
+
+def _masked(inputs: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
+    uniform = tf.random.stateless_uniform(tf.shape(inputs), seed)
+    return inputs * tf.cast(uniform >= share, inputs.dtype)
+
+
+def _with_gaussian(inputs: tf.Tensor, deviation: float, seed: tf.Tensor) -> tf.Tensor:
+    return inputs + deviation * tf.random.stateless_normal(tf.shape(inputs), seed)
+
+
+CORRUPTIONS: dict[str, Callable[[tf.Tensor, float, tf.Tensor], tf.Tensor]] = {
+    'mask': _masked,
+    'gaussian': _with_gaussian,
+}
 
 
 def binarize(greys: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns 1 with the probability that a grey in [0, 1] gives, or else 0; keyed on `seed`."""
-    drawn = tf.random.stateless_uniform(tf.shape(greys), _keyed(seed, 'binarize'))
-    return tf.cast(drawn < greys, greys.dtype)
+    uniform = tf.random.stateless_uniform(tf.shape(greys), _keyed(seed, 'binarize'))
+    return tf.cast(uniform < greys, greys.dtype)
 
 
 def augment(
@@ -160,10 +171,10 @@ def augment(
     (height, width), shape = picture[:2], examples.shape[1:]
     pictures, count = tf.reshape(examples, [-1, *picture]), tf.shape(examples)[0]
     seed = _keyed(seed, 'augment')
-    drawn = tf.random.stateless_uniform([count, 3, 1], seed, -crop, crop + 1, tf.int32)
+    shifts = tf.random.stateless_uniform([count, 3, 1], seed, -crop, crop + 1, tf.int32)
     mirrored = tf.random.stateless_uniform([count, 1], seed + [1, 0]) < 0.5 * flip
-    rows = tf.clip_by_value(tf.range(height) + drawn[:, 0], 0, height - 1)
-    columns = tf.clip_by_value(tf.range(width) + drawn[:, 1], 0, width - 1)
+    rows = tf.clip_by_value(tf.range(height) + shifts[:, 0], 0, height - 1)
+    columns = tf.clip_by_value(tf.range(width) + shifts[:, 1], 0, width - 1)
     columns = tf.where_v2(mirrored, width - 1 - columns, columns)
     if crop:
         pictures = tf.gather(pictures, rows, axis=1, batch_dims=1)
@@ -181,7 +192,7 @@ def sample(mean: tf.Tensor, log_var: tf.Tensor, mode: Mode) -> tf.Tensor:
     if not mode.samples:
         return mean
     if mode.seed is not None:
-        drawn = tf.random.stateless_normal(tf.shape(mean), _keyed(mode.seed, 'sample'))
+        noise = tf.random.stateless_normal(tf.shape(mean), _keyed(mode.seed, 'sample'))
     else:
-        drawn = tf.random.normal(tf.shape(mean)) * tf.cast(mode.training, tf.float32)
-    return mean + tf.exp(0.5 * log_var) * drawn
+        noise = tf.random.normal(tf.shape(mean)) * tf.cast(mode.training, tf.float32)
+    return mean + tf.exp(0.5 * log_var) * noise

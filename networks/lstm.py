@@ -177,7 +177,7 @@ class _Layer(NamedTuple):
 
 
 Stack = dict[int, _Layer]
-_DECODERS = {  # task -> what is decoded
+DECODERS = {  # task -> what is decoded
     'reconstruct': ('decoder',),
     'predict': ('predictor',),
     'composite': ('decoder', 'predictor'),
@@ -188,7 +188,7 @@ def _stack(plan: Blueprint) -> Stack:
     """Makes or reuses each layer's variables, by number from 1; the last gives the code."""
     experiment = plan.experiment
     settings = {**plan.initial, 'forget_bias': experiment.forget_bias}
-    needed = _DECODERS[experiment.task]
+    needed = DECODERS[experiment.task]
     stack, below = {}, plan.spec.shape[1]
     for k, units in enumerate(experiment.hidden, start=1):
         fed = units  # by the decoder above
@@ -210,19 +210,9 @@ class _Path(NamedTuple):
     stack: Stack
 
     @property
-    def bottom(self) -> int:
-        """The number of the lowest layer in the tower."""
-        return self.plan.lowest + 1
-
-    @property
-    def top(self) -> int:
-        """The number of the layer that gives the code."""
-        return self.plan.experiment.depth
-
-    @property
     def activation(self) -> str:
         """The activation of what is decoded: states are left as they are."""
-        return self.plan.experiment.output_activation if self.bottom == 1 else 'linear'
+        return self.plan.experiment.output_activation if self.plan.bottom == 1 else 'linear'
 
     def activated(self, logits: tf.Tensor) -> tf.Tensor:
         """Returns what was decoded, with its activation."""
@@ -238,7 +228,7 @@ class _Path(NamedTuple):
         inputs, length = self.plan.batch.inputs, self.plan.batch.length
         steps, count = int(inputs.shape[1]), tf.shape(inputs)[0]
         hidden, state = {self.plan.lowest: inputs}, ()
-        for k in range(self.bottom, self.top + 1):
+        for k in range(self.plan.bottom, self.plan.top + 1):
             cell = self.stack[k].encoder
             products = cell.product(_swapped(hidden[k - 1]))
             emitted, state = scan(cell.stepper(), cell.rest(count), products, steps, length)
@@ -248,7 +238,10 @@ class _Path(NamedTuple):
     def decode_code(self, name: str, codings: tf.Tensor) -> tf.Tensor:
         """Decodes the code one layer down, in the order of decoding, [T, N, outputs]."""
         experiment, batch = self.plan.experiment, self.plan.batch
-        decoder, code = self.stack[self.top].decoders[name], tuple(tf.split(codings, 2, axis=1))
+        decoder, code = (
+            self.stack[self.plan.top].decoders[name],
+            tuple(tf.split(codings, 2, axis=1)),
+        )
         target, count = batch.inputs, int(batch.inputs.shape[1])
         if name == 'predictor':
             target, count = batch.target, self.plan.spec.future
@@ -302,15 +295,15 @@ def autoencoder(plan: Blueprint) -> Endpoints:
     """
     experiment, path = plan.experiment, _Path(plan, _stack(plan))
     hidden, codings = path.encode()
-    tensors = {f'hidden{k}': hidden[k] for k in range(path.bottom, path.top + 1)}
+    tensors = {f'hidden{k}': hidden[k] for k in range(plan.bottom, plan.top + 1)}
     tensors['codings'] = codings
     loss, name = _loss_of(experiment), LOSSES[experiment.loss]
     kernels = [kernel for layer in path.stack.values() for kernel in layer.kernels]
     terms: dict[str, Lazy] = {'l2': lambda: losses.l2(kernels, experiment.l2)}
     metrics: dict[str, Lazy] = {}
     inputs, target, length = plan.batch.inputs, plan.batch.target, plan.batch.length
-    for decoder in path.stack[path.top].decoders:
-        logits = path.down(decoder, path.top - 1, path.decode_code(decoder, codings))
+    for decoder in path.stack[plan.top].decoders:
+        logits = path.down(decoder, plan.top - 1, path.decode_code(decoder, codings))
         if decoder == 'decoder':
             prefix, promised, wanted, counted = '', 'outputs', inputs, length
             logits = path.turned(logits)
@@ -322,7 +315,7 @@ def autoencoder(plan: Blueprint) -> Endpoints:
     if name == 'nll':
         metrics |= {key: terms[key] for key in terms if key.endswith(name)}
     if experiment.training == 'greedy':
-        for k in range(path.bottom, path.top):
+        for k in range(plan.bottom, plan.top):
             made = path.turned(path.down('decoder', k, _swapped(path.turned(hidden[k]))))
             label = f'phase{k}_outputs'
             tensors[label] = plan.expose(label, _masked(path.activated(made), length))
@@ -338,15 +331,15 @@ def _phase_losses(
 
     def alone(k: int) -> tf.Tensor:
         """Decodes layer k by its own inverse, from its own states, [N, T, outputs]."""
-        if k == path.top:
+        if k == path.plan.top:
             made = path.decode_code('decoder', codings)
         else:
             made = path.decode_states('decoder', k, _swapped(path.turned(hidden[k])))
         return path.turned(_swapped(made))
 
     terms: dict[str, Lazy] = {}
-    for k in range(path.bottom, path.top + 1):
-        activation = path.activation if k == path.bottom else 'linear'
+    for k in range(path.plan.bottom, path.plan.top + 1):
+        activation = path.activation if k == path.plan.bottom else 'linear'
         terms[f'phase{k}/{LOSSES[experiment.loss]}'] = lambda k=k, activation=activation: loss(
             activation, alone(k), hidden[k - 1], length
         )

@@ -65,24 +65,16 @@ class _Path(NamedTuple):
     plan: Blueprint
     stack: Stack
 
-    @property
-    def bottom(self) -> int:
-        """The number of the lowest layer in the tower."""
-        return self.plan.lowest + 1
-
-    @property
-    def top(self) -> int:
-        """The number of the layer that gives the code."""
-        return self.plan.experiment.depth
-
     def encode(self) -> dict[int, tf.Tensor]:
         """Returns what is read and each layer's activations by number, [N, *its outputs]."""
         experiment, mode = self.plan.experiment, self.plan.mode
         hidden = {self.plan.lowest: self.plan.batch.inputs}
-        for k in range(self.bottom, self.top + 1):
-            activation = experiment.code_layer if k == self.top else experiment.activation
+        for k in range(self.plan.bottom, self.plan.top + 1):
+            activation = experiment.code_layer if k == self.plan.top else experiment.activation
             made = layers.ACTIVATION[activation](self.stack[k].encode(hidden[k - 1], mode))
-            if not (experiment.variational and k == self.top):  # a Gaussian's mean is noisy anyway
+            if not (
+                experiment.variational and k == self.plan.top
+            ):  # a Gaussian's mean is noisy anyway
                 made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
             hidden[k] = self.plan.expose(f'hidden{k}', made)
         return hidden
@@ -104,28 +96,28 @@ class _Path(NamedTuple):
 
     def activated(self, logits: tf.Tensor) -> tf.Tensor:
         """Returns what was decoded, with the last activation."""
-        return layers.ACTIVATION[self.activation(self.bottom)](logits)
+        return layers.ACTIVATION[self.activation(self.plan.bottom)](logits)
 
 
 def _autoencoder(plan: Blueprint, stack: Stack) -> Endpoints:
     experiment, path, expose = plan.experiment, _Path(plan, stack), plan.expose
     kernels = [kernel for pair in stack.values() for kernel in pair.kernels]
     hidden = path.encode()
-    tensors = {f'hidden{k}': hidden[k] for k in range(path.bottom, path.top + 1)}
-    codings = layers.flattened(hidden[path.top])
+    tensors = {f'hidden{k}': hidden[k] for k in range(plan.bottom, plan.top + 1)}
+    codings = layers.flattened(hidden[plan.top])
     if experiment.variational:
-        below = layers.flattened(hidden[path.top - 1])
-        raw, kernel = _log_variance(plan, below, stack[path.top].outputs[0])
+        below = layers.flattened(hidden[plan.top - 1])
+        raw, kernel = _log_variance(plan, below, stack[plan.top].outputs[0])
         kernels.append(kernel)
         tensors['codings_mean'] = mean = expose('codings_mean', codings)
         log_var = expose('codings_log_var', layers.log_variance(raw))
         tensors['codings_log_var'] = log_var
         codings = layers.sample(mean, log_var, plan.mode)
     tensors['codings'] = expose('codings', codings)
-    logits = path.decode(path.top, tensors['codings'])
+    logits = path.decode(plan.top, tensors['codings'])
     tensors['outputs'] = expose('outputs', path.activated(logits))
     if experiment.training == 'greedy':
-        for k in range(path.bottom, path.top):
+        for k in range(plan.bottom, plan.top):
             name = f'phase{k}_outputs'
             tensors[name] = expose(name, path.activated(path.decode(k, hidden[k])))
     if experiment.classify:
@@ -160,7 +152,7 @@ def _scored(
     distance, name = distance_of(experiment), LOSSES[experiment.loss]
     terms: dict[str, Lazy] = {
         'mse': lambda: losses.mse(tensors['outputs'], batch.target),
-        name: lambda: distance(logits, path.activation(path.bottom), batch.target),
+        name: lambda: distance(logits, path.activation(path.plan.bottom), batch.target),
         'l2': lambda: losses.l2(kernels, experiment.l2),
         'sparsity': lambda: losses.sparsity_kl(tensors['codings'], experiment.sparsity_target),
     }
@@ -186,8 +178,8 @@ def _phase_losses(
 ) -> dict[str, Lazy]:
     """Returns the losses of each layer with its inverse alone, as greedy phases minimise them."""
     experiment, terms = path.plan.experiment, {}
-    for k in range(path.bottom, path.top + 1):
-        target = path.plan.batch.target if k == path.bottom else hidden[k - 1]
+    for k in range(path.plan.bottom, path.plan.top + 1):
+        target = path.plan.batch.target if k == path.plan.bottom else hidden[k - 1]
         terms[f'phase{k}/{name}'] = lambda k=k, target=target: distance(
             path.stack[k].decode(hidden[k], path.plan.mode), path.activation(k), target
         )

@@ -110,7 +110,7 @@ def _pictures(
 
 
 def _samples(network: Network, data: Dataset) -> dict[str, np.ndarray]:
-    """Decodes codes drawn from the unit Gaussian, and from one fitted to the training codes."""
+    """Decodes codes sampled from the unit Gaussian, and from one fitted to the training codes."""
     codings = network.compute('codings', compared(data.splits['train'], 2000))
     unit = scores.gaussian_codes(2 * figures.SHOWN, codings.shape[1])
     mean, count = codings.mean(axis=0), len(codings)

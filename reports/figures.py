@@ -52,9 +52,9 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
         for split, style in (('train', '-'), ('validation', '--')):
             values = [row.get(f'{split}/{term}') for row in mine]
             if all(values):
-                drawn = [float(v) for v in values]
-                panel.plot(epochs, drawn, style, marker=marker, label=split)
-                lowest, highest = min(lowest, *drawn), max(highest, *drawn)
+                numbers = [float(v) for v in values]
+                panel.plot(epochs, numbers, style, marker=marker, label=split)
+                lowest, highest = min(lowest, *numbers), max(highest, *numbers)
         kind, metric = term.rsplit('/', 1)[-1], metrics.find(term)
         if not metric.is_accuracy and 0 < 3 * lowest < highest:
             panel.set_yscale('log')
@@ -86,8 +86,8 @@ def picture_rows(rows: Mapping[str, np.ndarray], picture: tuple[int, ...]) -> Fi
 def error_by_step(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """Draws the squared error of sequences against the step, a line for each of a panel's [T]."""
     figure = Figure(figsize=(5.2 * len(panels), 3.6), layout='constrained')
-    drawn = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    for panel, (title, lines) in zip(drawn, panels.items(), strict=True):
+    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for panel, (title, lines) in zip(axes, panels.items(), strict=True):
         for label, values in lines.items():
             style = '-' if label == 'network' else '--'
             panel.plot(range(1, len(values) + 1), values, style, label=label)
@@ -162,9 +162,9 @@ def spectra(measured: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
     figure = Figure(figsize=(4.6 * len(measured), 4.2), layout='constrained')
     panels = figure.subplots(1, len(measured), squeeze=False)[0]
     with np.errstate(divide='ignore'):  # the constant is left out and drawn white
-        drawn = {name: np.log10(power) for name, (power, _) in measured.items()}
-    most = max(power.max() for power in drawn.values())
-    for panel, (name, power) in zip(panels, drawn.items(), strict=True):
+        logs = {name: np.log10(power) for name, (power, _) in measured.items()}
+    most = max(power.max() for power in logs.values())
+    for panel, (name, power) in zip(panels, logs.items(), strict=True):
         height, width = power.shape
         ends = [sorted(np.fft.fftfreq(n))[i] + s / n for n in (width, height) for i, s in _ENDS]
         power = np.ma.masked_invalid(np.fft.fftshift(power))
@@ -228,8 +228,8 @@ def latent_pictures(
     zoom, scale = 26 / max(picture[:2]), Normalize(0, 1)
     for place, image in zip(plane, _drawable(images, picture), strict=True):
         step = -(-max(picture[:2]) // 64)
-        drawn = OffsetImage(image[::step, ::step], zoom=zoom * step, cmap='gray', norm=scale)
-        panel.add_artist(AnnotationBbox(drawn, place, frameon=False))
+        thumbnail = OffsetImage(image[::step, ::step], zoom=zoom * step, cmap='gray', norm=scale)
+        panel.add_artist(AnnotationBbox(thumbnail, place, frameon=False))
     panel.set(xlabel='first principal component', ylabel='second principal component', title=title)
     return figure
 

@@ -40,9 +40,9 @@ def length_of(experiment: Experiment, phase: Phase, examples: int) -> Length:
     batch_size = min(experiment.batch_size or examples, examples)
     asked = experiment.steps_per_epoch
     steps_per_epoch = asked or math.ceil(examples / batch_size)
-    drawn = asked * batch_size if asked else examples
+    read = asked * batch_size if asked else examples
     epochs = phase.epochs or experiment.epochs
-    return Length(batch_size, steps_per_epoch, steps_per_epoch * epochs, drawn)
+    return Length(batch_size, steps_per_epoch, steps_per_epoch * epochs, read)
 
 
 class Feed(NamedTuple):

@@ -41,7 +41,7 @@ class Place:
     verify: bool = False
     checkpoint_seconds: float = 0.0
     figures: bool = True  # whether runs draw; --mode=evaluate does so afterwards
-    tune: bool = False  # scored on validation examples, in folders of their own; nothing is drawn
+    tune: bool = False  # scored on validation examples, in folders of their own, without figures
 
     @property
     def root(self) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -125,74 +126,68 @@ def build(
     )
 
 
+@dataclass(eq=False)
 class _Body:
     """The loop's body: one update. It keeps what it made, which is read after the loop."""
 
-    optimizer: tf.train.Optimizer
-    moved: list[tf.Variable]
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        phase: Phase,
-        length: feeding.Length,
-        key: int,
-        fetch: Callable[[tf.Tensor], Batch],
-        picture: tuple[int, ...],
-        tower: model.Tower,
-        watched: bool,
-        last_step: tf.Variable,
-    ):
-        self._experiment, self._phase, self._length, self._key = experiment, phase, length, key
-        self._fetch, self._picture, self._tower = fetch, picture, tower
-        self._watched, self._last_step = watched, last_step
+    experiment: Experiment
+    phase: Phase
+    length: feeding.Length
+    key: int  # of the phase's random numbers
+    fetch: Callable[[tf.Tensor], Batch]  # step -> a batch
+    picture: tuple[int, ...]
+    tower: model.Tower
+    watched: bool
+    last_step: tf.Variable
+    optimizer: tf.train.Optimizer = field(init=False)
+    moved: list[tf.Variable] = field(init=False)
 
     def __call__(self, step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Makes the update `step`; returns the next one, and the sums of the losses so far."""
-        phase, per_epoch = self._phase, self._length.steps_per_epoch
-        seed = tf.stack([tf.constant(self._key, tf.int64), step])
-        batch = self._disturbed(self._fetch(step), seed)
+        phase, per_epoch = self.phase, self.length.steps_per_epoch
+        seed = tf.stack([tf.constant(self.key, tf.int64), step])
+        batch = self._disturbed(self.fetch(step), seed)
         mode = Mode(True, seed, statistics={})
-        endpoints = self._tower(batch, mode)
+        endpoints = self.tower(batch, mode)
         means = [tf.reduce_mean(endpoints.losses[term.name]()) for term in phase.losses]
         weights = [_weight(term, step, per_epoch) for term in phase.losses]
         loss = tf.add_n([w * m for w, m in zip(weights, means, strict=True)])
         applied = self._applied(loss, step)
         applied += follow(mode.statistics, phase.trainable, step)
         with tf.control_dependencies(applied):
-            noted = self._last_step.assign(step)
+            noted = self.last_step.assign(step)
         with tf.control_dependencies([*applied, noted]):
             count = tf.cast(tf.shape(batch.inputs)[0], tf.float64)
             return step + 1, sums + count * tf.cast(tf.stack(means), tf.float64)
 
     def _disturbed(self, batch: Batch, seed: tf.Tensor) -> Batch:
         """Returns the batch, augmented, drawn black or white, and corrupted, as is asked."""
-        experiment, (x, target) = self._experiment, batch[:2]
-        if self._phase.reads == 'X' and (experiment.flip or experiment.crop):
-            target = x = layers.augment(x, self._picture, experiment.flip, experiment.crop, seed)
+        experiment, (x, target) = self.experiment, batch[:2]
+        if self.phase.reads == 'X' and (experiment.flip or experiment.crop):
+            target = x = layers.augment(x, self.picture, experiment.flip, experiment.crop, seed)
         if experiment.binarize:
             target = x = layers.binarize(x, seed)
-        x = layers.corrupt(x, self._phase.corruption, seed)
+        x = layers.corrupt(x, self.phase.corruption, seed)
         return batch._replace(inputs=x, target=target)
 
     def _applied(self, loss: tf.Tensor, step: tf.Tensor) -> list[tf.Operation]:
         """Moves the phase's variables down the gradients of the loss."""
-        experiment, phase = self._experiment, self._phase
+        experiment, phase = self.experiment, self.phase
         variables = model.variables(tf.get_default_graph(), phase.trainable, trainable=True)
         gradients = tf.gradients(loss, variables)
-        checks = _checks(loss, gradients, variables) if self._watched else []
+        checks = _checks(loss, gradients, variables) if self.watched else []
         if experiment.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, experiment.clip_norm)
-        pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
-        if not pairs:
+        moves = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        if not moves:
             raise ValueError(f'{phase.name}: its losses move no variable of {phase.trainable!r}')
         rate = phase.learning_rate or experiment.learning_rate
-        scheduled = SCHEDULES[experiment.schedule](rate, step, self._length.steps)
+        scheduled = SCHEDULES[experiment.schedule](rate, step, self.length.steps)
         name = f'{phase.name}_{experiment.optimizer}'
         self.optimizer = OPTIMIZERS[experiment.optimizer](scheduled, name)
-        self.moved = [variable for _, variable in pairs]
+        self.moved = [variable for _, variable in moves]
         with tf.control_dependencies(checks):
-            return [self.optimizer.apply_gradients(pairs)]
+            return [self.optimizer.apply_gradients(moves)]
 
 
 def _checks(

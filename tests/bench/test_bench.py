@@ -1,8 +1,8 @@
-"""The bench's report: ratios paired by round, verdicts, and figures of several days in one."""
+"""The bench's page: ratios paired by round, verdicts, and figures of several days in one."""
 
 import pytest
 
-from bench import report
+from bench import page
 from bench.networks import NETWORKS
 
 SHALLOW = '784-300-150-300-784'
@@ -18,14 +18,14 @@ def contender(network, name):
 
 def verdict(keras, **changed):
     seconds = {'product': [1.0, 2.0, 4.0], 'Keras': keras}
-    text = report.render({SHALLOW: {**FACTS, **changed, 'seconds': seconds}})
+    text = page.render({SHALLOW: {**FACTS, **changed, 'seconds': seconds}})
     (row,) = (line for line in text.splitlines() if line.startswith('| Keras'))
     return [cell.strip() for cell in row.split('|')[2:-1]]
 
 
 def test_a_ratio_is_the_median_of_the_rounds_ratios():
     seconds = {'product': [1.0, 2.0, None], 'Keras': [3.0, 4.0, 5.0]}
-    assert report.ratios(seconds, contender(SHALLOW, 'Keras')) == [3.0, 2.0]
+    assert page.ratios(seconds, contender(SHALLOW, 'Keras')) == [3.0, 2.0]
     assert verdict([3.0, 4.0, 8.0])[:3] == ['4.000', '2.000', '2.000 to 3.000']
 
 
@@ -44,6 +44,6 @@ def test_a_verdict_says_why_where_there_is_none(keras, changed, said):
 
 
 def test_what_was_not_measured_is_said_so():
-    text = report.render({SHALLOW: {**FACTS, 'seconds': {'product': [1.0]}}})
+    text = page.render({SHALLOW: {**FACTS, 'seconds': {'product': [1.0]}}})
     assert text.count('not measured') == len(NETWORKS) - 1
     assert FACTS['provenance'] in text

@@ -10,6 +10,7 @@ from conftest import results_of, weights_of
 from PIL import Image
 
 import inst
+from evaluation import metrics
 from parameters import IMAGES
 from reports import drawing
 
@@ -87,6 +88,7 @@ def test_every_experiment_runs_end_to_end(main, tmp_path, parents, digits, monke
     results = results_of(tmp_path / 'run')
     assert results['experiment'] == name
     assert np.isfinite(list(results['metrics'].values())).all()
+    assert all(metrics.find(name).unit for name in results['metrics'])
     if experiment.parent:
         trained_first = set(parents.iterdir()) != known
         assert 'sha256' in out and ('training it first' in out) == trained_first

@@ -1,4 +1,4 @@
-"""The report: medians, ratios paired within a round, and the targets' verdicts, as Markdown."""
+"""The page: medians, ratios paired within a round, and the targets' verdicts, as Markdown."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ flushed to disk at the end of an epoch."""
 
 
 def render(results: Results) -> str:
-    """Returns the report of all that was measured, then or earlier."""
+    """Returns the page of all that was measured, then or earlier."""
     parts = ['# Benchmark', _METHOD]
     head = ['contender', 'seconds', 'ratio', 'least to greatest', 'wanted', 'verdict']
     for network, contenders in NETWORKS.items():

@@ -1,0 +1,46 @@
+"""Where the code is meant to be extended: a choice of parameters.py is a row of a table elsewhere."""
+
+import pytest
+
+import model
+import parameters
+from evaluation import metrics
+from inputs import rows, sources
+from networks import endpoints, layers, lstm
+from parameters import schedule_of
+from train import updates
+
+TABLES = {
+    'optimizers': (parameters.OPTIMIZERS, updates.OPTIMIZERS),
+    'schedules': (parameters.SCHEDULES, updates.SCHEDULES),
+    'corruptions': (parameters.CORRUPTIONS, layers.CORRUPTIONS),
+    'activations': (parameters.ACTIVATIONS, layers.ACTIVATION),
+    'initializers': ((*parameters.INITIALIZERS, 'unit'), layers.SCALING),  # unit: of codes alone
+    'losses': (parameters.LOSSES, endpoints.LOSSES),
+    'kinds of network': ((*parameters.NETWORKS, 'head'), model.TOWERS),
+    'layouts': ((*parameters.LAYOUTS.values(), ''), rows.ARRANGED),
+    'tasks': (parameters.TASKS, lstm.DECODERS),
+    'data sets': (parameters.DATASETS, (*sources.SOURCES, 'images')),  # images: recorded apart
+}
+
+
+@pytest.mark.parametrize('name', TABLES)
+def test_every_choice_is_a_row_of_its_table(name):
+    choices, table = TABLES[name]
+    assert set(choices) == set(table)
+
+
+def test_every_loss_that_a_phase_logs_is_a_metric():
+    import inst
+
+    for experiment in inst.EXPERIMENTS.values():
+        for phase in schedule_of(experiment):
+            for term in phase.losses:
+                assert metrics.find(f'validation/{term.name}').unit
+
+
+def test_a_metric_that_no_run_has_is_named_with_the_nearest():
+    with pytest.raises(KeyError, match=r"test/acuracy: no run has such a number.*'accuracy'"):
+        metrics.find('test/acuracy')
+    assert metrics.find('test/future_copy_mse') is metrics.METRICS['copy_mse']
+    assert metrics.find('train/phase2/l2') is metrics.METRICS['l2']
