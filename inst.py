@@ -24,7 +24,7 @@ BURDA = 'Burda et al. 2016'
 
 iris_linear = Experiment(
     'iris_linear',
-    'a linear 4-2-4 network on standardised iris finds the plane of PCA',
+    'linear 4-2-4 autoencoder on standardised iris, which finds the plane of PCA',
     GERON,
     dataset='iris',
     hidden=(2,),
@@ -48,11 +48,13 @@ tied = Experiment(
     schedule='cosine',
 )
 untied = tied.vary(
-    'untied', description='the same network with four free kernels, each penalised', tied=False
+    'untied',
+    description='784-300-150-300-784, four free kernels, each L2-penalised, trained jointly',
+    tied=False,
 )
 tied_fullbatch = tied.vary(
     'tied_fullbatch',
-    description="tied with the source's schedule: full batches, rate 0.01, 100 epochs",
+    description='784-300-150-300-784, tied, 100 full-batch epochs at rate 0.01, as published',
     batch_size=None,
     learning_rate=0.01,
     epochs=100,
@@ -61,7 +63,7 @@ tied_fullbatch = tied.vary(
 
 phasewise = tied.vary(
     'phasewise',
-    description='the stack trained greedily, one layer a phase, on cached activations',
+    description='784-300-150-300-784, tied kernels, trained greedily on cached activations',
     training='greedy',
     output_activation='linear',
     epochs=10,
@@ -69,7 +71,7 @@ phasewise = tied.vary(
 )
 phasewise_fullbatch = phasewise.vary(
     'phasewise_fullbatch',
-    description="phasewise with the source's schedule: full batches, rate 0.01",
+    description='phasewise on full batches at learning rate 0.01, as published',
     batch_size=None,
     learning_rate=0.01,
     schedule='constant',
@@ -77,7 +79,7 @@ phasewise_fullbatch = phasewise.vary(
 
 phasewise_classifier = Experiment(
     'phasewise_classifier',
-    "a classifier on the frozen codings of phasewise's saved graph",
+    "classifier on the frozen codes of phasewise's saved graph",
     GERON,
     parent=phasewise,
     epochs=100,
@@ -88,7 +90,7 @@ phasewise_classifier = Experiment(
 )
 phasewise_classifier_fullbatch = phasewise_classifier.vary(
     'phasewise_classifier_fullbatch',
-    description="the source's classifier: 500 full-batch epochs on plain codings",
+    description='classifier on the frozen codes of phasewise_fullbatch, full batches, as published',
     parent=phasewise_fullbatch,
     batch_size=None,
     learning_rate=0.01,
@@ -99,14 +101,14 @@ phasewise_classifier_fullbatch = phasewise_classifier.vary(
 )
 phasewise_finetune = phasewise_classifier.vary(
     'phasewise_finetune',
-    description='the classifier, then all layers trained at a smaller rate',
+    description='phasewise_classifier, then all layers fine-tuned, 25 % of inputs masked',
     finetune_epochs=60,
     finetune_corruption=0.25,
 )
 
 mnist_l1 = Experiment(
     'mnist_l1',
-    'nine ReLU layers down to 11 codes and back, with an L1 loss',
+    '784-512-256-128-11-128-256-512-784, ReLU code and hidden layers, L1 loss',
     L1_STORY,
     hidden=(512, 256, 128, 11),
     activation='relu',
@@ -118,19 +120,19 @@ mnist_l1 = Experiment(
 )
 mnist_l1_dropout = mnist_l1.vary(
     'mnist_l1_dropout',
-    description='the same with dropout 0.2 after every hidden layer',
+    description='mnist_l1 with dropout 0.2 after every hidden layer',
     dropout=0.2,
 )
 mnist_l1_fixed = mnist_l1.vary(
     'mnist_l1_fixed',
-    description='the same with smaller initial kernels and a linear code: it trains',
+    description='mnist_l1 with smaller initial kernels and a linear code, so that it trains',
     initializer='small',
     code_activation='linear',
 )
 
 trivial = Experiment(
     'trivial',
-    'linear and wider than its input: it can copy',
+    '784-1000-784, linear: wider than its input, so it can copy',
     CONSTRAINTS,
     dataset='fashion_mnist',
     hidden=(1000,),
@@ -141,7 +143,7 @@ trivial = Experiment(
 )
 basic = trivial.vary(
     'basic',
-    description='one hidden layer of 32 ReLU units, beside PCA with 32 components',
+    description='784-32-784, ReLU code, to compare with PCA of 32 components',
     source=NOTES,
     hidden=(32,),
     activation='relu',
@@ -150,7 +152,7 @@ basic = trivial.vary(
 )
 compress = trivial.vary(
     'compress',
-    description='784-1000-500-30-500-1000-784, ReLU, linear code',
+    description='784-1000-500-30-500-1000-784, ReLU hidden layers, linear code',
     hidden=(1000, 500, 30),
     activation='relu',
     code_activation='linear',
@@ -159,12 +161,12 @@ compress = trivial.vary(
 )
 compress_relu = compress.vary(
     'compress_relu',
-    description="compress with the source's ReLU code: how many codes die?",
+    description='compress with a ReLU code, as published: how many code units die?',
     code_activation='relu',
 )
 sparse = trivial.vary(
     'sparse',
-    description='a sigmoid code wider than the input, mean activation kept at 0.2',
+    description='784-1000-784, sigmoid code with a sparsity penalty: mean activation kept at 0.2',
     activation='sigmoid',
     output_activation='sigmoid',
     sparsity=0.001,
@@ -172,24 +174,24 @@ sparse = trivial.vary(
 
 denoise_mask = trivial.vary(
     'denoise_mask',
-    description='a wide hidden layer; half of the inputs are set to zero',
+    description='784-1000-784 denoising autoencoder, ReLU code; half of the inputs set to zero',
     activation='relu',
     output_activation='sigmoid',
     initializer='he',
     corruption=0.5,
 )
 denoise_mask30 = denoise_mask.vary(
-    'denoise_mask30', description='the same with 30 % of the inputs set to zero', corruption=0.3
+    'denoise_mask30', description='denoise_mask with 30 % of the inputs set to zero', corruption=0.3
 )
 denoise_gaussian = denoise_mask.vary(
     'denoise_gaussian',
-    description='the same with Gaussian noise of deviation 0.5 added',
+    description='denoise_mask with Gaussian noise of deviation 0.5 added, instead of masking',
     corruption_kind='gaussian',
 )
 denoise_mask_control, denoise_mask30_control, denoise_gaussian_control = (
     denoiser.vary(
         f'{denoiser.name}_control',
-        description=f'the network of {denoiser.name} trained on clean inputs',
+        description=f'{denoiser.name} trained on clean inputs, as a control',
         corruption=0.0,
         test_corruption=denoiser.corruption,
     )
@@ -197,18 +199,18 @@ denoise_mask_control, denoise_mask30_control, denoise_gaussian_control = (
 )
 sparse_denoise = sparse.vary(
     'sparse_denoise',
-    description='constraints combined: sparse, and denoising half-masked inputs',
+    description='784-1000-784, sparse sigmoid code, denoising: half of the inputs set to zero',
     corruption=0.5,
 )
 compress_denoise = compress.vary(
     'compress_denoise',
-    description='constraints combined: 30 codes, and denoising half-masked inputs',
+    description='784-1000-500-30 and back, linear code, denoising: half of the inputs set to zero',
     corruption=0.5,
 )
 
 stacked_sparse = Experiment(
     'stacked_sparse',
-    'two sparse layers of 200, each trained on what the one below gives',
+    'two sparse sigmoid layers of 200, trained greedily, each on the codes of the one below',
     NOTES,
     hidden=(200, 200),
     activation='sigmoid',
@@ -233,14 +235,14 @@ stacked_sparse_classifier = Experiment(
 )
 stacked_sparse_finetune = stacked_sparse_classifier.vary(
     'stacked_sparse_finetune',
-    description='the same, then all of it fine-tuned',
+    description='stacked_sparse_classifier, then all layers fine-tuned, 25 % of inputs masked',
     finetune_epochs=60,
     finetune_corruption=0.25,
 )
 
 semi_finetuned = Experiment(
     'semi_finetuned',
-    '1 % of the labels: output layer on the pretrained encoder, then all trained',
+    '1 % of the labels: softmax on the encoder of compress_denoise, then all fine-tuned',
     CONSTRAINTS,
     dataset='fashion_mnist',
     parent=compress_denoise,
@@ -256,13 +258,13 @@ semi_finetuned = Experiment(
 )
 semi_frozen = semi_finetuned.vary(
     'semi_frozen',
-    description='1 % of the labels: output layer on the frozen pretrained encoder',
+    description='1 % of the labels: softmax on the frozen encoder of compress_denoise',
     epochs=20,
     finetune_epochs=0,
 )
 semi_scratch = semi_finetuned.vary(
     'semi_scratch',
-    description='1 % of the labels: encoder and output layer from random values',
+    description='1 % of the labels: 784-1000-500-30 encoder and softmax, from random weights',
     initial='random',
     epochs=0,
     finetune_epochs=20,
@@ -270,13 +272,13 @@ semi_scratch = semi_finetuned.vary(
 )
 semi_random = semi_frozen.vary(
     'semi_random',
-    description='1 % of the labels: output layer on a frozen encoder of random values',
+    description='1 % of the labels: softmax on a frozen 784-1000-500-30 encoder of random weights',
     initial='random',
 )
 
 vae = Experiment(
     'vae',
-    '784-1000-500-30 Gaussian codes; Bernoulli likelihood, nats an image',
+    'VAE, 784-1000-500-30 and back, Bernoulli likelihood in nats an image',
     CONSTRAINTS,
     dataset='fashion_mnist',
     hidden=(1000, 500, 30),
@@ -292,19 +294,19 @@ vae = Experiment(
 )
 vae_plain = vae.vary(
     'vae_plain',
-    description='the same network without the Gaussian: sampling its codes fails',
+    description='vae as a plain autoencoder (linear code, no KL term): sampling its codes fails',
     variational=False,
     code_activation='linear',
 )
 vae_gaussian = vae.vary(
     'vae_gaussian',
-    description='the VAE with a Gaussian likelihood of one learned variance',
+    description='vae with a Gaussian likelihood of one learned variance',
     output_activation='linear',
     loss='gaussian',
 )
 vae_source = vae.vary(
     'vae_source',
-    description="the source's loss: mean over pixels, KL summed over the batch of 64",
+    description='vae with the loss as published: MSE averaged over pixels, KL summed over a batch',
     output_activation='linear',
     loss='mse',
     beta=64.0,
@@ -313,7 +315,11 @@ vae_source = vae.vary(
     batch_size=64,
     schedule='constant',
 )
-vae_2d = vae.vary('vae_2d', description='two codes, to draw the manifold', hidden=(1000, 500, 2))
+vae_2d = vae.vary(
+    'vae_2d',
+    description='vae with a code of two units, to draw the manifold',
+    hidden=(1000, 500, 2),
+)
 
 memory_onehot = Experiment(
     'memory_onehot',
@@ -329,13 +335,13 @@ memory_onehot = Experiment(
 )
 memory_latent = memory_onehot.vary(
     'memory_latent',
-    description='the same, each under a vector of 16 numbers that is learned too',
+    description='64 pictures stored in a decoder, each under a learned vector of 16 numbers',
     memory_code=16,
 )
 
 conv_vae = Experiment(
     'conv_vae',
-    'a folder of pictures (--images): four convolutions, a Gaussian code of 4,096, L1 distance',
+    'VAE of a folder of pictures (--images): four convolutions, code of 4,096, L1 distance',
     PRASAD,
     dataset='images',
     network='conv',
@@ -350,31 +356,33 @@ conv_vae = Experiment(
     schedule='cosine',
     flip=True,
 )
-conv_vae_l1 = conv_vae.vary('conv_vae_l1', description='conv_vae by the name of its distance')
+conv_vae_l1 = conv_vae.vary(
+    'conv_vae_l1', description='conv_vae with its default distance, L1 (Laplace likelihood)'
+)
 conv_vae_l2 = conv_vae.vary(
-    'conv_vae_l2', description='the same with L2: a Gaussian likelihood', loss='gaussian'
+    'conv_vae_l2', description='conv_vae with L2 distance (Gaussian likelihood)', loss='gaussian'
 )
 conv_vae_cosine = conv_vae.vary(
     'conv_vae_cosine',
-    description='the same with cosine distance, which is no likelihood: beta is 0.02 / features',
+    description='conv_vae with cosine distance; KL weight 0.02 / number of input features',
     loss='cosine',
     beta=1.3e-7,
 )
 conv_ae = conv_vae.vary(
     'conv_ae',
-    description='the same without the Gaussian code',
+    description='conv_vae as a plain autoencoder (linear code, no KL term)',
     variational=False,
     code_activation='linear',
 )
 conv_vae_classify = conv_vae.vary(
     'conv_vae_classify',
-    description='conv_vae with a classifier of the code, trained together',
+    description='conv_vae and a classifier of its code, trained together',
     classify=1000.0,
 )
 
 conv_vae_cifar = conv_vae.vary(
     'conv_vae_cifar',
-    description='the family at 32x32 on CIFAR-10, 256 codes',
+    description='conv_vae on CIFAR-10: 32x32 pictures, wider convolutions, code of 256',
     dataset='cifar10',
     filters=(64, 128, 256, 256),
     code_size=256,
@@ -383,26 +391,29 @@ conv_vae_cifar = conv_vae.vary(
     learning_rate=2e-3,
 )
 conv_vae_cifar_l1 = conv_vae_cifar.vary(
-    'conv_vae_cifar_l1', description='conv_vae_cifar by the name of its distance'
+    'conv_vae_cifar_l1',
+    description='conv_vae_cifar with its default distance, L1 (Laplace likelihood)',
 )
 conv_vae_cifar_l2 = conv_vae_cifar.vary(
-    'conv_vae_cifar_l2', description='the same with L2: a Gaussian likelihood', loss='gaussian'
+    'conv_vae_cifar_l2',
+    description='conv_vae_cifar with L2 distance (Gaussian likelihood)',
+    loss='gaussian',
 )
 conv_vae_cifar_cosine = conv_vae_cifar.vary(
     'conv_vae_cifar_cosine',
-    description='the same with cosine distance, beta 0.02 / features',
+    description='conv_vae_cifar with cosine distance; KL weight 0.02 / number of input features',
     loss='cosine',
     beta=6.5e-6,
 )
 conv_ae_cifar = conv_vae_cifar.vary(
     'conv_ae_cifar',
-    description='the same without the Gaussian code',
+    description='conv_vae_cifar as a plain autoencoder (linear code, no KL term)',
     variational=False,
     code_activation='linear',
 )
 conv_vae_cifar_classify = conv_vae_cifar.vary(
     'conv_vae_cifar_classify',
-    description='CIFAR-10: reconstruction and classifier trained together',
+    description='conv_vae_cifar and a classifier of its code, trained together',
     classify=10000.0,
     epochs=20,
     crop=4,
@@ -410,7 +421,7 @@ conv_vae_cifar_classify = conv_vae_cifar.vary(
 
 conv_classifier = Experiment(
     'conv_classifier',
-    "a classifier on the frozen codes of conv_vae_cifar's saved graph",
+    "classifier on the frozen codes of conv_vae_cifar's saved graph",
     PRASAD,
     dataset='cifar10',
     parent=conv_vae_cifar,
@@ -424,21 +435,21 @@ conv_classifier = Experiment(
 )
 conv_finetune = conv_classifier.vary(
     'conv_finetune',
-    description='the same, then all of it fine-tuned on flipped and shifted pictures',
+    description='conv_classifier, then all layers fine-tuned on flipped and shifted pictures',
     finetune_epochs=10,
     flip=True,
     crop=4,
 )
 conv_scratch = conv_finetune.vary(
     'conv_scratch',
-    description='the network of conv_finetune from random values',
+    description='conv_finetune without pretraining: all layers trained from random weights',
     initial='random',
     epochs=0,
 )
 
 conv_phasewise = conv_vae_cifar.vary(
     'conv_phasewise',
-    description='four convolutions trained greedily, one and its inverse a phase, on cached maps',
+    description='four convolutions on CIFAR-10, trained greedily, one and its inverse a phase',
     source=NOTES,
     training='greedy',
     loss='mse',
@@ -448,7 +459,9 @@ conv_phasewise = conv_vae_cifar.vary(
     flip=False,
 )
 conv_joint = conv_phasewise.vary(
-    'conv_joint', description='the same four convolutions trained jointly', training='joint'
+    'conv_joint',
+    description='conv_phasewise with all four convolutions trained jointly',
+    training='joint',
 )
 
 conv_transpose = Experiment(
@@ -467,7 +480,7 @@ conv_transpose = Experiment(
 )
 conv_upsample = conv_transpose.vary(
     'conv_upsample',
-    description='the same, decoded by upsampling and convolutions',
+    description='28x28 convolutional autoencoder, decoded by upsampling and convolutions',
     decoder='upsample',
 )
 
@@ -486,50 +499,54 @@ lstm_reconstruct = Experiment(
     clip_norm=1.0,
 )
 lstm_reconstruct_forward = lstm_reconstruct.vary(
-    'lstm_reconstruct_forward', description='the same, written in forward order', order='forward'
+    'lstm_reconstruct_forward',
+    description='lstm_reconstruct with the rows written in forward order',
+    order='forward',
 )
 lstm_reconstruct_conditional = lstm_reconstruct.vary(
     'lstm_reconstruct_conditional',
-    description='the same, the decoder fed its last row',
+    description='lstm_reconstruct with a conditional decoder, which is fed its previous row',
     conditional=True,
 )
 lstm_predict = lstm_reconstruct.vary(
     'lstm_predict',
-    description="a digit's lower 14 rows from its upper 14",
+    description="a digit's lower 14 rows, predicted from its upper 14 by two LSTMs",
     task='predict',
     future=14,
 )
 lstm_predict_conditional = lstm_predict.vary(
     'lstm_predict_conditional',
-    description='the same, the decoder fed its last row',
+    description='lstm_predict with a conditional decoder, which is fed its previous row',
     conditional=True,
 )
 lstm_composite = lstm_predict.vary(
     'lstm_composite',
-    description='one encoder, two decoders: the upper 14 rows again, and the lower 14',
+    description="LSTMs reconstruct a digit's upper 14 rows and predict its lower 14, from one code",
     task='composite',
 )
 lstm_composite_conditional = lstm_composite.vary(
     'lstm_composite_conditional',
-    description='the same, each decoder fed its last row',
+    description='lstm_composite with conditional decoders, each fed its previous row',
     conditional=True,
 )
 lstm_half = lstm_reconstruct.vary(
-    'lstm_half', description='the half of lstm_composite that reconstructs, alone', future=14
+    'lstm_half',
+    description="lstm_composite with its reconstructing decoder alone: a digit's upper 14 rows",
+    future=14,
 )
 lstm_stacked = lstm_reconstruct.vary(
     'lstm_stacked',
-    description='two LSTM layers and their inverses, trained jointly',
+    description='lstm_reconstruct with two LSTM layers (64 and 128 units), trained jointly',
     hidden=(64, 128),
 )
 lstm_greedy = lstm_stacked.vary(
     'lstm_greedy',
-    description='the same, a layer and its inverse a phase, on the states of the one below',
+    description='lstm_stacked trained greedily, a layer and its inverse a phase',
     training='greedy',
 )
 lstm_composite_moving = lstm_composite.vary(
     'lstm_composite_moving',
-    description='ten frames of two moving digits again, and the ten that follow',
+    description='lstm_composite on moving_mnist: ten frames reconstructed, the next ten predicted',
     dataset='moving_mnist',
     hidden=(512,),
     loss='bernoulli',
@@ -538,17 +555,17 @@ lstm_composite_moving = lstm_composite.vary(
 )
 lstm_classifier = phasewise_classifier.vary(
     'lstm_classifier',
-    description="a classifier on the frozen codes of lstm_reconstruct's saved graph",
+    description="classifier on the frozen codes of lstm_reconstruct's saved graph",
     source=VIDEO,
     parent=lstm_reconstruct,
 )
 lstm_finetune = lstm_classifier.vary(
-    'lstm_finetune', description='the same, then all of it fine-tuned', finetune_epochs=10
+    'lstm_finetune', description='lstm_classifier, then all layers fine-tuned', finetune_epochs=10
 )
 
 hinton2006 = Experiment(
     'hinton2006',
-    '784-1000-500-250-30 logistic units, linear code: layer by layer, then jointly; shifted digits',
+    '784-1000-500-250-30, logistic, linear code, trained greedily, then jointly, on shifted digits',
     HINTON,
     hidden=(1000, 500, 250, 30),
     activation='sigmoid',
@@ -566,7 +583,7 @@ hinton2006 = Experiment(
 )
 hinton2006_scratch = hinton2006.vary(
     'hinton2006_scratch',
-    description='the same from random values, as many epochs as of both',
+    description='hinton2006 trained jointly from random weights, for as many epochs in all',
     training='joint',
     joint_epochs=0,
     epochs=140,
@@ -588,7 +605,7 @@ bengio2007_stack = Experiment(
 )
 bengio2007_greedy = Experiment(
     'bengio2007_greedy',
-    "softmax on bengio2007_stack, all of it fine-tuned with that day's gradient descent",
+    'softmax on bengio2007_stack, all layers fine-tuned with SGD',
     BENGIO,
     parent=bengio2007_stack,
     head=(),
@@ -599,24 +616,26 @@ bengio2007_greedy = Experiment(
     optimizer='sgd',
 )
 bengio2007_scratch = bengio2007_greedy.vary(
-    'bengio2007_scratch', description='the same network from random values', initial='random'
+    'bengio2007_scratch',
+    description='bengio2007_greedy without pretraining: random weights of variance 1/(3 fan-in)',
+    initial='random',
 )
 bengio2007_greedy_adam = bengio2007_greedy.vary(
     'bengio2007_greedy_adam',
-    description="the same, fine-tuned with today's optimizer",
+    description='bengio2007_greedy fine-tuned with Adam',
     optimizer='adam',
     finetune_learning_rate=3e-4,
     schedule='cosine',
 )
 bengio2007_scratch_adam = bengio2007_greedy_adam.vary(
     'bengio2007_scratch_adam',
-    description="the same from today's random values (Glorot's), with today's optimizer",
+    description='bengio2007_greedy_adam without pretraining, from Glorot initialisation',
     initial='glorot',
 )
 
 sdae2010_stack = Experiment(
     'sdae2010_stack',
-    '784-1000-1000-1000 logistic units, trained greedily as denoisers, 25 % masked',
+    '784-1000-1000-1000 logistic units, trained greedily as denoisers, 25 % of inputs masked',
     VINCENT,
     hidden=(1000, 1000, 1000),
     activation='sigmoid',
@@ -630,11 +649,13 @@ sdae2010_stack = Experiment(
     schedule='cosine',
 )
 sdae2010_stack_clean = sdae2010_stack.vary(
-    'sdae2010_stack_clean', description='the same without noise', corruption=0.0
+    'sdae2010_stack_clean',
+    description='sdae2010_stack trained without noise, as plain autoencoders',
+    corruption=0.0,
 )
 sdae2010 = Experiment(
     'sdae2010',
-    'softmax on sdae2010_stack, all of it fine-tuned',
+    'softmax on sdae2010_stack, all layers fine-tuned with masked inputs and dropout 0.3',
     VINCENT,
     parent=sdae2010_stack,
     head=(),
@@ -648,17 +669,19 @@ sdae2010 = Experiment(
 )
 sdae2010_clean = sdae2010.vary(
     'sdae2010_clean',
-    description='softmax on sdae2010_stack_clean, all of it fine-tuned, without noise',
+    description='softmax on sdae2010_stack_clean, all layers fine-tuned with dropout 0.3 alone',
     parent=sdae2010_stack_clean,
     finetune_corruption=0.0,
 )
 sdae2010_scratch = sdae2010.vary(
-    'sdae2010_scratch', description='the network of sdae2010 from random values', initial='random'
+    'sdae2010_scratch',
+    description='sdae2010 without pretraining, from Glorot initialisation',
+    initial='random',
 )
 
 semi600 = sdae2010.vary(
     'semi600',
-    description='600 labels: softmax on sdae2010_stack, fine-tuned on shifted digits, half dropped',
+    description='600 labels: softmax on sdae2010_stack, fine-tuned on shifted digits, dropout 0.5',
     source=KINGMA,
     label_fraction=0.010915,  # 600 of 55,000: the share of each class is rounded
     steps_per_epoch=100,
@@ -669,28 +692,28 @@ semi600 = sdae2010.vary(
 )
 semi600_self = semi600.vary(
     'semi600_self',
-    description='the same, and the other digits under the labels that semi600 gives them',
+    description='self-training: softmax on semi600, which labels all other training digits',
     parent=semi600,
     labels='parent',
 )
 semi600_plain = semi600.vary(
-    'semi600_plain', description='semi600 on the digits as they are', crop=0
+    'semi600_plain', description='semi600 without shifting the digits', crop=0
 )
 semi600_plain_self = semi600_self.vary(
     'semi600_plain_self',
-    description='semi600_self on the digits as they are',
+    description='semi600_self from semi600_plain in place of semi600, digits not shifted',
     parent=semi600_plain,
     crop=0,
 )
 semi600_scratch = semi600.vary(
     'semi600_scratch',
-    description="semi600 from today's random values (Glorot's)",
+    description='semi600 without pretraining, from Glorot initialisation',
     initial='glorot',
 )
 
 erhan2010_stack = Experiment(
     'erhan2010_stack',
-    'layers of 400 logistic units, trained greedily as denoisers, 25 % masked',
+    'layers of 400 logistic units, trained greedily as denoisers, 25 % of inputs masked',
     ERHAN,
     hidden=(400, 400, 400),
     activation='sigmoid',
@@ -705,7 +728,7 @@ erhan2010_stack = Experiment(
 )
 erhan2010_pretrained = Experiment(
     'erhan2010_pretrained',
-    "softmax on a pretrained stack, a tenth of the labels, that day's gradient descent",
+    'softmax on erhan2010_stack, all layers fine-tuned with SGD on a tenth of the labels',
     ERHAN,
     parent=erhan2010_stack,
     head=(),
@@ -717,11 +740,13 @@ erhan2010_pretrained = Experiment(
     optimizer='sgd',
 )
 erhan2010_random = erhan2010_pretrained.vary(
-    'erhan2010_random', description='the same from random values', initial='random'
+    'erhan2010_random',
+    description='erhan2010_pretrained without pretraining: random weights of variance 1/(3 fan-in)',
+    initial='random',
 )
 erhan2010_pretrained_adam = erhan2010_pretrained.vary(
     'erhan2010_pretrained_adam',
-    description="the same with today's optimizer",
+    description='erhan2010_pretrained fine-tuned with Adam',
     optimizer='adam',
     finetune_epochs=40,
     finetune_learning_rate=1e-3,
@@ -729,13 +754,13 @@ erhan2010_pretrained_adam = erhan2010_pretrained.vary(
 )
 erhan2010_random_adam = erhan2010_pretrained_adam.vary(
     'erhan2010_random_adam',
-    description="from today's random values (Glorot's), with today's optimizer",
+    description='erhan2010_pretrained_adam without pretraining, from Glorot initialisation',
     initial='glorot',
 )
 
 vae_burda = Experiment(
     'vae_burda',
-    '784-200-200-50 tanh, pixels drawn black or white; likelihood by 5,000 samples',
+    'VAE, 784-200-200-50 and back, tanh, binarised pixels; likelihood by 5,000 importance samples',
     BURDA,
     hidden=(200, 200, 50),
     activation='tanh',

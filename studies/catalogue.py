@@ -15,7 +15,7 @@ from system.rules import nearest
 
 mnist_l1_initializers = Study(
     'mnist_l1_initializers',
-    'does it stagnate, does dropout mend it? by initial kernels',
+    'does mnist_l1 stagnate in training, and does dropout prevent it? by initializer',
     inst.L1_STORY,
     arms=(inst.mnist_l1, inst.mnist_l1_dropout),
     seeds=3,
@@ -26,7 +26,7 @@ mnist_l1_initializers = Study(
 mnist_l1_rates = dataclasses.replace(
     mnist_l1_initializers,
     name='mnist_l1_rates',
-    description='the same by learning rate',
+    description='do mnist_l1, mnist_l1_dropout and mnist_l1_fixed stagnate? by learning rate',
     arms=(inst.mnist_l1, inst.mnist_l1_dropout, inst.mnist_l1_fixed),
     seeds=1,
     over='learning_rate',
@@ -35,7 +35,7 @@ mnist_l1_rates = dataclasses.replace(
 
 semi_supervised = Study(
     'semi_supervised',
-    'does pretraining help with 1 % of the labels? four arms, five seeds',
+    'does pretraining help with 1 % of the labels? encoders frozen or trained',
     inst.CONSTRAINTS,
     arms=(inst.semi_scratch, inst.semi_frozen, inst.semi_finetuned, inst.semi_random),
     over='label_fraction',
@@ -45,13 +45,13 @@ semi_supervised = Study(
 semi_supervised_sweep = dataclasses.replace(
     semi_supervised,
     name='semi_supervised_sweep',
-    description='the same at 0.1 to 100 % of the labels',
+    description='does pretraining help with 0.1 to 100 % of the labels? encoders frozen or trained',
     values=(0.001, 0.005, 0.01, 0.05, 0.1, 1.0),
 )
 
 vae_beta = Study(
     'vae_beta',
-    'the trade-off between accuracy and closeness to the unit Gaussian',
+    'vae: reconstruction against closeness of the codes to the unit Gaussian, by weight of the KL',
     inst.CONSTRAINTS,
     arms=(inst.vae,),
     seeds=1,
@@ -64,7 +64,7 @@ vae_beta = Study(
 
 conv_vae_cifar_distances = Study(
     'conv_vae_cifar_distances',
-    'which distance reconstructs best, and by which measure?',
+    'does L1, L2 or cosine distance reconstruct CIFAR-10 best, and by which measure?',
     inst.PRASAD,
     arms=(inst.conv_vae_cifar, inst.conv_vae_cifar_l2, inst.conv_vae_cifar_cosine),
     seeds=1,
@@ -72,7 +72,7 @@ conv_vae_cifar_distances = Study(
 )
 conv_vae_cifar_curve = Study(
     'conv_vae_cifar_curve',
-    'accuracy against reconstruction, by the weight of the classifier (0: none)',
+    'conv_vae_cifar_classify: accuracy against reconstruction, by weight of the classifier',
     inst.PRASAD,
     arms=(inst.conv_vae_cifar_classify.vary(epochs=5),),
     seeds=1,
@@ -84,14 +84,14 @@ conv_vae_cifar_curve = Study(
 conv_vae_cifar_labels = dataclasses.replace(
     conv_vae_cifar_curve,
     name='conv_vae_cifar_labels',
-    description='reconstruction and classifier together, by the share of labels that are known',
+    description='conv_vae_cifar_classify: accuracy and reconstruction, by share of known labels',
     over='label_fraction',
     values=(0.01, 0.1, 1.0),
     trade_off=None,
 )
 conv_transfer = Study(
     'conv_transfer',
-    'what an unsupervised convolutional encoder is worth to a classifier, by share of labels',
+    'what unsupervised pretraining on CIFAR-10 is worth to a classifier, by the share of labels',
     inst.PRASAD,
     arms=tuple(  # with as many updates from few labels as from all
         arm.vary(steps_per_epoch=200)
@@ -105,7 +105,7 @@ conv_transfer = Study(
 
 conv_checkerboard = Study(
     'conv_checkerboard',
-    'how much checkerboard do transposed convolutions leave, by the number of updates?',
+    'how strong are checkerboard artifacts of transposed convolutions, by number of updates?',
     inst.ODENA,
     arms=tuple(arm.vary(epochs=1) for arm in (inst.conv_transpose, inst.conv_upsample)),
     seeds=3,
@@ -116,7 +116,7 @@ conv_checkerboard = Study(
 
 lstm_orders = Study(
     'lstm_orders',
-    'is a sequence easier to write in reverse order?',
+    "are a digit's rows easier for an LSTM to write in reverse order than in forward order?",
     inst.VIDEO,
     arms=(inst.lstm_reconstruct, inst.lstm_reconstruct_forward),
     seeds=3,
@@ -124,7 +124,7 @@ lstm_orders = Study(
 )
 lstm_widths = Study(
     'lstm_widths',
-    'does the loss get stuck below about three times as many units as inputs (28)?',
+    'does the loss of lstm_reconstruct get stuck below 84 units, three times its 28 inputs?',
     inst.NOTES,
     arms=(inst.lstm_reconstruct,),
     seeds=1,
@@ -134,7 +134,7 @@ lstm_widths = Study(
 )
 lstm_halves = Study(
     'lstm_halves',
-    'does one code for both decoders serve each as well as one of its own?',
+    'does one code for two decoders (lstm_composite) serve each as well as a code of its own?',
     inst.VIDEO,
     arms=(inst.lstm_composite, inst.lstm_half, inst.lstm_predict),
     seeds=3,
@@ -142,7 +142,7 @@ lstm_halves = Study(
 )
 lstm_conditionals = Study(
     'lstm_conditionals',
-    'what does it change that a decoder is fed its last row?',
+    'what changes when an LSTM decoder is fed its previous row (conditional)?',
     inst.VIDEO,
     arms=(
         inst.lstm_reconstruct,
@@ -158,7 +158,7 @@ lstm_conditionals = Study(
 
 erhan2010 = Study(
     'erhan2010',
-    'test error against depth, with and without pretraining, with two optimizers',
+    'test error of a classifier against its depth, with and without pretraining, SGD and Adam',
     inst.ERHAN,
     arms=(
         inst.erhan2010_random,

@@ -106,6 +106,14 @@ def test_every_experiment_says_what_it_is_and_where_it_comes_from(name):
     assert json.loads(json.dumps(experiment.resolved()))['name'] == name
 
 
+@pytest.mark.parametrize('name', catalogue.CATALOGUE)
+def test_a_description_can_be_understood_alone(name):
+    """As --list and run pages show it; a variation without words of its own has its base's."""
+    words = catalogue.CATALOGUE[name].description
+    assert not words.startswith(('the same', 'and ')) and 'by the name of' not in words
+    assert [n for n, v in catalogue.CATALOGUE.items() if v.description == words] == [name]
+
+
 @pytest.mark.parametrize(
     'flags', [('--list',), ('--describe', '--experiment=phasewise'), ('--experimnt=phasewise',)]
 )
