@@ -1,0 +1,176 @@
+"""The README and the chapters of docs/: links lead somewhere, and what can be typed runs, shrunk."""
+
+import dataclasses
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+import inst
+import main as program
+from ledger import claims
+from ledger.claim import Claim
+from parameters import Experiment
+from studies import catalogue
+
+PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))]
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
+MAIN = re.compile(r'^ *(?:\.venv/bin/)?python main\.py (.*)$', re.M)
+OTHER = re.compile(r'^ *((?:make|python3? -m|\.venv/bin/python -m) .*)$', re.M)
+LINK = re.compile(r'\]\(([^)\s]+)\)')
+FENCE = re.compile(r'```python\n(.*?)```', re.S)
+ADDED = {name: code for text in TEXTS.values() for code in FENCE.findall(text)
+         for name in re.findall(r'^(\w+) = \w+\.vary\(', code, re.M)}  # fmt: skip
+COMMANDS = sorted({' '.join(shlex.split(found, comments=True)): None
+                   for text in TEXTS.values() for found in MAIN.findall(text)})  # fmt: skip
+SNIPPETS = [code for text in TEXTS.values() for code in FENCE.findall(text) if 'get_tensor' in code]
+
+
+def anchors(text: str) -> set[str]:
+    """Returns the anchors of a page's headings, as they are made of its words."""
+    heads = re.findall(r'^#+ (.*)$', text, re.M)
+    return {re.sub(r'[^\w -]', '', head.lower()).replace(' ', '-') for head in heads}
+
+
+@pytest.mark.parametrize('page', TEXTS)
+def test_every_link_leads_somewhere(page):
+    for link in LINK.findall(TEXTS[page]):
+        if '://' in link:
+            continue
+        path, _, anchor = link.partition('#')
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def test_the_readme_is_a_door():
+    assert len(TEXTS['README.md'].splitlines()) < 200
+
+
+def test_other_commands_name_what_is_there():
+    makefile = (ROOT / 'Makefile').read_text()
+    for text in TEXTS.values():
+        for line in OTHER.findall(text):
+            first, *words = shlex.split(line, comments=True)
+            if first == 'make':
+                targets = [word for word in words if '=' not in word]
+                assert all(f'\n{target}:' in makefile for target in targets), line
+            elif words[1] in ('bench', 'torture'):
+                assert (ROOT / words[1] / '__main__.py').is_file(), line
+            else:
+                assert words[1] in ('venv', 'pip', 'pytest', 'tensorboard'), line
+                assert all((ROOT / w).is_file() for w in words if w.endswith('.txt')), line
+
+
+def small(experiment: Experiment, digits) -> Experiment:
+    """Returns the experiment with few units and updates, on the digits where it names its data."""
+    fields, changes = experiment.fields(), {'epochs': min(1, experiment.epochs)}
+    if isinstance(experiment.parent, Experiment):
+        changes['parent'] = small(experiment.parent, digits)
+    if experiment.dataset not in ('iris', 'images'):
+        changes |= {'dataset': 'array', 'data_path': str(digits)}
+    for name, first in (('hidden', 6), ('filters', 3), ('head', 4)):
+        if fields.get(name):
+            changes[name] = tuple(range(first, first + len(fields[name])))
+    for name in ('finetune_epochs', 'joint_epochs', 'importance_samples', 'kl_warmup'):
+        if fields.get(name) and (experiment.variational or name.endswith('epochs')):
+            changes[name] = 1
+    changes |= {'code_size': 5} if fields.get('code_size') else {}
+    changes |= {'image_size': (32,)} if experiment.dataset == 'images' else {}
+    changes |= {'future': 10} if fields.get('future') else {}
+    changes |= {'label_fraction': 0.3} if fields.get('label_fraction', 1.0) < 1 else {}
+    return experiment.vary(steps_per_epoch=2, **changes)
+
+
+@pytest.fixture
+def shrunk(monkeypatch, digits, tmp_path):
+    """The catalogue with every experiment shrunk, those added that the pages add."""
+    monkeypatch.chdir(tmp_path)
+    known = dict(inst.EXPERIMENTS)
+    for name, code in ADDED.items():
+        scope = vars(inst).copy()
+        exec(code, scope)  # as a reader would type it
+        known[name] = scope[name]
+    made = {name: small(experiment, digits) for name, experiment in known.items()}
+    studies = {
+        name: dataclasses.replace(
+            study,
+            arms=tuple(made[arm.name] for arm in study.arms),
+            seeds=1,
+            values=study.values[:1],
+        )
+        for name, study in catalogue.STUDIES.items()
+    }
+    for name, value in made.items():
+        monkeypatch.setitem(inst.EXPERIMENTS, name, value)
+    for name, value in (made | studies).items():
+        monkeypatch.setitem(catalogue.CATALOGUE, name, value)
+    few = tuple(Claim('words', 'aim', made[n], 'test/mse', '<', 1.0) for n in ('tied', 'wide'))
+    monkeypatch.setattr(claims, 'CLAIMS', few)
+
+
+@pytest.fixture(scope='session')
+def places(tmp_path_factory, digits) -> dict[str, str]:
+    """What the pages' placeholders stand for, but for RUN: a folder of pictures, flat or by class."""
+    folder = tmp_path_factory.mktemp('pictures')
+    for index in range(30):
+        pixels = np.random.default_rng(index).integers(0, 256, (32, 32, 3), np.uint8)
+        for place in (folder / 'flat', folder / 'classes' / 'ab'[index % 2]):
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(place / f'{index}.png')
+    return {
+        'FILE.npz': str(digits),
+        'photos': str(folder / 'classes'),
+        'flat': str(folder / 'flat'),
+    }
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_a_command_of_the_pages_runs(main, shrunk, places, tmp_path, command):
+    words = [word for word in command.split() if not word.startswith(('--jobs', '--runs'))]
+    line = ' '.join(words)
+    for name in re.findall(r'--experiment=(\w+)', line):
+        assert name in catalogue.CATALOGUE
+    predicts = '--mode=predict' in line
+    if re.search('RUN|FOLDER_OR_PREFIX', line) or predicts:
+        name = 'phasewise_classifier' if predicts else 'phasewise'
+        digits = [] if '--mode=predict --run_dir' in line else ['--nofigures']
+        code, _, err = main(f'--experiment={name}', *digits)
+        assert code == 0, err
+        (run,) = (tmp_path / 'runs' / name).iterdir()
+        if 'codes-mnist5k' in line:
+            assert main('--mode=encode', f'--run_dir={run}', '--dataset=mnist5k')[0] == 0
+        line = re.sub('FOLDER_OR_PREFIX|RUN', str(run), line)
+    pictures = places['flat' if predicts else 'photos']
+    line = re.sub(r'=(DIR|photos)\b', f'={pictures}', line).replace('FILE.npz', places['FILE.npz'])
+    code, _, err = main(*line.split(), *(['--nofigures'] if draws(line) else []))
+    assert code == 0, err
+
+
+def draws(line: str) -> bool:
+    """Whether a command trains, and so would draw what other tests look at."""
+    return not re.search('--mode=(predict|encode|generate|report)|--list|--describe|--tune', line)
+
+
+@pytest.mark.parametrize('code', SNIPPETS, ids=range(len(SNIPPETS)))
+def test_a_snippet_that_uses_a_saved_graph_runs(main, shrunk, tmp_path, code):
+    exit_code, _, err = main('--experiment=phasewise_classifier', '--nofigures')
+    assert exit_code == 0, err
+    for name in ('phasewise', 'phasewise_classifier'):
+        (run,) = (tmp_path / 'runs' / name).iterdir()
+        code = re.sub(rf'runs/{name}/[\w-]+', str(run), code)
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_flag_is_explained():
+    text = TEXTS['docs/running.md']
+    own = program.FLAGS.flags_by_module_dict()
+    for flag in next(flags for module, flags in own.items() if 'main' in module):
+        names = (f'--{flag.name}', f'--no{flag.name}')
+        assert any(name in text for name in names), flag.name
