@@ -12,6 +12,7 @@ from ledger.verdicts import Judgement, judge
 from parameters import Experiment
 from reports import figures
 from system import disk
+from system.errors import DataError
 from system.progress import Runs
 from train.folder import Place, configuration
 from train.several import Job, train_each
@@ -60,9 +61,18 @@ def draw(claims: Sequence[Claim]) -> None:
 
 
 def judgements(claims: Sequence[Claim]) -> dict[Claim, Judgement]:
-    """Judges the claims whose runs are all there."""
+    """Judges the claims whose runs are all there; raises DataError where one lacks a number."""
     there = [c for c in claims if all(store.find(run) for run in c.runs())]
-    return {claim: judge(claim, store.find) for claim in there}
+    return {claim: _judged(claim) for claim in there}
+
+
+def _judged(claim: Claim) -> Judgement:
+    try:
+        return judge(claim, store.find)
+    except KeyError as error:  # of a line that was edited, or of an earlier version
+        raise DataError(
+            f'{store.FOLDER / store.RUNS}: {error.args[0]}; remove its line, or restore the file'
+        ) from None
 
 
 def _missing(claims: Sequence[Claim]) -> list[Experiment]:

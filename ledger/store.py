@@ -1,24 +1,33 @@
-"""What is kept of finished runs: a small file each, named by all that decides the run.
+"""What is kept of finished runs: two files, a JSON line a run, named by all that decides the run.
 
-A file has the run's scores, and its history: the columns of metrics.csv, without those of the
-training losses.
+`runs.jsonl` has a run's scores; `histories.jsonl` the columns of its metrics.csv, without those of
+the training losses.
 """
 
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from parameters import FIELDS, Experiment
 from system import disk
+from system.errors import DataError
 
 FOLDER = Path('results')
+RUNS, HISTORIES = 'runs.jsonl', 'histories.jsonl'
 _WORDS = ('name', 'description', 'source')
 _FILES = ('results', 'environment', 'config')
-_KEPT = ('dataset', 'seed', 'parameters', 'updates', 'metrics', 'seconds', 'examples_per_second')
+_NUMBERS = ('parameters', 'updates', 'seconds', 'examples_per_second')
+_KEY = re.compile('[0-9a-f]{12}')
 
 
 def decisive(experiment: Experiment) -> dict[str, Any]:
@@ -41,33 +50,60 @@ def key(experiment: Experiment) -> str:
     return hashlib.sha256(json.dumps(decisive(experiment)).encode()).hexdigest()[:12]
 
 
-def file_of(experiment: Experiment, folder: Path = FOLDER) -> Path:
-    """Returns where a run's results are kept."""
-    return folder / f'{experiment.name}-seed{experiment.seed}-{key(experiment)}.json'
+def find(experiment: Experiment) -> dict[str, Any] | None:
+    """Returns what is kept of a run, whatever it was called then; None if there is nothing.
+
+    Raises DataError, which names the file and the line, where something there is damaged.
+    """
+    return all_kept().get(key(experiment))
 
 
-def find(experiment: Experiment, folder: Path = FOLDER) -> dict[str, Any] | None:
-    """Returns what is kept of a run, whatever it was called then; None if there is nothing."""
-    for file in sorted(folder.glob(f'*-{key(experiment)}.json')):
-        return json.loads(file.read_text())
-    return None
+def all_kept() -> Mapping[str, dict[str, Any]]:
+    """Returns what is kept of every run, by key; raises as `find` does."""
+    while True:
+        stamps = _stamp(RUNS), _stamp(HISTORIES)
+        try:
+            return _read_once(*stamps)
+        except DataError:
+            if stamps == (_stamp(RUNS), _stamp(HISTORIES)):
+                raise  # or else another process wrote one of them between the two reads
 
 
-def keep(experiment: Experiment, run_folder: Path, folder: Path = FOLDER) -> None:
-    """Keeps the results of a finished run."""
+def keep(experiment: Experiment, run_folder: Path) -> None:
+    """Keeps the results of a finished run, in place of what was kept of it before.
+
+    Raises DataError where it found what is no number, or where what is kept already is damaged.
+    """
+    found = _found(experiment, run_folder)
+    if fault := _run_fault(found) or _history_fault(found):
+        raise DataError(f'{run_folder}: its results cannot be kept: {fault}')
+    FOLDER.mkdir(exist_ok=True)
+    with FileLock(FOLDER / '.lock'):  # so that nobody adds a line between this reading and writing
+        kept = _read() | {found['key']: found}
+        order = sorted(kept.values(), key=lambda run: (run['experiment'], run['seed'], run['key']))
+        # The histories first: when this process is killed between the two, one history has no run,
+        # which _read lets pass. The run is then missing, and kept again; the next write of any run
+        # leaves that history out, so there is never more than one.
+        columns = ('key', 'experiment', 'seed', 'history')
+        _write(HISTORIES, ({name: run[name] for name in columns} for run in order))
+        _write(RUNS, ({n: v for n, v in run.items() if n != 'history'} for run in order))
+
+
+def _found(experiment: Experiment, run_folder: Path) -> dict[str, Any]:
+    """Returns what is kept of a finished run, in the order in which it is written."""
     read = {n: json.loads((run_folder / f'{n}.json').read_text()) for n in _FILES}
-    kept = {
+    results = read['results']
+    return {
+        'key': key(experiment),
         'experiment': experiment.name,
-        'decisive': decisive(experiment),
+        'seed': results['seed'],
+        'dataset': results['dataset'],
         'data': read['config']['data']['digest'],
+        **{name: results[name] for name in (*_NUMBERS, 'metrics') if name in results},
         'environment': read['environment'],
-        **{name: read['results'][name] for name in _KEPT if name in read['results']},
+        'decisive': decisive(experiment),
         'history': _history(run_folder / 'metrics.csv'),
     }
-    folder.mkdir(exist_ok=True)
-    lines = ',\n'.join(f'{json.dumps(name)}: {json.dumps(value)}' for name, value in kept.items())
-    with disk.whole(file_of(experiment, folder)) as opened:
-        opened.write(f'{{\n{lines}\n}}\n')
 
 
 def _history(file: Path) -> dict[str, list[str]]:
@@ -75,3 +111,129 @@ def _history(file: Path) -> dict[str, list[str]]:
         rows = list(csv.DictReader(opened))
     columns = [n for n in rows[0] if not n.startswith('train/') and n != 'examples_per_second']
     return {name: [row[name] for row in rows] for name in columns}
+
+
+def _write(name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+    with disk.whole(FOLDER / name) as opened:
+        opened.writelines(f'{json.dumps(line)}\n' for line in lines)
+
+
+def _stamp(name: str) -> tuple[str, int, int] | None:
+    """Returns what changes when the file does; None where there is none."""
+    file = FOLDER / name
+    try:
+        stat = file.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    return str(file.absolute()), stat.st_mtime_ns, stat.st_size
+
+
+@functools.lru_cache(maxsize=1)
+def _read_once(*stamps: tuple[str, int, int] | None) -> dict[str, dict[str, Any]]:
+    """Returns what _read does, again without reading for as long as the files' stamps are these."""
+    return _read()
+
+
+def _read() -> dict[str, dict[str, Any]]:
+    """Returns what is kept of every run, by key: the line of its scores, and its history.
+
+    The scores are read first, and written last: of every run there, the history is there too.
+    """
+    runs = _lines(FOLDER / RUNS, _run_fault)
+    histories = _lines(FOLDER / HISTORIES, _history_fault)
+    for name, (number, _) in runs.items():
+        if name not in histories:
+            raise _damage(FOLDER / RUNS, number, f'a run without its history in {HISTORIES}')
+    alone = [number for name, (number, _) in histories.items() if name not in runs]
+    if len(alone) > 1:  # one is what a killed process leaves: see keep
+        raise _damage(FOLDER / HISTORIES, alone[0], f'a history without its run in {RUNS}')
+    return {
+        name: {**run, 'history': histories[name][1]['history']} for name, (_, run) in runs.items()
+    }
+
+
+def _lines(
+    file: Path, fault_of: Callable[[dict[str, Any]], str | None]
+) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Returns the file's lines with their numbers, by key; raises DataError for the first bad one.
+
+    `fault_of` says what is wrong with a line that has a key.
+    """
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    found: dict[str, tuple[int, dict[str, Any]]] = {}
+    for number, text in enumerate(content.rstrip().splitlines(), 1):
+        try:
+            line = json.loads(text.decode())
+        except (ValueError, RecursionError):
+            raise _damage(file, number, 'not JSON') from None
+        if not isinstance(line, dict):
+            raise _damage(file, number, 'not a JSON object')
+        name = line.get('key')
+        if not isinstance(name, str) or not _KEY.fullmatch(name):
+            raise _damage(file, number, 'its key is not 12 hexadecimal digits')
+        if name in found:
+            raise _damage(file, number, f'its key {name} is that of line {found[name][0]} too')
+        if fault := fault_of(line):
+            raise _damage(file, number, fault)
+        found[name] = number, line
+    return found
+
+
+def _unreadable(file: Path, error: OSError) -> DataError:
+    return DataError(f'{file}: cannot be read ({error.strerror}); restore the file')
+
+
+def _damage(file: Path, number: int, fault: str) -> DataError:
+    return DataError(f'{file}:{number}: {fault}; remove the line, or restore the file')
+
+
+def _run_fault(line: Mapping[str, Any]) -> str | None:
+    """Says what is wrong with a line of scores; None for nothing that the ledger reads."""
+    if not isinstance(line.get('experiment'), str) or type(line.get('seed')) is not int:
+        return 'experiment or seed is missing, or of the wrong kind'
+    metrics = line.get('metrics')
+    if not isinstance(metrics, dict):
+        return 'metrics is missing, or not an object'
+    if 'seconds' not in line:
+        return 'seconds is missing'
+    numbers = {**{name: line[name] for name in _NUMBERS if name in line}, **metrics}
+    wrong = next((name for name, value in numbers.items() if not _is_number(value)), None)
+    return None if wrong is None else f'{wrong} is not a finite number'
+
+
+def _history_fault(line: Mapping[str, Any]) -> str | None:
+    """Says what is wrong with a line of a history: equally many numbers a column, as strings."""
+    history = line.get('history')
+    if not isinstance(history, dict) or not all(isinstance(c, list) for c in history.values()):
+        return 'history is missing, or not an object of lists'
+    if len({len(column) for column in history.values()}) > 1:
+        return "history's columns are not of one length"
+    for name, column in history.items():
+        if not all(isinstance(value, str) for value in column):
+            return f'{name} in history is not all strings'
+        if name == 'epoch' and not all(value.isdecimal() for value in column):
+            return 'epoch in history is not all whole numbers'
+        if name != 'phase' and not all(map(_is_written_number, column)):
+            return f'{name} in history is not all numbers'
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number that a float can hold: neither NaN nor infinite."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def _is_written_number(value: str) -> bool:
+    """Whether a cell of metrics.csv is a number, or empty: a phase has not every column."""
+    try:
+        float(value or 0)
+    except ValueError:
+        return False
+    return True

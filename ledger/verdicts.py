@@ -79,6 +79,14 @@ def value_of(results: Results, metric: str) -> float:
     if ' / ' in metric:
         first, second = metric.split(' / ')
         return value_of(results, first) / value_of(results, second)
+    try:
+        return _looked_up(results, metric)
+    except (KeyError, ValueError):  # no such name or epoch, or an empty cell
+        run = ' '.join(results[name] for name in ('experiment', 'key') if name in results)
+        raise KeyError(f'{metric}: not among the results of {run}') from None
+
+
+def _looked_up(results: Results, metric: str) -> float:
     if found := AT_EPOCH.fullmatch(metric):
         history = results['history']
         epochs = [*map(int, history['epoch'])]
@@ -88,7 +96,5 @@ def value_of(results: Results, metric: str) -> float:
         values = [*map(float, history[found['name']])]
         first = next((i for i, v in enumerate(values) if v <= float(found['most'])), None)
         return math.inf if first is None else sum(map(float, history['seconds'][: first + 1]))
-    value = results['metrics'].get(metric, results.get(metric))
-    if value is None:
-        raise KeyError(f'{metric}: not among the results of {results.get("experiment")}')
-    return float(value)
+    metrics = results['metrics']
+    return float(metrics[metric] if metric in metrics else results[metric])

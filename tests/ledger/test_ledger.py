@@ -87,12 +87,10 @@ def test_every_claim_is_about_runs_of_the_catalogue():
 
 def test_what_is_kept_is_what_the_claims_can_be_judged_by():
     """Of what is in results/: keys that are those of the runs named, and claims that are judged."""
-    kept = {file.name: json.loads(file.read_text()) for file in store.FOLDER.glob('*.json')}
-    needed = {store.file_of(run).name for claim in claims.CLAIMS for run in claim.runs()}
-    for name, results in kept.items():
-        assert name.split('-seed')[0] == results['experiment'] and results['seconds'] > 0
-    shared = {name.rpartition('-')[2] for name in needed}
-    assert {name.rpartition('-')[2] for name in kept} <= shared, 'no claim needs them any more'
+    kept = store.all_kept()
+    needed = {store.key(run) for claim in claims.CLAIMS for run in claim.runs()}
+    assert kept and all(run['seconds'] > 0 for run in kept.values())
+    assert set(kept) <= needed, 'no claim needs them any more'
 
 
 @pytest.fixture
@@ -117,10 +115,9 @@ def test_results_trains_what_is_missing_and_report_rebuilds_the_page(main, small
     assert '2 claims: 1 holds, 1 fails' in out and 's left' in out
     text = (tmp_path / 'RESULTS.md').read_text()
     assert '| half of it (somebody) |' in text and '| no error (aim) |' in text
-    files = sorted(f.name for f in (tmp_path / 'results').iterdir())
-    assert len(files) == 4
-    held = json.loads((tmp_path / 'results' / files[-1]).read_text())
-    (folder,) = tmp_path.glob(f'runs/{held["experiment"]}/*-seed{held["seed"]}-*')
+    assert len(store.all_kept()) == 4
+    held = store.find(small[0].than.vary(seed=1))
+    (folder,) = tmp_path.glob('runs/untied/*-seed1-*')
     assert held['metrics'] == results_of(folder)['metrics']
     assert held['history']['epoch'] == ['1'] and 'validation/mse' in held['history']
     code, out, err = main('--mode=results')
@@ -139,7 +136,7 @@ def test_results_trains_what_is_missing_and_report_rebuilds_the_page(main, small
     code, out, err = main('--mode=report')
     assert code == 0 and 'another configuration, which is not taken' in out, err
     assert '2 claims: 1 fails, 1 not yet measured' in out
-    assert len(list((tmp_path / 'results').iterdir())) == 3
+    assert len(store.all_kept()) == 3
 
 
 @pytest.mark.parametrize(
