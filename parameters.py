@@ -411,7 +411,8 @@ class Experiment:
     def lineage(self) -> Experiment:
         """Returns the parent as this experiment needs it: same data, seed and precision."""
         mine = self.fields()
-        passed = [n for n in SHARED if n in mine and (n != 'data_path' or self.data_path)]
+        own = self.dataset in OWN_DATA
+        passed = [n for n in SHARED if n in mine and (own or n != 'data_path')]
         return self.parent.vary(**{name: mine[name] for name in passed})
 
 

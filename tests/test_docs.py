@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,15 +14,19 @@ from PIL import Image
 
 import inst
 import main as program
+from inputs import pictures
 from ledger import claims
 from ledger.claim import Claim
 from parameters import Experiment
 from studies import catalogue
+from train.folder import Place
+from train.run import run
 
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 MAIN = re.compile(r'^ *(?:\.venv/bin/)?python main\.py (.*)$', re.M)
 OTHER = re.compile(r'^ *((?:make|python3? -m|\.venv/bin/python -m) .*)$', re.M)
+SMALL_DATA = '--dataset=mnist5k'
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 FENCE = re.compile(r'```python\n(.*?)```', re.S)
 ADDED = {name: code for text in TEXTS.values() for code in FENCE.findall(text)
@@ -112,6 +117,7 @@ def shrunk(monkeypatch, digits, tmp_path):
         monkeypatch.setitem(catalogue.CATALOGUE, name, value)
     few = tuple(Claim('words', 'aim', made[n], 'test/mse', '<', 1.0) for n in ('tied', 'wide'))
     monkeypatch.setattr(claims, 'CLAIMS', few)
+    monkeypatch.setattr(pictures, '_processors', lambda: 1)
 
 
 @pytest.fixture(scope='session')
@@ -130,40 +136,47 @@ def places(tmp_path_factory, digits) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope='session')
+def finished(tmp_path_factory, data_dir, digits) -> Path:
+    """A folder of finished runs, as the pages' commands take them for granted."""
+    runs, experiment = tmp_path_factory.mktemp('runs'), small(inst.phasewise_classifier, digits)
+    run(experiment, experiment, Place(runs=runs, data_dir=data_dir, figures=False))
+    return runs
+
+
+def run_of(runs: Path, name: str) -> Path:
+    """Returns the folder of an experiment's only run."""
+    (folder,) = (runs / name).iterdir()
+    return folder
+
+
 @pytest.mark.parametrize('command', COMMANDS)
-def test_a_command_of_the_pages_runs(main, shrunk, places, tmp_path, command):
-    words = [word for word in command.split() if not word.startswith(('--jobs', '--runs'))]
-    line = ' '.join(words)
-    for name in re.findall(r'--experiment=(\w+)', line):
+def test_a_command_of_the_pages_runs(main, shrunk, places, finished, command):
+    for name in re.findall(r'--experiment=(\w+)', command):
         assert name in catalogue.CATALOGUE
+    line = re.sub(r'--(jobs|runs)=\S+ ?', '', command)
+    line = re.sub(r'--set ((joint_|finetune_)?epochs)=\d+', r'--set \1=1', line)
     predicts = '--mode=predict' in line
-    if re.search('RUN|FOLDER_OR_PREFIX', line) or predicts:
-        name = 'phasewise_classifier' if predicts else 'phasewise'
-        digits = [] if '--mode=predict --run_dir' in line else ['--nofigures']
-        code, _, err = main(f'--experiment={name}', *digits)
-        assert code == 0, err
-        (run,) = (tmp_path / 'runs' / name).iterdir()
-        if 'codes-mnist5k' in line:
-            assert main('--mode=encode', f'--run_dir={run}', '--dataset=mnist5k')[0] == 0
-        line = re.sub('FOLDER_OR_PREFIX|RUN', str(run), line)
-    pictures = places['flat' if predicts else 'photos']
-    line = re.sub(r'=(DIR|photos)\b', f'={pictures}', line).replace('FILE.npz', places['FILE.npz'])
-    code, _, err = main(*line.split(), *(['--nofigures'] if draws(line) else []))
+    if 'codes-mnist5k' in line:
+        assert (
+            main('--mode=encode', f'--run_dir={run_of(finished, "phasewise")}', SMALL_DATA)[0] == 0
+        )
+    used = 'phasewise_classifier' if predicts else 'phasewise'
+    line = re.sub('FOLDER_OR_PREFIX|RUN', str(run_of(finished, used)), line)
+    line = re.sub(r'=(DIR|photos)\b', f'={places["flat" if predicts else "photos"]}', line)
+    line = line.replace('FILE.npz', places['FILE.npz'])
+    if '--mode=' not in line:
+        line = line.replace(SMALL_DATA, f'--array={places["FILE.npz"]}')
+    draws = re.search('--mode=(predict|encode|generate|report)|--list|--describe|--tune', line)
+    runs = {'runs': finished} if predicts else {}
+    code, _, err = main(*line.split(), *([] if draws else ['--nofigures']), **runs)
     assert code == 0, err
 
 
-def draws(line: str) -> bool:
-    """Whether a command trains, and so would draw what other tests look at."""
-    return not re.search('--mode=(predict|encode|generate|report)|--list|--describe|--tune', line)
-
-
 @pytest.mark.parametrize('code', SNIPPETS, ids=range(len(SNIPPETS)))
-def test_a_snippet_that_uses_a_saved_graph_runs(main, shrunk, tmp_path, code):
-    exit_code, _, err = main('--experiment=phasewise_classifier', '--nofigures')
-    assert exit_code == 0, err
+def test_a_snippet_that_uses_a_saved_graph_runs(finished, code):
     for name in ('phasewise', 'phasewise_classifier'):
-        (run,) = (tmp_path / 'runs' / name).iterdir()
-        code = re.sub(rf'runs/{name}/[\w-]+', str(run), code)
+        code = re.sub(rf'runs/{name}/[\w-]+', str(run_of(finished, name)), code)
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
