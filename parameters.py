@@ -257,7 +257,8 @@ class Experiment:
             why = f'needs {need.words}'
         else:
             return
-        raise UsageError(f'{name} has no effect on {self.name}: it {why}')
+        value = written(getattr(self, name))
+        raise UsageError(f'{name}={value} has no effect on {self.name}: it {why}')
 
     def _check_together(self):
         """Raises UsageError for values that are possible alone, but not with each other."""
@@ -276,9 +277,8 @@ class Experiment:
                 raise UsageError(f'{name}={getattr(self, name)}: a masked share must be below 1')
         joint = {'variational': self.variational, 'classify': self.classify,
                  'loss': self.loss in ('gaussian', 'laplace')}  # fmt: skip
-        for name in (name for name, value in joint.items() if value):
-            if self.training == 'greedy':
-                raise UsageError(f'{name}={getattr(self, name)}: needs training=joint')
+        for name in (name for name, value in joint.items() if value and self.training == 'greedy'):
+            raise UsageError(f'{name}={getattr(self, name)}: needs training=joint')
         if self.binarize and (self.loss, self.training) != ('bernoulli', 'joint'):
             raise UsageError('binarize=true: needs loss=bernoulli and training=joint')
         if self.importance_samples and LOSSES[self.loss] != 'nll':

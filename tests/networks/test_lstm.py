@@ -320,7 +320,7 @@ def test_lengths_are_recorded_and_masked(main, tmp_path):
         (['--dataset=iris'], 'iris: holds 4 features an example; network=lstm reads sequences'),
         (['--set=task=predict'], 'task=predict: needs future='),
         (['--set=conditional=true', '--set=hidden=5,4'], 'conditional=true: needs one layer'),
-        (['--set=activation=relu'], 'activation has no effect on lstm_reconstruct'),
+        (['--set=activation=relu'], 'activation=relu has no effect on lstm_reconstruct'),
         (['--set=order=backward'], 'order=backward: allowed are reverse, forward'),
     ],
 )

@@ -153,7 +153,7 @@ def test_what_cannot_be_tuned_is_said(main, tmp_path):
     code, _, err = main('--experiment=iris_linear', '--tune', f'--runs={tmp_path}')
     assert code == 2 and 'iris has no validation examples' in err
     code, _, err = main('--mode=results', '--tune')
-    assert code == 2 and '--tune: the claims say what is run' in err
+    assert code == 2 and '--tune has no effect with --mode=results' in err
 
 
 def test_a_parent_labels_what_the_share_leaves_out(main, digits, data_dir, tmp_path):
