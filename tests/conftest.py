@@ -18,6 +18,35 @@ sys.path.insert(0, str(ROOT))
 import main as program  # noqa: E402
 
 
+@pytest.fixture(scope='session', autouse=True)
+def thumbnails():
+    """Figures are made, but saved as a dot, for rendering takes half of a small run's time.
+
+    Returns what saves them in full, for the tests that look at them.
+    """
+    from reports import figures
+    from system import disk
+
+    dot, real = png_of(1, 1, 0, (b'IDAT', zlib.compress(b'\0\0')), (b'IEND', b'')), figures.save
+
+    def save(figure, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with disk.whole(file, 'wb') as opened:
+            opened.write(dot)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, 'save', save)
+        yield real
+
+
+@pytest.fixture
+def draws(thumbnails, monkeypatch):
+    """Saves figures in full."""
+    from reports import figures
+
+    monkeypatch.setattr(figures, 'save', thumbnails)
+
+
 @pytest.fixture(scope='session')
 def data_dir(tmp_path_factory) -> Path:
     """A data folder that all tests share, so that records are written once."""

@@ -89,7 +89,7 @@ def test_another_data_set_is_scored(finished, main, tmp_path):
     assert other != pytest.approx(results_of(folder)['metrics']['test/mse'], rel=0.1)
 
 
-def test_generate_draws_codes_and_decodes_given_ones(finished, main, tmp_path):
+def test_generate_draws_codes_and_decodes_given_ones(finished, main, draws, tmp_path):
     folder = finished / 'vae'
     code, _, err = main('--mode=generate', f'--run_dir={folder}', '--count=25', '--seed=4')
     assert code == 0, err

@@ -100,7 +100,7 @@ def test_every_experiment_runs_end_to_end(main, tmp_path, parents, digits, monke
 
 
 @pytest.mark.parametrize('name', ['vae_2d', 'phasewise_classifier'])
-def test_figures_are_pictures_with_something_on_them(main, tmp_path, name):
+def test_figures_are_pictures_with_something_on_them(main, draws, tmp_path, name):
     """Between them, these two have every figure of a run but iris's plane."""
     code, _, err = main(f'--experiment={name}', DIGITS, *SHORT, f'--run_dir={tmp_path}/run')
     assert code == 0, err
