@@ -114,8 +114,9 @@ def projection(rows: Rows, units: int) -> np.ndarray:
 
 
 def _fit(images: np.ndarray, units: int) -> PCA:
-    if images.shape[1] <= COVARIANCE:
-        return PCA(units, svd_solver='covariance_eigh').fit(images)
+    count, features = images.shape
+    if features <= COVARIANCE:  # of fewer examples than features the decomposition is the cheaper
+        return PCA(units, svd_solver='covariance_eigh' if count >= features else 'full').fit(images)
     randomized = {'svd_solver': 'randomized', 'iterated_power': 2, 'random_state': 0}
     return PCA(units, **randomized).fit(images)
 

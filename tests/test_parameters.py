@@ -11,7 +11,7 @@ from conftest import ROOT
 
 import inst
 from command_line import command, parse
-from parameters import restore, schedule_of
+from parameters import Experiment, restore, schedule_of
 from studies import catalogue
 from system.errors import UsageError
 
@@ -46,6 +46,30 @@ def test_an_impossible_value_names_itself_and_what_is_allowed(changes, words):
     with pytest.raises(UsageError) as raised:
         inst.tied.vary(**changes)
     assert all(word in str(raised.value) for word in words), raised.value
+
+
+@pytest.mark.parametrize(
+    ('fields', 'words'),
+    [
+        ({'network': 'memory', 'hidden': (9,)}, 'hidden=9 has no effect on x: it belongs to network=dense'),
+        ({'beta': 3.0}, 'beta=3.0 has no effect on x: it needs variational'),
+        ({'parent': inst.tied, 'tied': False}, 'tied=false has no effect on x: it belongs to its parent'),
+        ({'parent': inst.tied, 'crop': 2}, 'crop=2 has no effect on x: it needs finetune_epochs'),
+        ({'data_path': 'a.npz'}, 'data_path=a.npz has no effect on x: it needs --array or --images'),
+    ],
+)  # fmt: skip
+def test_a_field_without_effect_is_refused_by_the_constructor_too(fields, words):
+    with pytest.raises(UsageError, match=words):
+        Experiment('x', 'words', 'source', **fields)
+
+
+def test_what_is_carried_over_may_lie_idle():
+    assert inst.vae_plain.kl_warmup == inst.vae.kl_warmup and not inst.vae_plain.variational
+
+
+def test_a_parent_shares_data_and_seed_with_its_run():
+    with pytest.raises(UsageError, match='parent.seed has no effect on phasewise_classifier'):
+        inst.phasewise_classifier.vary(**{'parent.seed': 3})
 
 
 def test_the_parents_fields_are_not_a_transfers_to_set():

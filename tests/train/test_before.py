@@ -1,0 +1,50 @@
+"""Runs and saved graphs of an earlier layout of the code: they go on, and are restored, as they are.
+
+`begun_before/` holds a run that was stopped in its second phase, that run as the same code ended it,
+and a classifier on its saved graph. Bits depend on the processor, so that here they are compared
+within its rounding; on the one that began the run they were the same.
+"""
+
+import shutil
+
+import numpy as np
+import pytest
+from conftest import ROOT, results_of, weights_of
+
+from networks import saved_graph
+
+KEPT = ROOT / 'tests' / 'train' / 'begun_before'
+FLAGS = ('--dataset=mnist5k', '--nofigures')
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A copy of the runs, to be written to."""
+    return shutil.copytree(KEPT, tmp_path / 'kept')
+
+
+def test_a_run_begun_before_goes_on_to_the_same_end(main, kept):
+    flags = ('--experiment=phasewise', '--set=hidden=12,6', '--set=epochs=40', *FLAGS)
+    code, out, err = main(*flags, f'--run_dir={kept}/begun')
+    assert code == 0 and 'resumes after update 1,161' in out, err
+    found, wanted = weights_of(kept / 'begun'), weights_of(kept / 'ended')
+    assert found.keys() == wanted.keys()
+    for name in wanted:
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-4, atol=1e-5)
+    scores = results_of(kept / 'ended')['metrics']
+    assert results_of(kept / 'begun')['metrics'] == pytest.approx(scores, rel=1e-3)
+
+
+def test_a_finished_run_of_before_is_evaluated(main, kept):
+    code, _, err = main('--mode=evaluate', f'--run_dir={kept}/classifier', '--nofigures')
+    assert code == 0, err
+    wanted = results_of(kept / 'classifier')['metrics']
+    found = results_of(kept / 'classifier' / 'evaluation-mnist5k')['metrics']
+    assert found == pytest.approx(wanted, rel=1e-3) and found['test/accuracy'] > 0.6
+
+
+def test_a_saved_graph_of_before_is_restored(main, kept, tmp_path):
+    checksum = saved_graph.checksum(saved_graph.read(str(kept / 'ended')).variables)
+    flags = ('--experiment=phasewise_classifier', f'--parent={kept}/ended', '--set=epochs=1')
+    code, out, err = main(*flags, *FLAGS, f'--run_dir={tmp_path}/run')
+    assert code == 0 and f'sha256 {checksum} in the file, {checksum} in the session' in out, err
