@@ -197,3 +197,12 @@ def test_every_flag_is_explained():
     for flag in next(flags for module, flags in own.items() if 'main' in module):
         names = (f'--{flag.name}', f'--no{flag.name}')
         assert any(name in text for name in names), flag.name
+
+
+def test_the_table_of_flags_is_the_programs():
+    rows = program.MODES | {f'`--{name}`': flags for name, flags in program.ANSWERS.items()}
+    for name, flags in rows.items():
+        (row,) = re.findall(
+            rf'^\| {name} \|(.*)\|$', TEXTS['docs/running.md'].split('Every flag')[0], re.M
+        )[-1:]
+        assert set(re.findall(r'`(\w+)`', row)) == set(flags), name
