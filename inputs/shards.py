@@ -9,6 +9,7 @@ shuffled epoch costs no buffer.
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import os
@@ -172,8 +173,10 @@ class Records:
         return self._like(_steps=slice(start, stop))
 
     def _like(self, **changes: Any) -> Records:
-        other = object.__new__(Records)
-        other.__dict__.update(self.__dict__, **changes)
+        """Returns a copy with other attributes; both read through the same open files."""
+        other = copy.copy(self)
+        for name, value in changes.items():
+            setattr(other, name, value)
         return other
 
     def serialized(self, chosen: np.ndarray) -> np.ndarray:
