@@ -17,7 +17,7 @@ def parse(name: str, text: str) -> Any:
     if name in IDENTITY or name == 'parent' or name not in FIELDS:
         known = [n for n in FIELDS if n not in (*IDENTITY, 'parent')]
         raise UsageError(f'--set {name}={text}: no such field{nearest(name, known)}')
-    kind = FIELDS[name].type
+    kind = str(FIELDS[name].type)
     try:
         if kind == 'bool':
             return {'true': True, '1': True, 'false': False, '0': False}[text.lower()]
@@ -33,7 +33,7 @@ def parse(name: str, text: str) -> Any:
     except (KeyError, ValueError):
         wanted = {'bool': 'true or false', 'int': 'a whole number', 'float': 'a number',
                   'tuple[int, ...]': 'whole numbers with commas, as 300,150'}[kind]  # fmt: skip
-        wanted += ', or none' if FIELDS[name].type.endswith('None') else ''
+        wanted += ', or none' if str(FIELDS[name].type).endswith('None') else ''
         raise UsageError(f'--set {name}={text}: must be {wanted}') from None
     return text
 
@@ -50,16 +50,29 @@ def changed(experiment: Experiment, base: Experiment) -> dict[str, str]:
         for name, value in mine.items()
         if name not in apart and value != theirs.get(name)
     }
-    if same_parent(experiment, base):
-        above = changed(experiment.parent, base.parent)
+    if parents := parents_of(experiment, base):
+        above = changed(*parents)
         found |= {f'{PARENTS}{name}': value for name, value in above.items()}
     return found
 
 
 def same_parent(experiment: Experiment, base: Experiment) -> bool:
     """Whether both have a parent in the catalogue of one name, of which one may be a variation."""
-    parents = experiment.parent, base.parent
-    return all(isinstance(p, Experiment) and p.name == parents[0].name for p in parents)
+    return parents_of(experiment, base) is not None
+
+
+def parents_of(experiment: Experiment, base: Experiment) -> tuple[Experiment, Experiment] | None:
+    """Returns the parents of both, where these are of one name in the catalogue."""
+    mine, other = experiment.parent, base.parent
+    if not isinstance(mine, Experiment) or not isinstance(other, Experiment):
+        return None
+    return (mine, other) if mine.name == other.name else None
+
+
+def base_of_parent(experiment: Experiment, base: Experiment) -> Experiment:
+    """Returns the parent as it stands in the catalogue: that of `base`, or else itself."""
+    parents = parents_of(experiment, base)
+    return parents[1] if parents else experiment.lineage()
 
 
 def command(experiment: Experiment, base: Experiment) -> str:

@@ -179,9 +179,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(file.read_text())
         if manifest['schema'] != SCHEMA:
             raise DataError(f'{file}: schema {manifest["schema"]}; this version reads {SCHEMA}')
-        known = _is_ours(manifest)
+        if not _is_ours(manifest):
+            raise ValueError('a manifest of another program')
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        known = False
-    if not known:
-        raise DataError(f'{file}: not a manifest; remove {folder} to have it written again')
+        raise DataError(
+            f'{file}: not a manifest; remove {folder} to have it written again'
+        ) from None
     return manifest

@@ -28,6 +28,8 @@ from system.quiet import silent
 from system.rules import nearest
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
     from train.folder import Place
 
 FLAGS = flags.FLAGS
@@ -135,7 +137,8 @@ def act() -> None:
     asked = next((name for name in ANSWERS if FLAGS[name].value), None)
     if asked and given('mode'):
         raise UsageError(f'--mode={mode}: nothing is done with --{asked}, which only answers')
-    refuse_idle(f'--{asked}' if asked else f'--mode={mode}', ANSWERS.get(asked, MODES[mode]))
+    here, effective = (f'--{asked}', ANSWERS[asked]) if asked else (f'--mode={mode}', MODES[mode])
+    refuse_idle(here, effective)
     if asked == 'list':
         list_all()
     elif mode in ('results', 'report'):
@@ -164,7 +167,7 @@ def list_all() -> None:
         print(f'{name:31}{value.description}{kind} [{value.source}]')
 
 
-def is_study(value: Experiment | Study) -> bool:
+def is_study(value: Experiment | Study) -> TypeIs[Study]:
     """Whether it is several runs."""
     return isinstance(value, Study)
 
@@ -208,13 +211,13 @@ def train(*, describes: bool) -> None:
         from train.run import run
     if is_study(experiment):
         run_study(experiment, inst.EXPERIMENTS, place(), FLAGS.jobs)
-    else:
+    elif not is_study(base):  # as it cannot be: a study is varied to a study
         run(experiment, base, place())
 
 
 def use_run() -> None:
     """Does what --mode asks with a finished run: its saved configuration, or other data."""
-    mode, inputs = FLAGS.mode, {name: FLAGS[name].value for name in ('images', 'array')}
+    mode, inputs = FLAGS.mode, {name: FLAGS[name].value or '' for name in ('images', 'array')}
     if mode == 'predict' and bool(FLAGS.images) == bool(FLAGS.array):
         raise UsageError('--mode=predict needs --images=DIR or --array=FILE.npz, to be labelled')
     if FLAGS.codes and given('count'):
@@ -245,7 +248,7 @@ def finished_run() -> tuple[Path, dict[str, str]]:
         base = catalogue.find(FLAGS.experiment)
         if is_study(base):
             raise UsageError(f'--mode={FLAGS.mode}: {base.name} is a study; name one run')
-        return place().folder(chosen(base), base), {}
+        return place().folder(base.vary(**asked_of(base)), base), {}
     saved = ['set', 'parent', 'precision']
     saved += [] if FLAGS.mode == 'generate' else ['seed']  # which keys the sampled codes there
     saved += {'predict': ['dataset'], 'generate': ['dataset', 'array', 'images']}.get(
@@ -285,7 +288,7 @@ def fill_ledger() -> None:
 def data_changes() -> dict[str, str]:
     """Returns the fields that the data flags set; in --mode=predict, what is labelled is none."""
     own = () if FLAGS.mode == 'predict' else ('images', 'array')
-    paths = {name: FLAGS[name].value for name in own if FLAGS[name].value}
+    paths = {name: path for name in own if (path := FLAGS[name].value)}
     if len(paths) > 1 or (paths and FLAGS.dataset not in (None, *paths)):
         named = ', '.join(f'--{name}' for name in (*paths, 'dataset') if FLAGS[name].value)
         raise UsageError(f'{named}: name one source of data')
@@ -294,8 +297,8 @@ def data_changes() -> dict[str, str]:
     return {'dataset': FLAGS.dataset} if FLAGS.dataset else {}
 
 
-def chosen(base: Experiment | Study) -> Experiment | Study:
-    """Returns the experiment or study that the flags ask for; several seeds make a study of one."""
+def asked_of(base: Experiment | Study) -> dict[str, Any]:
+    """Returns the fields that the flags change."""
     changes: dict[str, Any] = {}
     for setting in FLAGS.set:
         name, equals, text = setting.partition('=')
@@ -310,13 +313,20 @@ def chosen(base: Experiment | Study) -> Experiment | Study:
         by_flag['parent'] = FLAGS.parent
     for name in by_flag.keys() & changes.keys():
         raise UsageError(f'--set {name}=...: a flag says {name} too; give it once')
-    experiment = base.vary(**changes, **by_flag)
-    if FLAGS.seeds is None:
-        return experiment
+    return changes | by_flag
+
+
+def chosen(base: Experiment | Study) -> Experiment | Study:
+    """Returns the experiment or study that the flags ask for; several seeds make a study of one."""
+    changes, seeds = asked_of(base), FLAGS.seeds
     if is_study(base):
-        return dataclasses.replace(experiment, seeds=FLAGS.seeds)
+        study = base.vary(**changes)
+        return study if seeds is None else dataclasses.replace(study, seeds=seeds)
+    experiment = base.vary(**changes)
+    if seeds is None or seeds == 1:
+        return experiment
     words = (base.name, base.description, base.source)
-    return Study(*words, arms=(experiment,), seeds=FLAGS.seeds) if FLAGS.seeds > 1 else experiment
+    return Study(*words, arms=(experiment,), seeds=seeds)
 
 
 if __name__ == '__main__':

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from system.errors import UsageError
-from system.rules import Need, Span, nearest, setting, written
+from system.rules import Need, Rule, Span, nearest, setting, written
 
 ACTIVATIONS = ('linear', 'elu', 'relu', 'sigmoid', 'tanh')
 CORRUPTIONS = ('mask', 'gaussian')
@@ -231,7 +231,7 @@ class Experiment:
 
     asked: dataclasses.InitVar[frozenset[str] | None] = None
 
-    def __post_init__(self, asked: frozenset[str] | None):
+    def __post_init__(self, asked: frozenset[str] | None) -> None:
         for name, rule in RULES.items():
             value = getattr(self, name)
             if value is not None or not FIELDS[name].type.endswith('None'):
@@ -248,7 +248,7 @@ class Experiment:
             self._check_effect(name)
         self._check_together()
 
-    def _check_effect(self, name: str):
+    def _check_effect(self, name: str) -> None:
         """Raises UsageError where a field has no effect here."""
         need = RULES[name].needs if name in RULES else None
         if name not in self.fields():
@@ -260,7 +260,7 @@ class Experiment:
         value = written(getattr(self, name))
         raise UsageError(f'{name}={value} has no effect on {self.name}: it {why}')
 
-    def _check_together(self):
+    def _check_together(self) -> None:
         """Raises UsageError for values that are possible alone, but not with each other."""
         layers = {self.code_layer} | ({self.activation} if self.training == 'greedy' else set())
         if self.sparsity and layers != {'sigmoid'}:
@@ -268,10 +268,8 @@ class Experiment:
                 f'sparsity={self.sparsity}: needs codes in (0, 1), activation or code_activation='
                 f'sigmoid; they are {", ".join(sorted(layers))}'
             )
-        if self.loss == 'bernoulli' and self.output_activation != 'sigmoid':
-            raise UsageError(
-                f'loss=bernoulli: needs output_activation=sigmoid, it is {self.output_activation}'
-            )
+        if self.loss == 'bernoulli' and (found := self.output_activation) != 'sigmoid':
+            raise UsageError(f'loss=bernoulli: needs output_activation=sigmoid, it is {found}')
         for name in ('corruption', 'test_corruption'):
             if self.corruption_kind == 'mask' and (getattr(self, name) or 0) >= 1:
                 raise UsageError(f'{name}={getattr(self, name)}: a masked share must be below 1')
@@ -290,14 +288,15 @@ class Experiment:
             raise UsageError(f'joint_epochs={self.joint_epochs}: needs training=greedy')
         if self.labels == 'parent' and self.label_fraction == 1:
             raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
-        if self.labels == 'parent' and not getattr(self.parent, 'classifies', True):
-            raise UsageError(f'labels=parent: {self.parent.name} is no classifier')
+        parent = self.parent
+        if self.labels == 'parent' and isinstance(parent, Experiment) and not parent.classifies:
+            raise UsageError(f'labels=parent: {parent.name} is no classifier')
         if self.kind == 'lstm':
             self._check_sequences()
         if self.variational and self.kind == 'conv' and not self.code_size:
             raise UsageError('code_size=0: a Gaussian code (variational) needs a width')
 
-    def _check_sequences(self):
+    def _check_sequences(self) -> None:
         if self.task != 'reconstruct' and not self.future:
             raise UsageError(f'task={self.task}: needs future=..., the steps that are predicted')
         if self.training == 'greedy' and self.task != 'reconstruct':
@@ -332,9 +331,8 @@ class Experiment:
 
     def fields(self) -> dict[str, Any]:
         """Returns the fields that belong to an experiment of its kind, with values, in order."""
-        groups = {'data', 'training'}
+        groups = {'data', 'training'} | ({'images'} if self.dataset == 'images' else set())
         groups |= {'transfer'} if self.parent else {'network', self.network}
-        groups |= {'images'} if self.dataset == 'images' else set()
         return {
             name: getattr(self, name)
             for name in FIELDS
@@ -413,11 +411,12 @@ class Experiment:
         mine = self.fields()
         own = self.dataset in OWN_DATA
         passed = [n for n in SHARED if n in mine and (own or n != 'data_path')]
+        assert isinstance(self.parent, Experiment), 'no parent that could be varied'
         return self.parent.vary(**{name: mine[name] for name in passed})
 
 
 FIELDS = {f.name: f for f in dataclasses.fields(Experiment)}
-RULES = {name: f.metadata['rule'] for name, f in FIELDS.items() if f.metadata}
+RULES: dict[str, Rule] = {name: f.metadata['rule'] for name, f in FIELDS.items() if f.metadata}
 PARENTS = 'parent.'  # before a field's name: of the parent
 IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
 IMAGES = tuple(name for name, rule in RULES.items() if 'images' in rule.groups)
@@ -429,7 +428,7 @@ def restore(values: dict[str, Any]) -> Experiment:
 
     Raises UsageError for a value that is not possible.
     """
-    known = {name: value for name, value in values.items() if name in FIELDS}
+    known: dict[str, Any] = {name: value for name, value in values.items() if name in FIELDS}
     known = {n: tuple(v) if isinstance(v, list) else v for n, v in known.items()}
     if isinstance(known.get('parent'), dict):
         known['parent'] = restore(known['parent'])
@@ -444,8 +443,8 @@ def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
     joint = Phase('joint', terms, '.*', corruption=experiment.noise)
     if experiment.has('training') != 'greedy':
         return (joint,)
-    lengths = {'epochs': experiment.joint_epochs, 'learning_rate': experiment.joint_learning_rate}
-    last = (dataclasses.replace(joint, **lengths),) if experiment.joint_epochs else ()
+    epochs, rate = experiment.joint_epochs, experiment.joint_learning_rate
+    last = (dataclasses.replace(joint, epochs=epochs, learning_rate=rate),) if epochs else ()
     phases = tuple(
         Phase(
             f'phase{k}',

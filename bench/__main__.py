@@ -50,15 +50,17 @@ class Worker:
             text=True,
             bufsize=1,
         )
+        assert self._process.stdin and self._process.stdout  # they are pipes
+        self._to, self._from = self._process.stdin, self._process.stdout
         self.send(task._asdict())
 
     def send(self, content: dict[str, Any]) -> None:
         """Writes one line to it."""
-        self._process.stdin.write(json.dumps(content) + '\n')
+        self._to.write(json.dumps(content) + '\n')
 
     def answer(self) -> dict[str, Any]:
         """Waits for one line from it; raises Failed where it has none, or says why not."""
-        line = self._process.stdout.readline()
+        line = self._from.readline()
         if not line:
             code = self._process.wait()
             self._log.seek(0)
@@ -71,7 +73,7 @@ class Worker:
 
     def close(self) -> None:
         """Ends it."""
-        self._process.stdin.close()
+        self._to.close()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -123,12 +125,12 @@ def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], 
             ask(worker, name)
         for index in range(rounds + 1):
             for name in (contender.name for contender in due(network, index, facts)):
-                seconds = None
-                if isinstance(measured[name], list):
+                seconds, times = None, measured[name]
+                if isinstance(times, list):
                     command = {'seed': index, 'epochs': facts['epochs'] if index else 1}
                     seconds = ask(workers[name], name, command)
-                if index and seconds:
-                    measured[name][index - 1] = seconds
+                    if index and seconds:
+                        times[index - 1] = seconds
                 said = f'{seconds:.2f} s an epoch' if seconds else measured[name]
                 print(
                     f'{network}, round {index} of {rounds}, {name}: {said}; {left()}',

@@ -98,8 +98,8 @@ def steps(experiment: Experiment, task: Task, *, checked: bool = True) -> Round:
 
     def some(seed: int, epochs: int) -> float:
         nonlocal count
-        feeds = {updates.first: 0, updates.last: count}
-        feeds[updates.sums_before] = [0.0] * len(updates.terms)
+        sums = [0.0] * len(updates.terms)
+        feeds: dict[Any, Any] = {updates.first: 0, updates.last: count, updates.sums_before: sums}
         began = time.perf_counter()
         network.session.run([updates.sums, updates.health] if checked else updates.sums, feeds)
         seconds = (time.perf_counter() - began) / count
@@ -140,6 +140,7 @@ def bare(experiment: Experiment, task: Task) -> Round:
     import model
     from networks import layers
     from networks import session as sessions
+    from networks.endpoints import Batch
     from train.updates import follow
 
     images = _images(experiment, task)
@@ -151,22 +152,24 @@ def bare(experiment: Experiment, task: Task) -> Round:
         index = tf.placeholder(tf.int32, [None])
         x = tf.cast(tf.gather(held, index), tf.float32) / 255.0
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            mode = layers.Mode(True, statistics={})
-            endpoints = model.tower(experiment, spec, model.Batch(x, x), mode)
+            statistics: dict[str, Any] = {}
+            mode = layers.Mode(True, statistics=statistics)
+            endpoints = model.tower(experiment, spec, Batch(x, x), mode)
         loss = tf.reduce_mean(endpoints.losses['mse']())
         step = tf.train.AdamOptimizer(experiment.learning_rate).minimize(loss)
-        update = tf.group(step, *follow(mode.statistics, '.*', tf.constant(1000)))
+        update = tf.group(step, *follow(statistics, '.*', tf.constant(1000)))
         session = tf.Session(config=sessions.config(experiment.precision, spec.shape))
         session.run(tf.global_variables_initializer(), {content: images})
         step = session.make_callable(update, [index])
-    generator = np.random.default_rng(0)
+    generator, size = np.random.default_rng(0), experiment.batch_size or len(images)
 
-    def epoch() -> None:
-        order = generator.permutation(len(images)).astype(np.int32)
-        for start in range(0, len(images), experiment.batch_size):
-            step(order[start : start + experiment.batch_size])
+    def train(epochs: int) -> None:
+        for _ in range(epochs):
+            order = generator.permutation(len(images)).astype(np.int32)
+            for start in range(0, len(images), size):
+                step(order[start : start + size])
 
-    return _timed(lambda epochs: [epoch() for _ in range(epochs)])
+    return _timed(train)
 
 
 def keras(experiment: Experiment, task: Task) -> Round:
@@ -242,13 +245,13 @@ def _torch_lstm(experiment: Experiment, features: int) -> Any:
     (units,) = experiment.hidden
 
     class Autoencoder(nn.Module):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.encoder = nn.LSTM(features, units, batch_first=True)
             self.decoder = nn.LSTM(1, units, batch_first=True)
             self.output = nn.Linear(units, features)
 
-        def forward(self, x):
+        def forward(self, x: Any) -> Any:
             _, state = self.encoder(x)
             states, _ = self.decoder(torch.zeros_like(x[:, :, :1]), state)
             return self.output(states).flip(1)
@@ -270,23 +273,24 @@ def pytorch(experiment: Experiment, task: Task, *, channels_last: bool = False) 
     optimizer = torch.optim.Adam(network.parameters(), lr=experiment.learning_rate, fused=True)
     rounded = experiment.precision == 'bfloat16'
 
-    def epoch() -> None:
-        for index in torch.randperm(len(images)).split(experiment.batch_size):
-            x = images.index_select(0, index)
-            optimizer.zero_grad()
-            with torch.autocast('cpu', dtype=torch.bfloat16, enabled=rounded):
-                loss = nn.functional.mse_loss(network(x), x)
-            loss.backward()
-            optimizer.step()
+    def train(epochs: int) -> None:
+        for _ in range(epochs):
+            for index in torch.randperm(len(images)).split(experiment.batch_size):
+                x = images.index_select(0, index)
+                optimizer.zero_grad()
+                with torch.autocast('cpu', dtype=torch.bfloat16, enabled=rounded):
+                    loss = nn.functional.mse_loss(network(x), x)
+                loss.backward()
+                optimizer.step()
 
-    return _timed(lambda epochs: [epoch() for _ in range(epochs)])
+    return _timed(train)
 
 
 def _in_folder(trainer: Callable[[Experiment, Path], Round]) -> Callable[[Experiment, Task], Round]:
     return lambda experiment, task: trainer(experiment, Path(task.folder))
 
 
-TRAINERS = {
+TRAINERS: dict[str, Callable[[Experiment, Task], Round]] = {
     'product': product,
     'steps': steps,
     'steps_unchecked': functools.partial(steps, checked=False),
@@ -341,7 +345,7 @@ def prepare(task: Task) -> dict[str, Any]:
     except DataError:
         data = dataset.load(inst.untied.vary(dataset='mnist5k'), data_dir)
     images = data.splits['train'].x
-    np.save(folder / 'images.npy', images)
+    np.save(folder / 'images.npy', images[:])
     sequences = images[: round(_SEQUENCES / 0.8)].reshape(-1, 28, 28)
     np.savez(folder / 'sequences.npz', x=sequences)  # 80 % of a user's own array are for training
     np.save(folder / 'sequences.npy', sequences[: round(0.8 * len(sequences))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import inst
 from bench import reading
@@ -78,7 +78,7 @@ def _beside_unchecked(experiment: Experiment) -> list[Contender]:
     ]
 
 
-_PLAIN = {'l2': 0.0, 'output_activation': 'linear', 'schedule': 'constant'}
+_PLAIN: dict[str, Any] = {'l2': 0.0, 'output_activation': 'linear', 'schedule': 'constant'}
 _STACK = inst.untied.vary(**_PLAIN)
 _DEEP = _STACK.vary(hidden=(512, 256, 128, 11), activation='relu', batch_size=256)
 _ALONE = inst.phasewise.vary(

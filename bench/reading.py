@@ -8,11 +8,23 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import inst
 from parameters import Experiment
 
-Round = Callable[[int, int], float]  # (seed, epochs or passes) -> seconds for each
+if TYPE_CHECKING:
+    import numpy as np
+
+    from inputs.shards import Records
+
+
+class Round(Protocol):
+    """A contender at work."""
+
+    def __call__(self, seed: int, epochs: int) -> float:
+        """Trains so many epochs, or makes so many passes; returns the seconds of one."""
+
 
 PHOTOS = inst.conv_ae.vary(
     dataset='images', data_path='photos', code_size=64, cache_bytes=0, schedule='constant'
@@ -43,7 +55,7 @@ def prepare(folder: Path) -> list[str]:
     return made
 
 
-def _photos(experiment: Experiment, folder: Path):
+def _photos(experiment: Experiment, folder: Path) -> np.ndarray | Records:
     import dataset
 
     experiment = experiment.vary(data_path=str(folder / 'photos'))
@@ -123,7 +135,9 @@ def pillow(experiment: Experiment, folder: Path) -> Round:
         began = time.perf_counter()
         for file in found.splits['train']:
             with Image.open(folder / 'photos' / file.path) as opened:
-                picture = ImageOps.fit(opened.convert('RGB'), (width, height), Image.LANCZOS)
+                picture = ImageOps.fit(
+                    opened.convert('RGB'), (width, height), Image.Resampling.LANCZOS
+                )
             np.asarray(picture)
         return time.perf_counter() - began
 

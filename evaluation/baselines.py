@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LinearRegression
@@ -47,7 +48,8 @@ def target_of(prefix: str, rows: Rows) -> np.ndarray:
 
 def guesses(prefix: str, train: Rows, test: Rows) -> dict[str, np.ndarray]:
     """Returns what the mean and the last frame make of each test sequence, [1 or N, T, D]."""
-    sums, counts = 0.0, 0.0
+    sums: Any = 0.0  # to begin with; then arrays
+    counts: Any = 0.0
     for start in range(0, len(train), COMPARED):
         part = train.take(slice(start, start + COMPARED))
         counted = steps_counted(

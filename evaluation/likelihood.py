@@ -7,6 +7,8 @@ at K = 5,000.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
@@ -41,7 +43,7 @@ def importance_nll(
             sums = np.full(len(inputs), -np.inf)  # of the weights so far, their logarithms
             for done in range(0, samples, _AT_ONCE):
                 interrupts.check()
-                feeds = {
+                feeds: dict[tf.Tensor, Any] = {
                     placed: inputs,
                     pixels: (key, start),
                     seed: (start, done),

@@ -63,7 +63,7 @@ METRICS = {
 
 def find(name: str) -> Metric:
     """Returns what a name is of; raises KeyError, with the nearest, where no run has that."""
-    bare = name[_BEFORE.match(name).end() :]
+    bare = _BEFORE.sub('', name, count=1)
     if bare not in METRICS:
         raise KeyError(f'{name}: no run has such a number{nearest(bare, METRICS)}')
     return METRICS[bare]

@@ -33,9 +33,9 @@ def baselines(train: Rows, test: Rows, units: int) -> dict[str, float]:
     images, others = (rows.floats(0, len(rows)).reshape(len(rows), -1) for rows in (train, test))
     fitted = _fit(images, min(units, *images.shape))
     return {
-        'separation_pixels': separation(images, train.y, others, test.y),
+        'separation_pixels': separation(images, train.labels, others, test.labels),
         'separation_pca': separation(
-            fitted.transform(images), train.y, fitted.transform(others), test.y
+            fitted.transform(images), train.labels, fitted.transform(others), test.labels
         ),
     }
 

@@ -83,7 +83,7 @@ class Evaluation:
                 self._seed: (_KEY, start),
             }
             if self._y is not None:
-                feeds[self._y] = rows.y[start:stop]
+                feeds[self._y] = rows.labels[start:stop]
             if rows.length is not None:
                 feeds[self._length] = rows.length[start:stop]
             for name, value in self._session.run(self._fetches, feeds).items():
@@ -159,7 +159,7 @@ def _codes(network: Network, data: Dataset) -> dict[str, float]:
     found = probes.usage(codings)
     if test.y is not None and data.splits['test'] is not data.splits['train']:
         among = network.compute('codings', train)
-        found['separation'] = probes.separation(among, train.y, codings, test.y)
+        found['separation'] = probes.separation(among, train.labels, codings, test.y)
         key = (data.digest, data.spec.shape, codings.shape[1])
         fits = len(train) <= _limit(data.spec, _COMPARED)
         if key not in _BASELINES and fits:

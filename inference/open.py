@@ -66,7 +66,7 @@ def data_for(network: Network, changes: dict[str, Any], place: Place) -> Dataset
     return data
 
 
-def save(file: Path, arrays: dict[str, np.ndarray]) -> Path:
+def save(file: Path, arrays: dict[str, Any]) -> Path:
     """Writes arrays to an `.npz` file, whole or not at all; returns the file."""
     with disk.whole(file, 'wb') as opened_file:
         np.savez(opened_file, **arrays)

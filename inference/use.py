@@ -43,7 +43,7 @@ def encode(folder: Path, changes: dict[str, Any], place: Place) -> Path:
             'data': np.array(f'{data.key} {data.digest}'),
         }
         if data.spec.classes:
-            made['labels'] = np.concatenate([rows.y for rows in splits.values()])
+            made['labels'] = np.concatenate([rows.labels for rows in splits.values()])
             made['classes'] = np.array(data.spec.classes)
         return save(folder / f'codes-{data.key}.npz', made)
 
@@ -77,7 +77,7 @@ def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, A
         return results
 
 
-def generate(folder: Path, codes: str, count: int, seed: int) -> Path:
+def generate(folder: Path, codes: str | None, count: int, seed: int) -> Path:
     """Decodes codes to pictures; writes `<name>.npz` and, for pictures, `<name>.png`.
 
     The codes are `codings` [N, units] of the file `codes`, or `count` draws from the unit Gaussian
@@ -103,7 +103,7 @@ def generate(folder: Path, codes: str, count: int, seed: int) -> Path:
 def _codings(file: str, units: int) -> np.ndarray:
     if not Path(file).is_file():
         raise UsageError(f'--codes={file}: no such file')
-    (codings,) = foreign.arrays(file, 'codings')
+    codings = foreign.arrays(file, 'codings')['codings']
     numeric = np.issubdtype(codings.dtype, np.number) and np.isrealobj(codings)
     if codings.ndim != 2 or codings.shape[1] != units or not numeric or not len(codings):
         raise DataError(f'--codes={file}: codings must be [N, {units}], they are {codings.shape}')

@@ -33,12 +33,13 @@ class Examples(NamedTuple):
     y: np.ndarray | None
     length: np.ndarray | None = None
 
-    def take(self, rows: np.ndarray) -> Examples:
+    def take(self, rows: np.ndarray | slice) -> Examples:
         """Returns the chosen rows."""
-        return Examples(*(None if part is None else part[rows] for part in self))
+        y, length = (None if part is None else part[rows] for part in (self.y, self.length))
+        return Examples(self.x[rows], y, length)
 
 
-def arrays(path: str, needed: str, *others: str) -> tuple[np.ndarray | None, ...]:
+def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
     """Reads an array of an `.npz` file, and `others` where there are any, never unpickling.
 
     Raises DataError where it is damaged, would take too much memory, or does not have it.
@@ -46,6 +47,7 @@ def arrays(path: str, needed: str, *others: str) -> tuple[np.ndarray | None, ...
     try:
         with np.load(path, allow_pickle=False) as file:
             if isinstance(file, np.lib.npyio.NpzFile):
+                assert file.zip is not None  # before it is closed
                 check_memory(path, sum(entry.file_size for entry in file.zip.infolist()))
                 _check_headers(file.zip)
             if not hasattr(file, 'files') or needed not in file.files:
@@ -54,7 +56,7 @@ def arrays(path: str, needed: str, *others: str) -> tuple[np.ndarray | None, ...
                     f'{path}: needs an array named {needed} (np.savez(file, {needed}=...)), has '
                     f'{held}'
                 )
-            return tuple(file[n] if n in file.files else None for n in (needed, *others))
+            return {name: file[name] for name in (needed, *others) if name in file.files}
     except _NO_ARRAYS as error:
         pickled = 'Object arrays' in str(error) or 'pickled data' in str(error)
         kind = 'pickled objects, which are not read' if pickled else 'damage'
@@ -68,7 +70,8 @@ def read_npz(path: str) -> Examples:
     """
     if not Path(path).is_file():
         raise UsageError(f'--array={path}: no such file')
-    x, y, length = arrays(path, 'x', 'y', 'length')
+    found = arrays(path, 'x', 'y', 'length')
+    x, y, length = found['x'], found.get('y'), found.get('length')
     if x.ndim < 2 or not x.size:
         raise DataError(f'{path}: x must be [examples, features...], it is {list(x.shape)}')
     if x.dtype != np.uint8:

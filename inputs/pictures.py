@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from system.errors import DataError, UsageError
@@ -202,7 +202,7 @@ def _convert(folder: str, paths: list[str], settings: Settings) -> list[bytes | 
 
 def reason(error: Exception) -> str:
     """Says in a few words why a picture cannot be read."""
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return 'not a picture, or damaged'
     return str(error).splitlines()[0][:100] if str(error) else type(error).__name__
 
@@ -212,6 +212,7 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
+    assert parent is not None, 'this is no worker'
 
     def follow() -> None:
         wait([parent.sentinel])
@@ -272,7 +273,7 @@ def _in_order(
     pool: ProcessPoolExecutor, tasks: Iterable[tuple[Any, ...]], ahead: int
 ) -> Iterator[list[bytes | str]]:
     """Yields the tasks' results in order, with at most `ahead` of them under way."""
-    waiting: deque = deque()
+    waiting: deque[Future[list[bytes | str]]] = deque()
     for task in tasks:
         waiting.append(pool.submit(_convert, *task))
         if len(waiting) > ahead:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,12 @@ class Rows:
         return len(self.x)
 
     @property
+    def labels(self) -> np.ndarray:
+        """Its y, of rows that have one."""
+        assert self.y is not None, 'rows without labels'
+        return self.y
+
+    @property
     def failure(self) -> DataError | None:
         """Why a part could not be read from disk, where one could not."""
         parts = (self.x, self.target)
@@ -52,27 +58,27 @@ class Rows:
     def take(self, chosen: np.ndarray | slice) -> Rows:
         """Returns the chosen rows; what is on disk stays there."""
 
-        def taken(part: np.ndarray | Records | None) -> np.ndarray | Records | None:
-            if part is None:
-                return None
+        def taken(part: np.ndarray | Records) -> np.ndarray | Records:
             return part.take(chosen) if isinstance(part, Records) else part[chosen]
 
-        return Rows(*(taken(getattr(self, part)) for part in PARTS))
+        return Rows(
+            x=taken(self.x),
+            y=None if self.y is None else self.y[chosen],
+            target=None if self.target is None else taken(self.target),
+            length=None if self.length is None else self.length[chosen],
+        )
 
     def shaped(self, shape: tuple[int, ...]) -> Rows:
         """Returns the same examples, each of another shape."""
-        is_array = isinstance(self.x, np.ndarray)
-        x = self.x.reshape(len(self), *shape) if is_array else self.x.reshape(shape)
-        return replace(self, x=x)
+        if isinstance(self.x, Records):
+            return replace(self, x=self.x.reshape(shape))
+        return replace(self, x=self.x.reshape(len(self), *shape))
 
     def steps(self, start: int, stop: int) -> np.ndarray | Records:
         """Returns the steps start..stop of every sequence, [N, stop - start, ...]."""
         if isinstance(self.x, Records):
             return self.x.steps(start, stop)
         return self.x[:, start:stop]
-
-
-PARTS = tuple(part.name for part in fields(Rows))
 
 
 def scaled(values: np.ndarray) -> np.ndarray:

@@ -106,7 +106,8 @@ class Records:
 
     def __init__(self, files: list[Path], indices: list[np.ndarray], form: Form, remedy: str):
         """Takes the shards of one split, each with its index; opens a file when it is read."""
-        self._files, self._remedy, self._open = files, remedy, {}
+        self._files, self._remedy = files, remedy
+        self._open: dict[Path, int] = {}  # descriptors
         self.form = form
         lengths = [index[:, 0] for index in indices]
         self._lengths = np.concatenate(lengths)
@@ -191,7 +192,7 @@ class Records:
         """Reads records, those that follow one another in one piece."""
         shards = self._shard[rows]
         breaks = np.flatnonzero((np.diff(rows) != 1) | (np.diff(shards) != 0)) + 1
-        found = []
+        found: list[bytes] = []
         for span in np.split(rows, breaks) if len(rows) else ():
             file, start = self._files[shards[len(found)]], int(self._offsets[span[0]])
             lengths, crcs = self._lengths[span].tolist(), self._crcs[span].tolist()

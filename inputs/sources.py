@@ -26,11 +26,11 @@ from inputs import pictures
 from inputs.foreign import Examples, check_memory, read_idx, read_npz
 from system.errors import DataError
 
-DIGITS = tuple('0123456789')
-GARMENTS = ('T-shirt', 'trouser', 'pullover', 'dress', 'coat',
-            'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot')  # fmt: skip
-OBJECTS = ('airplane', 'automobile', 'bird', 'cat', 'deer',
-           'dog', 'frog', 'horse', 'ship', 'truck')  # fmt: skip
+DIGITS: tuple[str, ...] = tuple('0123456789')
+GARMENTS: tuple[str, ...] = ('T-shirt', 'trouser', 'pullover', 'dress', 'coat',
+                             'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot')  # fmt: skip
+OBJECTS: tuple[str, ...] = ('airplane', 'automobile', 'bird', 'cat', 'deer',
+                            'dog', 'frog', 'horse', 'ship', 'truck')  # fmt: skip
 _IDX_FILES = {
     'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
     'test': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
@@ -191,7 +191,6 @@ def _cifar10(asked: Request) -> Source:
     if found is None:
         whole = _keras('cifar10', places, f'{archive} (train/CLASS/*.jpg, test/CLASS/*.jpg)')
         classes, origin = OBJECTS, 'Keras download'
-        whole = {s: Examples(e.x, e.y.reshape(-1)) for s, e in whole.items()}
     else:
         files = _unpacked(found) if found.is_dir() else _members(found)
         whole, classes = _by_class(found, _shown(files, 'picture', asked.check))
@@ -217,7 +216,9 @@ def _members(archive: Path) -> Iterator[tuple[str, io.BytesIO]]:
                             f'{archive}: {member.name} has {member.size:,} bytes, too many for a '
                             'picture of 32x32'
                         )
-                    yield member.name, io.BytesIO(opened.extractfile(member).read())
+                    content = opened.extractfile(member)
+                    assert content is not None  # of a file there is always one
+                    yield member.name, io.BytesIO(content.read())
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(f'{archive}: damaged archive ({error})') from None
 
@@ -275,8 +276,8 @@ def _idx_source(name: str, classes: tuple[str, ...], asked: Request) -> Source:
     if len(train.x) <= _VALIDATION:
         raise DataError(f'{place}: {len(train.x)} training images; over {_VALIDATION} are needed')
     splits = {
-        'train': Examples(train.x[_VALIDATION:], train.y[_VALIDATION:]),
-        'validation': Examples(train.x[:_VALIDATION], train.y[:_VALIDATION]),
+        'train': train.take(slice(_VALIDATION, None)),
+        'validation': train.take(slice(_VALIDATION)),
         'test': whole['test'],
     }
     return Source(origin, splits, classes)
@@ -301,7 +302,7 @@ def _keras(name: str, places: list[Path], wanted: str) -> dict[str, Examples]:
             'there, or use the embedded digits: --dataset=mnist5k'
         ) from None
     return {
-        split: Examples(x, y.astype(np.int64))
+        split: Examples(x, y.reshape(-1).astype(np.int64))  # of CIFAR-10 it is [N, 1]
         for split, (x, y) in zip(('train', 'test'), loaded, strict=True)
     }
 
@@ -335,10 +336,12 @@ def _find(folder: Path, stem: str) -> Path | None:
 
 
 def _idx_pair(folder: Path, images: str, labels: str) -> Examples:
-    files = [_find(folder, stem) for stem in (images, labels)]
-    for file, stem in zip(files, (images, labels), strict=True):
+    files = []
+    for stem in (images, labels):
+        file = _find(folder, stem)
         if file is None:
             raise DataError(f'{folder / stem}[.gz]: missing, though its companions are there')
+        files.append(file)
     x, y = read_idx(files[0], dimensions=3), read_idx(files[1], dimensions=1)
     if len(x) != len(y):
         raise DataError(f'{files[1]}: {len(y)} labels do not match the {len(x)} images beside it')

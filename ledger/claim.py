@@ -38,7 +38,7 @@ class Claim:
     published: str = ''  # the figure as the source prints it
     note: str = ''
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.relation not in RELATIONS:
             raise ValueError(f'{self.relation!r}: allowed are {", ".join(RELATIONS)}')
         for metric in filter(None, (self.metric, self.than_metric)):

@@ -8,7 +8,7 @@ from pathlib import Path
 import inst
 from ledger import charts, page, store
 from ledger.claim import Claim
-from ledger.verdicts import Judgement, judge
+from ledger.verdicts import Judgement, Results, judge
 from parameters import Experiment
 from reports import figures
 from system import disk
@@ -68,11 +68,19 @@ def judgements(claims: Sequence[Claim]) -> dict[Claim, Judgement]:
 
 def _judged(claim: Claim) -> Judgement:
     try:
-        return judge(claim, store.find)
+        return judge(claim, _kept)
     except KeyError as error:  # of a line that was edited, or of an earlier version
         raise DataError(
             f'{store.FOLDER / store.RUNS}: {error.args[0]}; remove its line, or restore the file'
         ) from None
+
+
+def _kept(experiment: Experiment) -> Results:
+    """Returns what is kept of a run; raises KeyError where another process has removed it."""
+    found = store.find(experiment)
+    if found is None:
+        raise KeyError(f'the run {store.key(experiment)} is gone')
+    return found
 
 
 def _missing(claims: Sequence[Claim]) -> list[Experiment]:

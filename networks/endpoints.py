@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
 from inputs.spec import Spec
 from networks import layers, losses
-from networks.layers import Mode
+from networks.layers import Initial, Mode
 from networks.saved_graph import SavedGraph
 from parameters import Experiment
 
@@ -67,9 +68,9 @@ class Blueprint(NamedTuple):
         return self.experiment.depth
 
     @property
-    def initial(self) -> dict[str, Any]:
+    def initial(self) -> Initial:
         """What the initial values of kernels depend on, besides their names."""
-        return {'initializer': self.experiment.initializer, 'seed': self.experiment.seed}
+        return Initial(initializer=self.experiment.initializer, seed=self.experiment.seed)
 
 
 class Endpoints(NamedTuple):
@@ -106,7 +107,7 @@ def distance_of(experiment: Experiment) -> Distance:
 def reconstruction_metrics(outputs: tf.Tensor, target: tf.Tensor) -> dict[str, Lazy]:
     """Returns the distances of outputs and target, both [N, ...], by name."""
     return {
-        name: lambda distance=distance: distance(outputs, target)
+        name: partial(distance, outputs, target)
         for name, distance in (
             ('mse', losses.mse),
             ('squared_error', losses.squared_error),

@@ -6,6 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from networks import layers, losses
 from networks.endpoints import Blueprint, Endpoints, reconstruction_metrics
+from networks.layers import Initial
 
 
 def classifier(plan: Blueprint) -> Endpoints:
@@ -22,6 +23,7 @@ def classifier(plan: Blueprint) -> Endpoints:
     tensors = {'codings': batch.inputs}
     if plan.reads != 'codings':
         change = dropped if experiment.finetune_dropout else None
+        assert plan.restored is not None, 'a head without a restored graph'
         tensors = plan.restored.tower(batch.inputs, batch.length, change)
     tensors = {name: plan.expose(name, tensor) for name, tensor in tensors.items()}
     logits = tensors['logits'] = plan.expose('logits', _logits(plan, tensors['codings']))
@@ -35,7 +37,7 @@ def classifier(plan: Blueprint) -> Endpoints:
 def _logits(plan: Blueprint, codings: tf.Tensor) -> tf.Tensor:
     """Returns what the head makes of the codings, [N, units] -> [N, classes]."""
     experiment, hidden = plan.experiment, codings
-    settings = {'initializer': 'he_avg', 'seed': experiment.seed}
+    settings = Initial(initializer='he_avg', seed=experiment.seed)
     with tf.variable_scope('head'):
         if experiment.standardize_codings:
             mean, deviation = _standardizer(int(codings.shape[-1]))

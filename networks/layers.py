@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -36,6 +36,13 @@ SCALING = {  # variance of a kernel's values, times the fan named
 }
 _LOG_VAR_LIMIT = 10.0
 _TRUNCATED = 0.87962566103423978  # deviation of a unit normal cut at +-2
+
+
+class Initial(TypedDict):
+    """What the initial values of kernels depend on, besides their names."""
+
+    initializer: str
+    seed: int
 
 
 def kernel_variable(

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import tensorflow.compat.v1 as tf
 
 from networks import layers, losses
 from networks.endpoints import Blueprint, Endpoints, Lazy, distance_of
-from networks.layers import bias_variable, kernel_variable
+from networks.layers import Initial, bias_variable, kernel_variable
 from parameters import LOSSES, Experiment
 
 UNROLLED = 64  # steps of the longest sequence that is not looped over
@@ -66,17 +66,16 @@ class Cell(NamedTuple):
 
 
 def _cell(
-    prefix: str, inputs: int, units: int, *, forget_bias: float, initializer: str, seed: int
+    prefix: str, inputs: int, units: int, *, forget_bias: float, **initial: Unpack[Initial]
 ) -> Cell:
     start = [0.0] * units + [forget_bias] * units + [0.0] * 2 * units
-    settings = {'initializer': initializer, 'seed': seed}
     kernel = None
     if inputs:
-        kernel = kernel_variable(f'{prefix}kernel', (inputs, 4 * units), **settings)
+        kernel = kernel_variable(f'{prefix}kernel', (inputs, 4 * units), **initial)
     return Cell(
         kernel=kernel,
         recurrent_kernel=kernel_variable(
-            f'{prefix}recurrent_kernel', (units, 4 * units), **settings
+            f'{prefix}recurrent_kernel', (units, 4 * units), **initial
         ),
         bias=bias_variable(f'{prefix}bias', 4 * units, start),
     )
@@ -96,12 +95,18 @@ class Decoder(NamedTuple):
         return tf.reshape(made, [int(states.shape[0]), -1, outputs])
 
 
-def _decoder(prefix: str, inputs: int, units: int, outputs: int, **settings) -> Decoder:
-    cell = _cell(prefix, inputs, units, **settings)
-    settings.pop('forget_bias')
+def _decoder(
+    prefix: str,
+    inputs: int,
+    units: int,
+    outputs: int,
+    *,
+    forget_bias: float,
+    **initial: Unpack[Initial],
+) -> Decoder:
     return Decoder(
-        cell=cell,
-        kernel=kernel_variable(f'{prefix}output_kernel', (units, outputs), **settings),
+        cell=_cell(prefix, inputs, units, forget_bias=forget_bias, **initial),
+        kernel=kernel_variable(f'{prefix}output_kernel', (units, outputs), **initial),
         bias=bias_variable(f'{prefix}output_bias', outputs),
     )
 
@@ -136,7 +141,7 @@ def scan(
             emitted.append(carry[0])
         return tf.stack(emitted), carry
 
-    def body(t: tf.Tensor, emitted: tf.TensorArray, *carry: tf.Tensor) -> tuple:
+    def body(t: tf.Tensor, emitted: tf.TensorArray, *carry: tf.Tensor) -> tuple[Any, ...]:
         made = held(t, step(products if one_for_all else products[t], *carry), carry)
         for new, old in zip(made, carry, strict=True):
             new.set_shape(old.shape)
@@ -145,12 +150,12 @@ def scan(
     shape = carry[0].shape
     with _functional_loops():  # whose gradient can be had of an imported graph, too
         emitted = tf.TensorArray(tf.float32, steps, element_shape=shape)
-        _, emitted, *carry = tf.while_loop(
+        _, emitted, *last = tf.while_loop(
             lambda t, *_: t < steps, body, [tf.constant(0), emitted, *carry]
         )
         stacked = emitted.stack()
     stacked.set_shape([steps, *shape])
-    return stacked, tuple(carry)
+    return stacked, tuple(last)
 
 
 @contextmanager
@@ -187,7 +192,7 @@ DECODERS = {  # task -> what is decoded
 def _stack(plan: Blueprint) -> Stack:
     """Makes or reuses each layer's variables, by number from 1; the last gives the code."""
     experiment = plan.experiment
-    settings = {**plan.initial, 'forget_bias': experiment.forget_bias}
+    bias, initial = experiment.forget_bias, plan.initial
     needed = DECODERS[experiment.task]
     stack, below = {}, plan.spec.shape[1]
     for k, units in enumerate(experiment.hidden, start=1):
@@ -196,8 +201,11 @@ def _stack(plan: Blueprint) -> Stack:
             fed = below * experiment.conditional + 2 * units * experiment.repeat_code
         with tf.variable_scope(f'layer{k}'):
             stack[k] = _Layer(
-                encoder=_cell('', below, units, **settings),
-                decoders={n: _decoder(f'{n}_', fed, units, below, **settings) for n in needed},
+                encoder=_cell('', below, units, forget_bias=bias, **initial),
+                decoders={
+                    n: _decoder(f'{n}_', fed, units, below, forget_bias=bias, **initial)
+                    for n in needed
+                },
             )
         below = units
     return stack
@@ -337,13 +345,14 @@ def _phase_losses(
             made = path.decode_states('decoder', k, _swapped(path.turned(hidden[k])))
         return path.turned(_swapped(made))
 
+    def loss_of(k: int) -> tf.Tensor:
+        activation = path.activation if k == path.plan.bottom else 'linear'
+        return loss(activation, alone(k), hidden[k - 1], length)
+
     terms: dict[str, Lazy] = {}
     for k in range(path.plan.bottom, path.plan.top + 1):
-        activation = path.activation if k == path.plan.bottom else 'linear'
-        terms[f'phase{k}/{LOSSES[experiment.loss]}'] = lambda k=k, activation=activation: loss(
-            activation, alone(k), hidden[k - 1], length
-        )
-        terms[f'phase{k}/l2'] = lambda k=k: losses.l2(path.stack[k].kernels, experiment.l2)
+        terms[f'phase{k}/{LOSSES[experiment.loss]}'] = partial(loss_of, k)
+        terms[f'phase{k}/l2'] = partial(losses.l2, path.stack[k].kernels, experiment.l2)
     return terms
 
 
@@ -410,8 +419,6 @@ def _metrics(
 ) -> dict[str, Lazy]:
     known = {'mse': losses.mse, 'squared_error': losses.squared_error, 'mae': losses.mae}
     return {
-        f'{prefix}{name}': lambda name=name, loss=loss: _over_steps(
-            name, loss, made, target, length
-        )
+        f'{prefix}{name}': partial(_over_steps, name, loss, made, target, length)
         for name, loss in known.items()
     }

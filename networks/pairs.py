@@ -6,7 +6,7 @@ A pair's variables are in the scope it is given, so that one pattern selects one
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow.compat.v1 as tf
 
@@ -73,7 +73,8 @@ def batch_norm(prefix: str, channels: int) -> BatchNorm:
     )
 
 
-Shift = tf.Variable | BatchNorm  # what follows a product: a bias, or a normalisation that has one
+Shift: TypeAlias = tf.Variable | BatchNorm
+"""What follows a product: a bias, or a normalisation that has one."""
 
 
 def _shift(prefix: str, channels: int, *, normalized: bool) -> Shift:
@@ -202,6 +203,7 @@ def conv_pair(
     of its bias.
     """
     before, area = inputs[-1], side * side
+    fans: tuple[float, float]
     if upsample:
         shape, fans = (side, side, channels, before), (channels * area, before * area)
     else:

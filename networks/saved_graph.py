@@ -77,8 +77,9 @@ class SavedGraph(NamedTuple):
             sources['training:0'] = tf.constant(False)
         if length is not None and self.counts_steps:
             sources['length:0'] = length
-        for name in self.hidden if change else ():
-            sources[f'{name}:0'] = change(name, self._imported([name], sources)[name])
+        if change is not None:
+            for name in self.hidden:
+                sources[f'{name}:0'] = change(name, self._imported([name], sources)[name])
         return self._imported(self.tensors, sources)
 
     def _imported(
@@ -138,7 +139,8 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
         if name not in nodes:
             raise DataError(f'{prefix}.meta: holds no tensor {name}:0, which is needed')
 
-    needed, tensors = {}, []
+    needed: dict[str, None] = {}
+    tensors = []
     for name in wanted or [n for n in nodes if _OFFERED.fullmatch(n)]:
         closure = _closure(nodes, name, prefix)
         stray = [n for n in closure if nodes[n].op == 'Placeholder' and n not in ('X', 'training')]
@@ -171,7 +173,8 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
 
 def _closure(nodes: Mapping[str, tf.NodeDef], name: str, prefix: str) -> list[str]:
     """Returns the names of all nodes that `name` is computed from, stopping at X and variables."""
-    seen, todo = {}, [name]
+    seen: dict[str, None] = {}
+    todo = [name]
     while todo:
         current = todo.pop()
         if current in seen:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
 from networks import layers, losses, pairs
-from networks.endpoints import Blueprint, Endpoints, Lazy, distance_of, reconstruction_metrics
+from networks.endpoints import (
+    Blueprint,
+    Distance,
+    Endpoints,
+    Lazy,
+    distance_of,
+    reconstruction_metrics,
+)
 from parameters import LOSSES
 
 Stack = dict[int, pairs.Pair]
@@ -30,7 +38,8 @@ def convolutional(plan: Blueprint) -> Endpoints:
 
 
 def _dense_stack(plan: Blueprint) -> Stack:
-    stack, shape = {}, (math.prod(plan.spec.shape),)
+    stack: Stack = {}
+    shape: tuple[int, ...] = (math.prod(plan.spec.shape),)
     for k, units in enumerate(plan.experiment.hidden, start=1):
         tied = plan.experiment.tied
         stack[k] = pairs.dense_pair(f'layer{k}', shape, units, tied=tied, **plan.initial)
@@ -40,7 +49,8 @@ def _dense_stack(plan: Blueprint) -> Stack:
 
 def _convolutional_stack(plan: Blueprint) -> Stack:
     experiment, shape = plan.experiment, plan.spec.shape
-    stack, norm = {}, experiment.batch_norm
+    stack: Stack = {}
+    norm = experiment.batch_norm
     for k, channels in enumerate(experiment.filters, start=1):
         stack[k] = pairs.conv_pair(
             f'layer{k}',
@@ -54,8 +64,9 @@ def _convolutional_stack(plan: Blueprint) -> Stack:
         shape = stack[k].outputs
     if experiment.code_size:
         k, units = experiment.depth, experiment.code_size
-        settings = {'tied': False, 'normalized': norm, **plan.initial}
-        stack[k] = pairs.dense_pair(f'layer{k}', shape, units, **settings)
+        stack[k] = pairs.dense_pair(
+            f'layer{k}', shape, units, tied=False, normalized=norm, **plan.initial
+        )
     return stack
 
 
@@ -174,17 +185,21 @@ def _scored(
 
 
 def _phase_losses(
-    path: _Path, hidden: dict[int, tf.Tensor], distance, name: str
+    path: _Path, hidden: dict[int, tf.Tensor], distance: Distance, name: str
 ) -> dict[str, Lazy]:
     """Returns the losses of each layer with its inverse alone, as greedy phases minimise them."""
-    experiment, terms = path.plan.experiment, {}
-    for k in range(path.plan.bottom, path.plan.top + 1):
-        target = path.plan.batch.target if k == path.plan.bottom else hidden[k - 1]
-        terms[f'phase{k}/{name}'] = lambda k=k, target=target: distance(
-            path.stack[k].decode(hidden[k], path.plan.mode), path.activation(k), target
-        )
-        terms[f'phase{k}/l2'] = lambda k=k: losses.l2(path.stack[k].kernels, experiment.l2)
-        terms[f'phase{k}/sparsity'] = lambda k=k: losses.sparsity_kl(
-            hidden[k], experiment.sparsity_target
+    experiment, plan = path.plan.experiment, path.plan
+
+    def alone(k: int) -> tf.Tensor:
+        target = plan.batch.target if k == plan.bottom else hidden[k - 1]
+        made = path.stack[k].decode(hidden[k], plan.mode)
+        return distance(made, path.activation(k), target)
+
+    terms: dict[str, Lazy] = {}
+    for k in range(plan.bottom, plan.top + 1):
+        terms[f'phase{k}/{name}'] = partial(alone, k)
+        terms[f'phase{k}/l2'] = partial(losses.l2, path.stack[k].kernels, experiment.l2)
+        terms[f'phase{k}/sparsity'] = partial(
+            losses.sparsity_kl, hidden[k], experiment.sparsity_target
         )
     return terms

@@ -148,13 +148,14 @@ def _confusion(network: Network, data: Dataset, test: Rows, title: str) -> dict[
     logits = network.compute('logits', test)
     joint = network.restored is None  # with an output of its own for each class
     probabilities = expit(logits) if joint else softmax(logits, axis=1)
-    correct = float(np.mean(probabilities.argmax(axis=1) == test.y))
+    correct = float(np.mean(probabilities.argmax(axis=1) == test.labels))
     title = f'{title}: test accuracy {correct:.2%}'
-    made = {'confusion': figures.confusion(test.y, probabilities, classes, title)}
+    made: dict[str, Any] = {}
+    made['confusion'] = figures.confusion(test.labels, probabilities, classes, title)
     if picture:
         made['most_confused'] = figures.most_confused(
             lambda rows: test.take(rows).floats(0, len(rows)),
-            test.y,
+            test.labels,
             probabilities,
             classes,
             picture,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -52,7 +53,7 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
         for split, style in (('train', '-'), ('validation', '--')):
             values = [row.get(f'{split}/{term}') for row in mine]
             if all(values):
-                numbers = [float(v) for v in values]
+                numbers = [float(v) for v in values if v]
                 panel.plot(epochs, numbers, style, marker=marker, label=split)
                 lowest, highest = min(lowest, *numbers), max(highest, *numbers)
         kind, metric = term.rsplit('/', 1)[-1], metrics.find(term)
@@ -163,17 +164,18 @@ def spectra(measured: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
     panels = figure.subplots(1, len(measured), squeeze=False)[0]
     with np.errstate(divide='ignore'):  # the constant is left out and drawn white
         logs = {name: np.log10(power) for name, (power, _) in measured.items()}
-    most = max(power.max() for power in logs.values())
+    most, shown = max(power.max() for power in logs.values()), []
     for panel, (name, power) in zip(panels, logs.items(), strict=True):
         height, width = power.shape
         ends = [sorted(np.fft.fftfreq(n))[i] + s / n for n in (width, height) for i, s in _ENDS]
         power = np.ma.masked_invalid(np.fft.fftshift(power))
-        shown = panel.imshow(
+        drawn = panel.imshow(
             power, vmin=most - 7, vmax=most, extent=ends, origin='lower', aspect=height / width
         )
+        shown.append(drawn)
         panel.set(xlabel='cycles a pixel, across', ylabel='down')
         panel.set_title(f'{name}: {measured[name][1]:.2%} at the period of the stride', fontsize=9)
-    figure.colorbar(shown, ax=panels, label='log10 of the share of the power')
+    figure.colorbar(shown[-1], ax=panels, label='log10 of the share of the power')
     return figure
 
 
@@ -194,13 +196,13 @@ def latent(
     figure = Figure(figsize=(7, 6), layout='constrained')
     panel = figure.subplots()
     if labels is None:
-        panel.scatter(*plane.T, s=6, alpha=0.6)
+        panel.scatter(plane[:, 0], plane[:, 1], s=6, alpha=0.6)
     else:
         labels = labels[:_SCATTERED]
         colours = _colours(len(classes))
         for index, name in enumerate(classes[: len(colours)]):
-            chosen = plane[labels == index]
-            panel.scatter(*chosen.T, s=6, alpha=0.6, color=colours[index], label=name)
+            x, y = plane[labels == index].T
+            panel.scatter(x, y, s=6, alpha=0.6, color=colours[index], label=name)
         panel.legend(markerscale=3, fontsize=8, loc='center left', bbox_to_anchor=(1, 0.5))
     figure.suptitle(title, fontsize=11)
     panel.set_title(note, fontsize=9)
@@ -224,7 +226,7 @@ def latent_pictures(
         plane = np.column_stack([plane, np.zeros(len(plane))])
     figure = Figure(figsize=(10, 9), layout='constrained')
     panel = figure.subplots()
-    panel.scatter(*plane.T, s=0)
+    panel.scatter(plane[:, 0], plane[:, 1], s=0)
     zoom, scale = 26 / max(picture[:2]), Normalize(0, 1)
     for place, image in zip(plane, _drawable(images, picture), strict=True):
         step = -(-max(picture[:2]) // 64)
@@ -296,15 +298,16 @@ def most_confused(
     return figure
 
 
-def planes(codings: np.ndarray, projection: np.ndarray, labels: np.ndarray) -> Figure:
+def planes(codings: np.ndarray, projection: np.ndarray, labels: np.ndarray | None) -> Figure:
     """Draws a linear autoencoder's codings, [N, 2], fitted linearly onto PCA's, over PCA's."""
     design = np.column_stack([codings, np.ones(len(codings))])
     mapped = design @ np.linalg.lstsq(design, projection, rcond=None)[0]
+    (x, y), (mapped_x, mapped_y) = projection.T, mapped.T
     figure = Figure(figsize=(6.5, 5), layout='constrained')
     panel = figure.subplots()
-    panel.scatter(*projection.T, s=50, facecolors='none', edgecolors='gray', label='PCA')
-    colours = {} if labels is None else {'c': labels, 'cmap': 'brg'}
-    panel.scatter(*mapped.T, s=8, **colours, label='codings, mapped linearly onto PCA')
+    panel.scatter(x, y, s=50, facecolors='none', edgecolors='gray', label='PCA')
+    colours: dict[str, Any] = {} if labels is None else {'c': labels, 'cmap': 'brg'}
+    panel.scatter(mapped_x, mapped_y, s=8, **colours, label='codings, mapped linearly onto PCA')
     panel.set(xlabel='first component', ylabel='second component')
     panel.set(title='linear codings beside principal components')
     panel.legend()

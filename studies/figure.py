@@ -36,7 +36,7 @@ def draw(study: Study, points: Sequence[Mapping[str, Any]], title: str) -> Figur
         panel.set_ylabel(f'{name}\n{metrics.find(name).unit}', fontsize=9)
         panel.grid(alpha=0.3)
     if study.trade_off:
-        _trade_off(panels[len(names)], study, points)
+        _trade_off(panels[len(names)], study.over, study.trade_off, points)
     words = 'a dot a seed, bars the 95 % interval of the mean' if study.seeds > 1 else 'one seed'
     figure.suptitle(f'{title}\n{words}', fontsize=10)
     return figure
@@ -67,8 +67,9 @@ def _against_field(
         panel.minorticks_off()
     elif not numeric:
         words = [written(v) for v in study.values]
-        slanted = {'rotation': 20, 'ha': 'right'} if max(map(len, words)) > 8 else {}
-        panel.set_xticks(list(places.values()), words, fontsize=8, **slanted)
+        angle = {'rotation': 20, 'ha': 'right'} if max(map(len, words)) > 8 else {}
+        slanted: dict[str, Any] = {'fontsize': 8, **angle}
+        panel.set_xticks(list(places.values()), words, **slanted)
     panel.set_xlabel(study.over)
     panel.legend(fontsize=8)
 
@@ -87,15 +88,17 @@ def _by_arm(panel: Axes, points: Sequence[Mapping[str, Any]], arms: list[str], n
     panel.ticklabel_format(axis='y', useOffset=False)
 
 
-def _trade_off(panel: Axes, study: Study, points: Sequence[Mapping[str, Any]]) -> None:
-    across, up = study.trade_off
+def _trade_off(
+    panel: Axes, over: str, names: tuple[str, str], points: Sequence[Mapping[str, Any]]
+) -> None:
+    across, up = names
     shown = [p for p in points if {across, up} <= {*p['metrics']}]
-    pairs = [[p['metrics'][name]['mean'] for name in study.trade_off] for p in shown]
+    pairs = [(p['metrics'][across]['mean'], p['metrics'][up]['mean']) for p in shown]
     panel.plot(*zip(*pairs, strict=True), 'o-')
     for pair, point in zip(pairs, shown, strict=True):
         value = point['value']
         label = f'{value:g}' if isinstance(value, float) else written(value)
-        panel.annotate(f'{study.over} {label}', pair, fontsize=8, xytext=(4, 4),
+        panel.annotate(f'{over} {label}', pair, fontsize=8, xytext=(4, 4),
                        textcoords='offset points')  # fmt: skip
     panel.set(title='trade-off')
     panel.set_xlabel(f'{across}: {metrics.find(across).unit}', fontsize=9)

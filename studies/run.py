@@ -14,8 +14,7 @@ from studies.study import Study
 from system import disk
 from system.progress import Runs
 from system.rules import written
-from train.folder import claimed
-from train.run import Place
+from train.folder import Place, claimed
 from train.several import Job, train_each
 
 _SHOWN = tuple(
@@ -51,7 +50,7 @@ def run_study(
     folder = place.root / study.name / name
     with claimed(folder):
         points = _points(study, catalogue, place, folder / 'log.txt', at_once)
-    results = {
+    results: dict[str, Any] = {
         'study': study.name,
         'seeds': study.seeds,
         'over': study.over,

@@ -28,7 +28,7 @@ class Study:
     metrics: tuple[str, ...] = ()  # printed and drawn; none: all
     trade_off: tuple[str, str] | None = None  # two metrics drawn against each other
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in (*self.metrics, *(self.trade_off or ())):
             metrics.find(name)  # raises KeyError for one that no run has
 
@@ -53,12 +53,12 @@ class Study:
     def of_validation(self) -> Study:
         """Returns the study with scores of validation examples in the place of the test's."""
 
-        def moved(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-            return names and tuple(name.replace('test/', 'validation/') for name in names)
+        def moved(name: str) -> str:
+            return name.replace('test/', 'validation/')
 
-        return dataclasses.replace(
-            self, metrics=moved(self.metrics), trade_off=moved(self.trade_off)
-        )
+        names, pair = tuple(map(moved, self.metrics)), self.trade_off
+        pair = pair and (moved(pair[0]), moved(pair[1]))
+        return dataclasses.replace(self, metrics=names, trade_off=pair)
 
     def resolved(self) -> dict[str, Any]:
         """Returns the study as plain JSON values."""

@@ -24,7 +24,7 @@ def tidy(folder: Path) -> None:
 
 
 @contextmanager
-def whole(file: Path, mode: str = 'w', **options: Any) -> Iterator[IO]:
+def whole(file: Path, mode: str = 'w', **options: Any) -> Iterator[IO[Any]]:
     """Opens a file beside `file` for writing, which takes its place when the block has ended well.
 
     Raises OSError where it cannot be written; what was begun is removed then, and an older `file`

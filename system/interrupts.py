@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 from system.errors import Interrupted
 
@@ -11,16 +12,16 @@ from system.errors import Interrupted
 class Interrupts:
     """Notes the first signal; a second one ends the process at once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._received = 0
-        self._before = {}
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, failure: object, *_):
+    def __exit__(self, failure: object, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if failure is None:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,15 +136,14 @@ def table(outcomes: list[dict[str, Any]]) -> str:
         '|---|' + '---:|' * 5,
     ]
 
-    def line(name: str, of: Callable[[dict], bool]) -> str:
-        those = [o for o in outcomes if of(o)]
+    def line(name: str, those: list[dict[str, Any]]) -> str:
         lost = sum(bool(o['lost']) for o in those)
         sums = [sum(o[part] for o in those) for part in ('kills', 'damaged')]
         cells = [name, len(those), *sums, len(those) - lost, lost]
         return f'| {" | ".join(map(str, cells))} |'
 
-    lines += [line(kind, lambda o, kind=kind: o['kind'] == kind) for kind in KINDS]
-    lines.append(line('all', lambda o: True))
+    lines += [line(kind, [o for o in outcomes if o['kind'] == kind]) for kind in KINDS]
+    lines.append(line('all', outcomes))
     lost = [f'- {o["kind"]}: {o["lost"]}' for o in outcomes if o['lost']]
     return '\n'.join(lines + lost) + '\n'
 

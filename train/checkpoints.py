@@ -113,6 +113,7 @@ class Checkpoints:
 
     def restore(self, session: tf.Session, saver: tf.train.Saver) -> None:
         """Restores the variables of `latest`; raises DataError where that fails."""
+        assert self._good is not None, 'latest() found none'
         try:
             saver.restore(session, str(self._good / 'state'))
         except (tf.errors.OpError, ValueError):
@@ -164,6 +165,6 @@ def _read(folder: Path) -> State:
     return state
 
 
-def _is_own(entry: os.DirEntry, kind: str) -> bool:
+def _is_own(entry: os.DirEntry[str], kind: str) -> bool:
     """Whether it is a 'file' or a 'dir' itself, and no link to one."""
     return getattr(entry, f'is_{kind}')(follow_symlinks=False)

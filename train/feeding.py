@@ -119,11 +119,11 @@ class Stream(NamedTuple):
     order: tf.Tensor  # feed of its initializer: the rows, in order
 
 
-def streamed(values: np.memmap | Records, batch_size: int) -> Stream:
+def streamed(values: np.ndarray | Records, batch_size: int) -> Stream:
     """Reads rows from disk ahead of their use, in order, on as many threads as there are cores."""
     order = tf.placeholder(tf.int32, [None], 'order')
     rows = tf.data.Dataset.from_tensor_slices(order)
-    cores = os.cpu_count()
+    cores = os.cpu_count() or 1
     if isinstance(values, Records):
         read = rows.batch(_READ).map(
             lambda index: tf.numpy_function(values.serialized, [index], tf.string)

@@ -103,7 +103,7 @@ class Log:
     def __enter__(self) -> Log:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._events.close()
 
     @property

@@ -33,11 +33,11 @@ class Shared:
 class Training:
     """A phase being trained from wherever `state` says; what the loop calls its course."""
 
-    def __init__(self, shared: Shared, phase: Phase, rows: Mapping[str, Rows | None], state: State):
+    def __init__(self, shared: Shared, phase: Phase, rows: Mapping[str, Rows], state: State):
         """Builds its updates over rows['train'], and what validates on rows['validation']."""
         network, experiment = shared.network, shared.experiment
         self._shared, self._phase, self._state = shared, phase, state
-        self._held_out = rows['validation']
+        self._held_out = rows.get('validation')
         self.name, self.patience = phase.name, experiment.patience
         self._updates = updates.build(
             experiment,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import dataset
-from command_line import same_parent
+from command_line import base_of_parent
 from inputs.rows import Dataset, shaped
 from networks import saved_graph
 from networks import session as sessions
@@ -41,7 +41,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
     with claimed(folder), Interrupts() as interrupts, sessions.exhaustion_said():
         if place.restart:
             restart(folder)
-        config = {'experiment': experiment.resolved()}
+        config: dict[str, Any] = {'experiment': experiment.resolved()}
         sibling = None if place.run_dir else extend_sibling(folder, config)
         settle(folder, config)
         results = read_json(folder / 'results.json')
@@ -55,8 +55,10 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         data = dataset.load(experiment, place.data_dir, verify=place.verify, check=interrupts.check)
         if place.tune:
             data = data.without_test()
-        if restored and restored.shape and None not in restored.shape:
-            data = shaped(data, restored.shape)
+        if restored and restored.shape:
+            known = tuple(size for size in restored.shape if size is not None)
+            if len(known) == len(restored.shape):
+                data = shaped(data, known)
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if sibling:
             print(f'goes on from {sibling}')
@@ -104,7 +106,7 @@ def _parent(
     if isinstance(experiment.parent, str):
         return saved_graph.read(experiment.parent)
     parent, at = experiment.lineage(), place.of_parent()
-    base = base.parent if same_parent(experiment, base) else parent
+    base = base_of_parent(experiment, base)
     folder = at.folder(parent, base)
     if (folder / 'results.json').is_file():
         settle(folder, {'experiment': parent.resolved()})

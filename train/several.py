@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from command_line import command, same_parent
+from command_line import base_of_parent, command
 from parameters import Experiment
 from system.errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
 from system.interrupts import Interrupts
@@ -60,7 +60,7 @@ class Job(NamedTuple):
 class Ended(NamedTuple):
     """A job that is finished."""
 
-    index: int  # among the jobs
+    index: int  # type: ignore[assignment]  # among the jobs; hides tuple.index
     results: dict[str, Any]
     seconds: float  # that it took; of one that was there before, next to nothing
 
@@ -99,7 +99,7 @@ def _stages(jobs: list[Job]) -> list[list[Job]]:
     for experiment, base, place in jobs:
         if isinstance(experiment.parent, Experiment):
             parent = experiment.lineage()
-            above = base.parent if same_parent(experiment, base) else parent
+            above = base_of_parent(experiment, base)
             job = Job(parent, above, place.of_parent())
             if job.is_missing:
                 parents.setdefault(job.place.folder(parent, above), job)
@@ -111,7 +111,8 @@ def _at_once(jobs: Sequence[Job], log: Path, at_once: int) -> Iterator[tuple[Job
 
     When one fails, or a signal arrives, the others save what they have and stop.
     """
-    waiting, running, cores = list(reversed(jobs)), [], _shares(at_once)
+    waiting, cores = list(reversed(jobs)), _shares(at_once)
+    running: list[_Running] = []
     with Interrupts() as interrupts:
         try:
             while waiting or running:

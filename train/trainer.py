@@ -49,12 +49,12 @@ class Trainer:
         train = data.splits['train']
         share, seed = experiment.label_fraction, experiment.seed
         if experiment.parent and share < 1 and experiment.labels == 'data':
-            train = train.take(stratified(train.y, share, seed))
+            train = train.take(stratified(train.labels, share, seed))
         self.splits = {**data.splits, 'train': train}
         self._trained = train  # as `train`, without the labels that are not to be known
         if experiment.classify:
             self._trained = unlabelled(train, share, seed)
-        elif experiment.labels == 'parent':
+        elif restored and experiment.labels == 'parent':
             self._trained = transfer.taught(restored.prefix, train, share, seed, interrupts.check)
 
     def finish(self, *, figures: bool = True) -> dict[str, Any]:
@@ -100,7 +100,8 @@ class Trainer:
             return
         if index > state.phase:
             self.state = state = State(phase=index, before=state.updates)
-        rows = {split: self._read(phase, split) for split in ('train', 'validation')}
+        wanted = {'train': self._trained, 'validation': self.splits.get('validation')}
+        rows = {n: self._read(phase, n, part) for n, part in wanted.items() if part is not None}
         if phase.reads == 'codings' and experiment.standardize_codings and not state.step:
             self._standardize(rows['train'])
         shared = Shared(
@@ -108,10 +109,9 @@ class Trainer:
         )
         Training(shared, phase, rows, state).train()
 
-    def _read(self, phase: Phase, split: str) -> Rows | None:
+    def _read(self, phase: Phase, split: str, rows: Rows) -> Rows:
         """Returns what the phase reads of a split: its examples, or activations computed once."""
-        rows = self._trained if split == 'train' else self.splits.get(split)
-        if rows is None or phase.reads == 'X':
+        if phase.reads == 'X':
             return rows
         names = model.upstream(self.network.endpoints.tensors[phase.reads])
         values = self.network.values()
@@ -127,8 +127,9 @@ class Trainer:
 
     def _standardize(self, codings: Rows) -> None:
         """Sets the head's mean and standard deviation from the training codings."""
-        mean = np.mean(codings.x, axis=0, dtype=np.float64)
-        deviation = np.std(codings.x, axis=0, dtype=np.float64)
+        x = codings.x[:]
+        mean = np.mean(x, axis=0, dtype=np.float64)
+        deviation = np.std(x, axis=0, dtype=np.float64)
         deviation[deviation < 1e-6] = 1.0  # a dead code stays at zero
         values = {'head/mean': mean, 'head/deviation': deviation}
         saved_graph.load(self.network.session, values)
@@ -144,7 +145,7 @@ class Trainer:
         spent = [(float(row['seconds']), float(row['examples_per_second'])) for row in epochs]
         seconds = sum(seconds for seconds, _ in spent)
         examples = sum(seconds * speed for seconds, speed in spent)
-        results = {
+        results: dict[str, Any] = {
             'experiment': self.experiment.name,
             'dataset': self.data.key,
             'seed': self.experiment.seed,

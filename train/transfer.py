@@ -91,14 +91,14 @@ def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
     'random' is as the parent's initializer does; a stranger's graph is taken to be initialised as
     He et al. (2015) do. Vectors are zero, but for the forget gates'.
     """
-    parent, initializer = experiment.parent, experiment.initial
-    known = isinstance(parent, Experiment)
+    parent = experiment.parent if isinstance(experiment.parent, Experiment) else None
+    initializer = experiment.initial
     if initializer == 'random':
-        initializer = parent.initializer if known else 'he'
+        initializer = parent.initializer if parent else 'he'
 
     def value(name: str, shape: tuple[int, ...]) -> np.ndarray:
         made = layers.initial_value(name, shape, initializer, experiment.seed)
-        if known and f'{name.removesuffix("bias")}recurrent_kernel' in restored.variables:
+        if parent and f'{name.removesuffix("bias")}recurrent_kernel' in restored.variables:
             units = shape[0] // 4
             made[units : 2 * units] = parent.forget_bias
         return made
@@ -124,7 +124,7 @@ def probabilities(
         for start in range(0, len(rows), size):
             check()
             feeds = {X: rows.floats(start, start + size)}
-            if length is not None:
+            if rows.length is not None:
                 feeds[length] = rows.length[start : start + size]
             parts.append(session.run(wanted, feeds))
     return np.concatenate(parts)
@@ -139,7 +139,7 @@ def taught(
     Raises DataError where the graph has no `logits:0`.
     """
     teacher = saved_graph.read(prefix, wanted=('logits',))
-    y = probabilities(teacher, rows, False, check).argmax(axis=1).astype(rows.y.dtype)
-    known = stratified(rows.y, share, seed)
-    y[known] = rows.y[known]
+    y = probabilities(teacher, rows, False, check).argmax(axis=1).astype(rows.labels.dtype)
+    known = stratified(rows.labels, share, seed)
+    y[known] = rows.labels[known]
     return replace(rows, y=y)

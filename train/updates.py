@@ -94,7 +94,7 @@ def build(
     key = zlib.crc32(f'{experiment.seed}:{phase.name}'.encode())
     data: dict[tf.Variable, np.ndarray] = {}
     with tf.name_scope(phase.name):
-        last_step = feeding.held(f'{phase.name}/last_step', np.int64(-1), data)
+        last_step = feeding.held(f'{phase.name}/last_step', np.array(-1, np.int64), data)
         feed = feeding.feed_of(rows, length, key, phase.name, data)
         body = _Body(experiment, phase, length, key, feed.fetch, picture, tower, watched, last_step)
         first = tf.placeholder(tf.int64, [], 'first')
@@ -147,13 +147,13 @@ class _Body:
         phase, per_epoch = self.phase, self.length.steps_per_epoch
         seed = tf.stack([tf.constant(self.key, tf.int64), step])
         batch = self._disturbed(self.fetch(step), seed)
-        mode = Mode(True, seed, statistics={})
-        endpoints = self.tower(batch, mode)
+        statistics: dict[str, tf.Tensor] = {}
+        endpoints = self.tower(batch, Mode(True, seed, statistics))
         means = [tf.reduce_mean(endpoints.losses[term.name]()) for term in phase.losses]
         weights = [_weight(term, step, per_epoch) for term in phase.losses]
         loss = tf.add_n([w * m for w, m in zip(weights, means, strict=True)])
         applied = self._applied(loss, step)
-        applied += follow(mode.statistics, phase.trainable, step)
+        applied += follow(statistics, phase.trainable, step)
         with tf.control_dependencies(applied):
             noted = self.last_step.assign(step)
         with tf.control_dependencies([*applied, noted]):

@@ -124,8 +124,8 @@ CLAIMS = (
     *(
         Claim(
             f'pretraining lowers the error of {depth} layer{"s" * (depth > 1)}, {day}',
-            ERHAN, pretrained.vary(**{'parent.hidden': (400,) * depth}), 'test/accuracy', '>',
-            random.vary(**{'parent.hidden': (400,) * depth}), seeds=10,
+            ERHAN, pretrained.vary(None, **{'parent.hidden': (400,) * depth}), 'test/accuracy', '>',
+            random.vary(None, **{'parent.hidden': (400,) * depth}), seeds=10,
         )
         for day, pretrained, random in (
             ("with that day's optimizer", erhan2010_pretrained, erhan2010_random),
