@@ -72,7 +72,8 @@ def _example(x: bytes, label: int | None, length: int | None = None) -> bytes:
     for name, number in (('y', label), ('length', length)):
         if number is not None:
             features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[number]))
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)  # the same data has the same digest
 
 
 def check_shard(folder: Path, shard: Mapping[str, Any], remedy: str, *, verify: bool) -> np.ndarray:

@@ -4,10 +4,13 @@ import gzip
 import json
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import dataset
 import inst
@@ -296,3 +299,13 @@ def test_mnist_is_the_published_one(tmp_path):
 def test_own_data_needs_its_file():
     with pytest.raises(UsageError, match='needs --array'):
         dataset.key_of(inst.tied.vary(dataset='array'))
+
+
+def test_the_same_example_is_written_with_the_same_bytes_by_every_process():
+    """So that data recorded anew has the digest that a run was begun with."""
+    code = 'from inputs.shards import _example; print(_example(b"abc", 3, 5).hex())'
+    lines = [sys.executable, '-c', code]
+    found = {
+        subprocess.run(lines, cwd=ROOT, capture_output=True, text=True).stdout for _ in range(3)
+    }
+    assert len(found) == 1 and found != {''}
