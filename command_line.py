@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+import inst
 from parameters import FIELDS, IDENTITY, IMAGES, PARENTS, Experiment
 from system.errors import UsageError
 from system.rules import nearest, written
@@ -14,7 +15,9 @@ def parse(name: str, text: str) -> Any:
     """Reads the value of a field from the command line, by the field's type; raises UsageError."""
     if name.startswith(PARENTS):
         return parse(name.removeprefix(PARENTS), text)
-    if name in IDENTITY or name == 'parent' or name not in FIELDS:
+    if name == 'parent':
+        raise UsageError(f'--set parent={text}: write --parent={text}')
+    if name in IDENTITY or name not in FIELDS:
         known = [n for n in FIELDS if n not in (*IDENTITY, 'parent')]
         raise UsageError(f'--set {name}={text}: no such field{nearest(name, known)}')
     kind = str(FIELDS[name].type)
@@ -29,7 +32,7 @@ def parse(name: str, text: str) -> Any:
         if kind == 'float':
             return float(text)
         if kind == 'tuple[int, ...]':
-            return tuple(int(part) for part in text.split(',') if part.strip())
+            return tuple(map(int, text.split(','))) if text.strip() else ()
     except (KeyError, ValueError):
         wanted = {'bool': 'true or false', 'int': 'a whole number', 'float': 'a number',
                   'tuple[int, ...]': 'whole numbers with commas, as 300,150'}[kind]  # fmt: skip
@@ -69,10 +72,10 @@ def parents_of(experiment: Experiment, base: Experiment) -> tuple[Experiment, Ex
     return (mine, other) if mine.name == other.name else None
 
 
-def base_of_parent(experiment: Experiment, base: Experiment) -> Experiment:
-    """Returns the parent as it stands in the catalogue: that of `base`, or else itself."""
-    parents = parents_of(experiment, base)
-    return parents[1] if parents else experiment.lineage()
+def base_of_parent(experiment: Experiment) -> Experiment:
+    """Returns the parent as it stands in the catalogue, or itself where it does not."""
+    parent = experiment.lineage()
+    return inst.EXPERIMENTS.get(parent.name, parent)
 
 
 def command(experiment: Experiment, base: Experiment) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import math
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ from absl import flags
 
 import inst
 from command_line import parse
-from parameters import DATASETS, PRECISIONS, Experiment
+from parameters import COUNT, DATASETS, PRECISIONS, SEED, Experiment
 from studies import catalogue
 from studies.study import Study
 from system.errors import UsageError, UserError
@@ -58,17 +59,23 @@ flags.DEFINE_string(
     'array', None, 'A file .npz with x [N, ...] and y [N]: data to train on or label.'
 )
 flags.DEFINE_string('images', None, 'A folder of pictures: data to train on or label.')
-flags.DEFINE_integer('seed', None, 'Keys initial weights, shuffling and dropout.')
 flags.DEFINE_integer(
-    'seeds', None, 'Run this many seeds, and print mean and spread.', lower_bound=1
+    'seed', None, 'Keys initial weights, shuffling and dropout.', 0, int(SEED.most)
+)
+flags.DEFINE_integer(
+    'seeds', None, 'Run this many seeds, and print mean and spread.', 1, int(COUNT.most)
 )
 flags.DEFINE_string('precision', None, f'{" or ".join(PRECISIONS)}.')
 flags.DEFINE_multi_string('set', [], 'field=value of --describe; repeatable.')
 flags.DEFINE_string('codes', None, 'A file .npz with codings [N, units] (--mode=generate).')
-flags.DEFINE_integer('count', 100, 'Codes to draw (--mode=generate).', lower_bound=1)
+flags.DEFINE_integer('count', 100, 'Codes to draw (--mode=generate).', 1, int(COUNT.most))
 flags.DEFINE_string('parent', None, "A run folder or a saved graph's prefix to transfer from.")
 flags.DEFINE_integer(
-    'jobs', 1, 'Runs of a study or the ledger at once, each on its share of cores.', lower_bound=1
+    'jobs',
+    1,
+    'Runs of a study or the ledger at once, sharing the cores.',
+    1,
+    int(COUNT.most),
 )
 flags.DEFINE_bool('figures', True, 'Draw the figures of a finished run.')
 flags.DEFINE_string('runs', 'runs', 'Where run folders are made.')
@@ -83,6 +90,9 @@ flags.DEFINE_bool(
 )
 flags.DEFINE_bool('verify', False, 'Hash the records before reading them.')
 flags.DEFINE_bool('help', False, 'Print this help, and stop.')
+flags.register_validator(  # type: ignore[no-untyped-call]
+    'checkpoint_seconds', lambda seconds: 0 <= seconds < math.inf, 'must be a number from 0 on'
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -95,6 +105,9 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
     except BrokenPipeError:  # as in `main.py --list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except MemoryError as error:
+        print(f'error: no memory left; {error}', file=sys.stderr)
+        return 1
     except OSError as error:
         if error.errno not in DISK_FAULTS:
             raise
@@ -108,7 +121,11 @@ def main(arguments: list[str]) -> int:
 
 
 def parse_flags(arguments: list[str]) -> None:
-    """Parses the command line; raises UsageError for an unknown flag or a stray argument."""
+    """Parses the command line.
+
+    Raises UsageError for an unknown flag, a stray argument, and what would be ignored: a flag that
+    is empty, or given twice. Places may be, so that a command overrides a flagfile's.
+    """
     try:
         stray = FLAGS(arguments)[1:]
     except flags.UnrecognizedFlagError as error:
@@ -119,6 +136,11 @@ def parse_flags(arguments: list[str]) -> None:
         raise UsageError(' '.join(str(error).split())) from None
     if stray:
         raise UsageError(f'stray argument {stray[0]!r}; flags are written --name=value')
+    for name in filter(given, FLAGS):
+        if FLAGS[name].value == '':
+            raise UsageError(f'--{name}=: a value is needed')
+        if FLAGS[name].present > 1 and name not in (*PLACES, 'set'):
+            raise UsageError(f'--{name} is given {FLAGS[name].present} times; give it once')
 
 
 def given(name: str) -> bool:
@@ -134,7 +156,10 @@ def act() -> None:
     mode = FLAGS.mode
     if mode not in MODES:
         raise UsageError(f'--mode={mode}: allowed are {", ".join(MODES)}{nearest(mode, MODES)}')
-    asked = next((name for name in ANSWERS if FLAGS[name].value), None)
+    answers = [name for name in ANSWERS if FLAGS[name].value]
+    if len(answers) > 1:
+        raise UsageError(f'--{answers[0]}, --{answers[1]}: ask for one of them')
+    asked = answers[0] if answers else None
     if asked and given('mode'):
         raise UsageError(f'--mode={mode}: nothing is done with --{asked}, which only answers')
     here, effective = (f'--{asked}', ANSWERS[asked]) if asked else (f'--mode={mode}', MODES[mode])
@@ -251,12 +276,15 @@ def finished_run() -> tuple[Path, dict[str, str]]:
         return place().folder(base.vary(**asked_of(base)), base), {}
     saved = ['set', 'parent', 'precision']
     saved += [] if FLAGS.mode == 'generate' else ['seed']  # which keys the sampled codes there
+    saved += [] if FLAGS.mode == 'evaluate' else ['tune']
     saved += {'predict': ['dataset'], 'generate': ['dataset', 'array', 'images']}.get(
         FLAGS.mode, []
     )
     for name in saved:
         if given(name):
-            raise UsageError(f'--{name}: the configuration saved in --run_dir is used')
+            raise UsageError(
+                f'--{name} has no effect here: the configuration saved in --run_dir is used'
+            )
     if FLAGS.codes and given('seed'):
         raise UsageError('--seed has no effect with --codes: nothing is sampled')
     folder = Path(FLAGS.run_dir)
@@ -304,11 +332,15 @@ def asked_of(base: Experiment | Study) -> dict[str, Any]:
         name, equals, text = setting.partition('=')
         if not equals:
             raise UsageError(f'--set {setting}: write --set field=value')
+        if name in changes:
+            raise UsageError(f'--set {name}=...: given twice; give it once')
         changes[name] = parse(name, text)
     by_flag = {n: FLAGS[n].value for n in ('seed', 'precision') if FLAGS[n].value is not None}
     by_flag |= data_changes()
     if FLAGS.parent:
-        if is_study(base) or base.parent is None:
+        if is_study(base):
+            raise UsageError(f'--parent: {base.name} is a study; name one of its experiments')
+        if base.parent is None:
             raise UsageError(f'--parent: {base.name} restores no graph, its network is its own')
         by_flag['parent'] = FLAGS.parent
     for name in by_flag.keys() & changes.keys():

@@ -162,6 +162,11 @@ class Network(NamedTuple):
         """Returns the outputs of codings, [N, units], that are fed in place of computed ones."""
         return self.compute('outputs', Rows(codings.astype(np.float32), None), source='codings')
 
+    @property
+    def counts_steps(self) -> bool:
+        """Whether it reads how many steps of each sequence count."""
+        return 'length' in self.endpoints.tensors
+
     def decodes(self) -> bool:
         """Whether the outputs are computed from its codings, so that codings can be fed."""
         return 'outputs' in self.endpoints.tensors and self.restored is None

@@ -24,7 +24,6 @@ INITIALIZERS = ('he', 'he_avg', 'glorot', 'lecun', 'small')
 INITIALS = ('parent', 'random', *INITIALIZERS)
 LABELS = ('data', 'parent')
 LAYOUTS = {'dense': 'flat', 'conv': 'maps', 'lstm': 'steps', 'memory': 'one-hot'}
-
 LIKELIHOODS = ('bernoulli', 'gaussian', 'laplace')
 LOSSES = {'mse': 'mse', 'mae': 'mae', 'cosine': 'cosine', **dict.fromkeys(LIKELIHOODS, 'nll')}
 NETWORKS = tuple(LAYOUTS)
@@ -47,6 +46,9 @@ _SPARSE = Need('sparsity', lambda e: e.sparsity)
 _WRITES = Need('task=reconstruct or composite', lambda e: e.task != 'predict')
 _NOT_GAUSSIAN = Need('variational=false', lambda e: not (e.variational and e.code_activation))
 _VARIATIONAL = Need('variational', lambda e: e.variational)
+_KL = Need('variational and beta above 0', lambda e: e.variational and e.beta)
+_LAYERS = Need('a second layer', lambda e: e.depth > 1 or not (e.variational or e.code_activation))
+_DROPPED = Need('a second layer', lambda e: e.depth > 1 or not e.variational)
 _JOINT_EPOCHS = Need('joint_epochs', lambda e: e.joint_epochs)
 _NOISE = Need('corruption or test_corruption', lambda e: e.corruption or e.test_corruption)
 _CLASSIFIES = Need('classify', lambda e: e.classify or e.parent)
@@ -94,11 +96,10 @@ class Experiment:
     """A network, its data and its training: all that decides a run's result.
 
     Each field says in its own line where it has an effect, what it means, what it may be and what
-    it needs. Those of 'network' describe a graph built here, with the kind of network among them;
-    those of 'transfer' describe a head on a parent's saved graph: an experiment has one or the
-    other. Raises UsageError for an impossible value, and for one that has no effect: of all that
-    are not at their default, or of those in `asked` alone, which `vary` uses so that what is
-    carried over may lie idle.
+    it needs. Those of 'network' describe a graph built here; those of 'transfer' a head on a
+    parent's saved graph: an experiment has one or the other, and what does not belong is at its
+    default. Raises UsageError for an impossible value, and for one that has no effect: of all that
+    are not at their default, or of those in `asked` alone, which `vary` uses for what it changes.
     """
 
     name: str
@@ -119,7 +120,7 @@ class Experiment:
     network: str = setting('dense', 'network', NETWORKS,
         'layers, convolutions, LSTMs; memory of pictures')
     activation: str = setting('elu', 'dense conv memory', ACTIVATIONS,
-        'of every layer but the output')
+        'of every layer but the output', _LAYERS)
     output_activation: str = setting('linear', 'network', ACTIVATIONS, 'of the reconstruction')
     initializer: str = setting('he', 'network', INITIALIZERS, 'of the kernels')
     loss: str = setting('mse', 'network', tuple(LOSSES),
@@ -160,7 +161,8 @@ class Experiment:
         'rate of those epochs', _JOINT_EPOCHS)
     l2: float = setting(0.0, 'dense conv lstm', Span(0, 1e3),
         'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
-    dropout: float = setting(0.0, 'dense conv', SHARE, 'share dropped of every hidden layer')
+    dropout: float = setting(0.0, 'dense conv', SHARE, 'share dropped of every hidden layer',
+        _DROPPED)
     corruption: float = setting(0.0, 'dense conv', Span(0, 10),
         'share masked, or deviation of the noise')
     corruption_kind: str = setting('mask', 'dense conv', CORRUPTIONS,
@@ -172,7 +174,7 @@ class Experiment:
     beta: float = setting(1.0, 'dense conv', WEIGHT,
         'weight of the KL from the unit Gaussian', _VARIATIONAL)
     kl_warmup: int = setting(0, 'dense conv', COUNT,
-        'epochs in which beta rises from zero', _VARIATIONAL)
+        'epochs in which beta rises from zero', _KL)
     importance_samples: int = setting(0, 'dense conv', COUNT,
         'codes a test example, to estimate its likelihood; 0: no estimate', _VARIATIONAL)
     binarize: bool = setting(False, 'dense conv', None,
@@ -240,10 +242,12 @@ class Experiment:
             raise UsageError(f'image_size={written(self.image_size)}: write height,width')
         if self.image_channels == 2:
             raise UsageError('image_channels=2: allowed are 1 (grey) and 3 (colour)')
-        if not self.epochs and not (self.parent and self.finetune_epochs):
+        if not (self.epochs or (self.parent and self.finetune_epochs)):
             raise UsageError('epochs=0: must be at least 1 where nothing is fine-tuned')
         if asked is None:
             asked = frozenset(n for n in RULES if getattr(self, n) != FIELDS[n].default)
+        for name in FIELDS.keys() - self.fields().keys() - asked:  # carried over, of no effect
+            object.__setattr__(self, name, FIELDS[name].default)
         for name in (name for name in FIELDS if name in asked):
             self._check_effect(name)
         self._check_together()
@@ -265,24 +269,23 @@ class Experiment:
         layers = {self.code_layer} | ({self.activation} if self.training == 'greedy' else set())
         if self.sparsity and layers != {'sigmoid'}:
             raise UsageError(
-                f'sparsity={self.sparsity}: needs codes in (0, 1), activation or code_activation='
-                f'sigmoid; they are {", ".join(sorted(layers))}'
+                f'sparsity={self.sparsity}: needs codes in (0, 1), variational=false, activation '
+                f'or code_activation=sigmoid; they are {", ".join(sorted(layers))}'
             )
         if self.loss == 'bernoulli' and (found := self.output_activation) != 'sigmoid':
             raise UsageError(f'loss=bernoulli: needs output_activation=sigmoid, it is {found}')
         for name in ('corruption', 'test_corruption'):
-            if self.corruption_kind == 'mask' and (getattr(self, name) or 0) >= 1:
-                raise UsageError(f'{name}={getattr(self, name)}: a masked share must be below 1')
+            if self.corruption_kind == 'mask' and (amount := getattr(self, name) or 0.0) >= 1:
+                raise UsageError(f'{name}={amount}: must be below 1 where corruption_kind=mask')
         joint = {'variational': self.variational, 'classify': self.classify,
                  'loss': self.loss in ('gaussian', 'laplace')}  # fmt: skip
         for name in (name for name, value in joint.items() if value and self.training == 'greedy'):
             raise UsageError(f'{name}={getattr(self, name)}: needs training=joint')
         if self.binarize and (self.loss, self.training) != ('bernoulli', 'joint'):
             raise UsageError('binarize=true: needs loss=bernoulli and training=joint')
-        if self.importance_samples and LOSSES[self.loss] != 'nll':
+        if self.importance_samples and self.variational and self.loss not in LIKELIHOODS:
             raise UsageError(
-                f'importance_samples={self.importance_samples}: needs a likelihood, '
-                f'loss={", ".join(LIKELIHOODS)}; it is {self.loss}'
+                f'importance_samples: needs a likelihood, loss={" or ".join(LIKELIHOODS)}'
             )
         if self.joint_epochs and self.training != 'greedy':
             raise UsageError(f'joint_epochs={self.joint_epochs}: needs training=greedy')
@@ -290,7 +293,7 @@ class Experiment:
             raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
         parent = self.parent
         if self.labels == 'parent' and isinstance(parent, Experiment) and not parent.classifies:
-            raise UsageError(f'labels=parent: {parent.name} is no classifier')
+            raise UsageError(f'labels=parent: needs one; {parent.name} is no classifier')
         if self.kind == 'lstm':
             self._check_sequences()
         if self.variational and self.kind == 'conv' and not self.code_size:
@@ -302,11 +305,11 @@ class Experiment:
         if self.training == 'greedy' and self.task != 'reconstruct':
             raise UsageError(f'training=greedy: needs task=reconstruct, it is {self.task}')
         if self.training == 'greedy' and self.loss == 'bernoulli' and len(self.hidden) > 1:
-            raise UsageError('loss=bernoulli: needs training=joint, for states are not in [0, 1]')
+            raise UsageError('loss=bernoulli: network=lstm needs training=joint; states go below 0')
         if self.conditional and len(self.hidden) > 1:
             raise UsageError(f'conditional=true: needs one layer, hidden={written(self.hidden)}')
         if self.conditional and self.repeat_code:
-            raise UsageError('repeat_code=true: a conditional decoder is fed its last output')
+            raise UsageError('repeat_code=true: needs conditional=false, which feeds outputs')
 
     def vary(self, name: str | None = None, **changes: Any) -> Experiment:
         """Returns a copy with other fields, `parent.x` its parent's field x.
@@ -323,11 +326,10 @@ class Experiment:
             for key in (key for key in passed if key in SHARED):
                 raise UsageError(f'parent.{key} has no effect on {self.name}: set {key} itself')
             changes['parent'] = parent.vary(**passed)
-        for key in changes:
-            if key not in FIELDS:
-                raise UsageError(f'{key!r} is not a field{nearest(key, FIELDS)}')
-        name = name or self.name
-        return dataclasses.replace(self, name=name, asked=frozenset(changes), **changes)
+        for key in (key for key in changes if key not in FIELDS):
+            raise UsageError(f'{key!r} is not a field{nearest(key, FIELDS)}')
+        asked = frozenset(changes)
+        return dataclasses.replace(self, name=name or self.name, asked=asked, **changes)
 
     def fields(self) -> dict[str, Any]:
         """Returns the fields that belong to an experiment of its kind, with values, in order."""
@@ -428,8 +430,9 @@ def restore(values: dict[str, Any]) -> Experiment:
 
     Raises UsageError for a value that is not possible.
     """
-    known: dict[str, Any] = {name: value for name, value in values.items() if name in FIELDS}
-    known = {n: tuple(v) if isinstance(v, list) else v for n, v in known.items()}
+    known: dict[str, Any] = {
+        n: tuple(v) if isinstance(v, list) else v for n, v in values.items() if n in FIELDS
+    }
     if isinstance(known.get('parent'), dict):
         known['parent'] = restore(known['parent'])
     return Experiment(**known, asked=frozenset())
@@ -492,10 +495,6 @@ def _terms(experiment: Experiment) -> tuple[Term, ...]:
 def _owner(name: str, experiment: Experiment) -> str:
     """Says where a field has an effect."""
     groups = RULES[name].groups
-    if groups == ('images',):
-        return '--dataset=images'
-    if experiment.parent:
-        return 'its parent'
-    if groups == ('transfer',):
-        return 'experiments with a parent'
-    return ' or '.join(f'network={g}' for g in groups if g in NETWORKS)
+    named = {('images',): '--dataset=images', ('transfer',): 'experiments with a parent'}
+    kinds = ' or '.join(f'network={group}' for group in groups if group in NETWORKS)
+    return named.get(groups) or ('its parent' if experiment.parent else kinds)

@@ -119,7 +119,7 @@ def score(
             interrupts.check()
             scored |= evaluation.mean(rows)
         metrics |= {f'{split}/{name}': value for name, value in scored.items()}
-    if experiment.has('importance_samples'):
+    if experiment.has('variational') and experiment.importance_samples:
         metrics['test/importance_nll'] = likelihood.importance_nll(
             network, data.splits['test'], experiment.importance_samples, _KEY, interrupts
         )
@@ -128,7 +128,9 @@ def score(
     if data.spec.layout == 'maps' and network.restored is None:
         metrics |= _of_pictures(network, data)
     if data.spec.layout == 'flat' and data.spec.picture and network.restored is None:
-        metrics['filter_kurtosis'] = probes.filter_kurtosis(network.values()['layer1/kernel'])
+        kernel = network.values().get('layer1/kernel')
+        if kernel is not None and kernel.ndim == 2:
+            metrics['filter_kurtosis'] = probes.filter_kurtosis(kernel)
     if data.spec.layout == 'steps' and network.restored is None:
         beside = baselines.errors(network, data)
         metrics |= {f'test/{name}': value for name, value in beside.items()}
@@ -210,5 +212,7 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
 
 def _is_linear(experiment: Experiment) -> bool:
     """Whether it is one linear layer and its inverse, which PCA solves exactly."""
-    plain = not (experiment.variational or experiment.classify) and len(experiment.hidden) == 1
+    if experiment.has('tied') is None or len(experiment.hidden) > 1:
+        return False
+    plain = not (experiment.variational or experiment.classify)
     return plain and experiment.code_layer == experiment.output_activation == 'linear'

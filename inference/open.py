@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import dataset
-from inputs.rows import Dataset, shaped
+from inputs.rows import Dataset, refuse_lengths, shaped
 from model import Network, built
 from networks import saved_graph
 from system import disk
@@ -45,10 +45,12 @@ def identity(folder: Path, network: Network) -> str:
 def data_for(network: Network, changes: dict[str, Any], place: Place) -> Dataset:
     """Returns a data set as the network reads it: the run's own, or another that `changes` name.
 
-    Raises DataError where its examples or classes are not those that the run can read.
+    Raises DataError where its examples or classes are not those that the run can read, UsageError
+    where they have lengths that it does not.
     """
     experiment = network.experiment.vary(**changes)
-    if experiment.dataset == 'images' and network.spec.picture:
+    was_resized = network.experiment.dataset == 'images'  # and says itself to what
+    if experiment.dataset == 'images' and network.spec.picture and not was_resized:
         size, channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]
         experiment = experiment.vary(image_size=size, image_channels=channels)
     data = shaped(dataset.load(experiment, place.data_dir, verify=place.verify), network.spec.shape)
@@ -56,6 +58,12 @@ def data_for(network: Network, changes: dict[str, Any], place: Place) -> Dataset
         raise DataError(
             f'{data.key}: examples of {data.spec.said}, the run reads {network.spec.said}'
         )
+    if network.spec.one_hot and data.spec.picture != network.spec.picture:
+        raise DataError(
+            f'{data.key}: pictures of {data.spec.picture}, the run stores {network.spec.picture}'
+        )
+    if not network.counts_steps:
+        refuse_lengths(data)
     if experiment.classifies and data.spec.classes and data.spec.classes != network.spec.classes:
         print(f'warning: the classes of {data.key} are not those that the run was trained on')
         if len(data.spec.classes) > len(network.spec.classes):

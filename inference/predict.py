@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import math
 from pathlib import Path
 
 import numpy as np
 
 from inputs import foreign, pictures
-from inputs.rows import Rows
+from inputs.rows import Dataset, Rows, refuse_lengths, shaped
+from inputs.spec import Spec
 from networks import saved_graph
 from system import disk
 from system.errors import DataError, UsageError
@@ -25,20 +25,23 @@ def predict(folder: Path, images: str, array: str) -> Path:
     """
     experiment, spec = configuration(folder)
     restored = saved_graph.read(str(folder), wanted=('logits',))
+    length = None
     if images:
-        names, x = _pictures(Path(images), spec.picture)
+        own = experiment.dataset == 'images'
+        names, x = _pictures(Path(images), experiment.picture_size if own else spec.picture)
         target = f'predictions-{Path(images).resolve().name}.csv'
     else:
-        x = foreign.read_npz(array).x
+        x, _, length = foreign.read_npz(array)
         names = [str(row) for row in range(len(x))]
         target = f'predictions-{Path(array).stem}.csv'
-    features, wanted = math.prod(x.shape[1:]), math.prod(spec.shape)
-    if features != wanted:
-        raise DataError(
-            f'{images or array}: {features} features an example, the run reads {wanted}'
-        )
-    rows = Rows(x.reshape(-1, *spec.shape), None)
-    shares = probabilities(restored, rows, joint=experiment.parent is None)
+    rows = Rows(x, None, length=length)
+    data = Dataset(images or array, Spec(shape=x.shape[1:]), {'test': rows}, digest='')
+    if not restored.counts_steps:
+        refuse_lengths(data)
+    data = shaped(data, spec.shape)
+    if data.spec.shape != spec.shape:
+        raise DataError(f'{data.key}: examples of {data.spec.said}, the run reads {spec.said}')
+    shares = probabilities(restored, data.splits['test'], joint=experiment.parent is None)
     chosen = shares.argmax(axis=1)
     with disk.whole(folder / target, newline='') as opened:
         writer = csv.writer(opened)

@@ -125,18 +125,27 @@ def shaped(data: Dataset, shape: tuple[int, ...]) -> Dataset:
     return data._replace(spec=data.spec._replace(shape=shape), splits=splits)
 
 
+def refuse_lengths(data: Dataset) -> None:
+    """Raises UsageError where examples have lengths, for a network that cannot count steps."""
+    if any(rows.length is not None for rows in data.splits.values()):
+        raise UsageError(f'{data.key}: has lengths, which only network=lstm reads')
+
+
 def flat(data: Dataset, experiment: Experiment) -> Dataset:
     """Returns the data as vectors, [N, features], which they are as they are read.
 
-    Raises UsageError where examples have lengths, which a network of vectors cannot count.
+    Raises UsageError where examples have lengths.
     """
-    if any(rows.length is not None for rows in data.splits.values()):
-        raise UsageError(f'{data.key}: has lengths, which only network=lstm reads')
+    refuse_lengths(data)
     return data
 
 
 def maps(data: Dataset, experiment: Experiment) -> Dataset:
-    """Returns the data as pictures, [N, H, W, C]; raises UsageError where it holds none."""
+    """Returns the data as pictures, [N, H, W, C].
+
+    Raises UsageError where it holds none, or examples have lengths.
+    """
+    refuse_lengths(data)
     if not data.spec.picture:
         raise UsageError(f'{data.key}: holds no pictures, which network=conv reads')
     return shaped(data, (*data.spec.picture[:2], *(data.spec.picture[2:] or (1,))))
@@ -180,8 +189,10 @@ def steps(data: Dataset, experiment: Experiment) -> Dataset:
 def one_hot(data: Dataset, experiment: Experiment) -> Dataset:
     """Returns the first training pictures, each to be decoded from its one-hot vector.
 
-    Raises UsageError where the data holds no pictures, or not as many as are to be stored.
+    Raises UsageError where the data holds no pictures, or not as many as are to be stored, or
+    lengths.
     """
+    refuse_lengths(data)
     train, count = data.splits['train'], experiment.pictures
     if not data.spec.picture:
         raise UsageError(f'{data.key}: holds no pictures, which network=memory stores')

@@ -319,7 +319,7 @@ def autoencoder(plan: Blueprint) -> Endpoints:
             prefix, promised, wanted, counted = 'future_', 'predictions', target, None
         tensors[promised] = plan.expose(promised, _masked(path.activated(logits), counted))
         terms[f'{prefix}{name}'] = partial(loss, path.activation, logits, wanted, counted)
-        metrics |= _metrics(prefix, tensors[promised], wanted, counted)
+        metrics |= step_metrics(prefix, tensors[promised], wanted, counted)
     if name == 'nll':
         metrics |= {key: terms[key] for key in terms if key.endswith(name)}
     if experiment.training == 'greedy':
@@ -414,9 +414,10 @@ def _over_steps(
     return total if name in _SUMMED else total / counted
 
 
-def _metrics(
+def step_metrics(
     prefix: str, made: tf.Tensor, target: tf.Tensor, length: tf.Tensor | None
 ) -> dict[str, Lazy]:
+    """Returns the distances of sequences made and wanted, [N, T, D], by name after `prefix`."""
     known = {'mse': losses.mse, 'squared_error': losses.squared_error, 'mae': losses.mae}
     return {
         f'{prefix}{name}': partial(_over_steps, name, loss, made, target, length)

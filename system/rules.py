@@ -51,7 +51,7 @@ class Rule(NamedTuple):
             fits = math.isfinite(number) and span.least <= number <= span.most
             if fits and not (span.above and number == span.least):
                 continue
-            bounds = f'at least {span.least:g} and at most {span.most:g}'
+            bounds = f'at least {span.least:.10g} and at most {span.most:.10g}'
             if span.above:
                 bounds = bounds.replace('at least', 'above')
             if isinstance(value, tuple):

@@ -39,6 +39,12 @@ def test_every_loss_that_a_phase_logs_is_a_metric():
                 assert metrics.find(f'validation/{term.name}').unit
 
 
+def test_every_loss_and_every_number_that_is_scored_is_a_metric():
+    scored = endpoints.reconstruction_metrics(None, None), lstm.step_metrics('', None, None, None)
+    for name in {*parameters.LOSSES.values(), *(name for names in scored for name in names)}:
+        assert metrics.find(name).unit
+
+
 def test_a_metric_that_no_run_has_is_named_with_the_nearest():
     with pytest.raises(KeyError, match=r"test/acuracy: no run has such a number.*'accuracy'"):
         metrics.find('test/acuracy')

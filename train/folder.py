@@ -27,6 +27,7 @@ from parameters import Experiment, restore
 from system import disk
 from system.errors import DataError, RunInUse, UsageError
 
+_LONGEST = 200  # bytes of a folder's name
 _UNCOMPARED = ('description', 'source', 'phases')  # words, and what follows from the fields
 
 
@@ -72,7 +73,10 @@ def name_of(experiment: Experiment, key: str, base: Experiment) -> str:
     if experiment.parent != base.parent and not same_parent(experiment, base):
         parts.append(f'parent={hashlib.sha256(str(experiment.parent).encode()).hexdigest()[:8]}')
     parts += [f'{name}={value}' for name, value in changed(experiment, base).items()]
-    return '-'.join(parts).replace('/', '_')
+    name = '-'.join(parts).replace('/', '_')
+    if len(name.encode()) > _LONGEST:  # than a file system takes
+        name = f'{name[:150]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}'
+    return name
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 
 import dataset
 from command_line import base_of_parent
-from inputs.rows import Dataset, shaped
+from inputs.rows import Dataset, refuse_lengths, shaped
 from networks import saved_graph
 from networks import session as sessions
 from networks.saved_graph import SavedGraph
@@ -51,7 +51,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
                 run_page.write(folder, experiment, base, results)
             print(screen.scores(results))
             return results
-        restored = _parent(experiment, base, place, interrupts)
+        restored = _parent(experiment, place, interrupts)
         data = dataset.load(experiment, place.data_dir, verify=place.verify, check=interrupts.check)
         if place.tune:
             data = data.without_test()
@@ -73,6 +73,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         }
         if restored:
             transfer.check(restored, experiment, data.spec)
+            if not restored.counts_steps:
+                refuse_lengths(data)
             if experiment.initial != 'parent':
                 restored = transfer.random_values(restored, experiment)
             config['parent'] = saved_graph.checksum(restored.variables)
@@ -97,16 +99,14 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         return results
 
 
-def _parent(
-    experiment: Experiment, base: Experiment, place: Place, interrupts: Interrupts
-) -> SavedGraph | None:
+def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> SavedGraph | None:
     """Returns the parent's saved graph, having trained the parent if it has no finished run."""
     if experiment.parent is None:
         return None
     if isinstance(experiment.parent, str):
         return saved_graph.read(experiment.parent)
     parent, at = experiment.lineage(), place.of_parent()
-    base = base_of_parent(experiment, base)
+    base = base_of_parent(experiment)
     folder = at.folder(parent, base)
     if (folder / 'results.json').is_file():
         settle(folder, {'experiment': parent.resolved()})

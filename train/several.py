@@ -96,10 +96,10 @@ def _run(job: Job, log: Path) -> dict[str, Any]:
 def _stages(jobs: list[Job]) -> list[list[Job]]:
     """Returns the jobs, after those that train their parents where these have no finished run."""
     parents: dict[Path, Job] = {}
-    for experiment, base, place in jobs:
+    for experiment, _, place in jobs:
         if isinstance(experiment.parent, Experiment):
             parent = experiment.lineage()
-            above = base_of_parent(experiment, base)
+            above = base_of_parent(experiment)
             job = Job(parent, above, place.of_parent())
             if job.is_missing:
                 parents.setdefault(job.place.folder(parent, above), job)

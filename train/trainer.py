@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import model
-from evaluation import scores
+from evaluation import metrics, scores
 from inputs.rows import Dataset, Rows, stratified, unlabelled
 from model import built
 from networks import saved_graph
@@ -60,6 +60,10 @@ class Trainer:
     def finish(self, *, figures: bool = True) -> dict[str, Any]:
         """Trains what is left, evaluates, exports and, if asked, draws; returns the results."""
         with built(self.experiment, self.data.spec, self.restored) as self.network:
+            for name in self.network.endpoints.metrics:
+                metrics.find(
+                    name
+                )  # now, rather than when it is scored: raises for one without a row
             print(screen.size(self.splits, self.data.spec, self.network.variables))
             before = self.network.values() if self.restored else {}
             if self.state.updates:
@@ -141,7 +145,7 @@ class Trainer:
         epochs: list[dict[str, str]],
     ) -> dict[str, Any]:
         """Scores every split and collects what results.json holds."""
-        metrics = scores.score(self.network, self.data, self.splits, self.interrupts)
+        scored = scores.score(self.network, self.data, self.splits, self.interrupts)
         spent = [(float(row['seconds']), float(row['examples_per_second'])) for row in epochs]
         seconds = sum(seconds for seconds, _ in spent)
         examples = sum(seconds * speed for seconds, speed in spent)
@@ -151,7 +155,7 @@ class Trainer:
             'seed': self.experiment.seed,
             'parameters': sum(value.size for value in after.values()),
             'updates': self.state.updates,
-            'metrics': metrics,
+            'metrics': scored,
             'seconds': seconds,
             'examples_per_second': examples / max(seconds, 1e-9),
             'parent': None,

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import model
+from evaluation import metrics
 from inputs.rows import Rows
 from networks import layers, pairs
 from networks import session as sessions
@@ -90,6 +91,8 @@ def build(
     loss or gradient that is not finite is named, and moves nothing: this reads every gradient once
     more. Raises ValueError where the phase's pattern matches no variable that its losses move.
     """
+    for term in phase.losses:
+        metrics.find(term.name)  # raises for one that the table of metrics lacks
     length = feeding.length_of(experiment, phase, len(rows))
     key = zlib.crc32(f'{experiment.seed}:{phase.name}'.encode())
     data: dict[tf.Variable, np.ndarray] = {}

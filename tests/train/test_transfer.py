@@ -308,3 +308,12 @@ def test_the_saved_model_answers_like_the_graph(trained):
         logits = restored.tower(tf.constant(x))['logits']
         saved_graph.load(session, restored.variables)
         np.testing.assert_allclose(session.run(logits), served, rtol=1e-5)
+
+
+def test_a_varied_parent_of_a_named_variation_has_a_folder_of_its_own():
+    deeper = inst.phasewise_classifier.vary('deeper', **{'parent.hidden': (9, 8, 7)})
+    place = Place()
+    folder = place.folder(deeper.lineage(), base_of_parent(deeper))
+    assert folder.name == 'mnist-seed0-hidden=9,8,7'
+    plain = inst.phasewise_classifier
+    assert place.folder(plain.lineage(), base_of_parent(plain)).name == 'mnist-seed0'
