@@ -243,7 +243,7 @@ class Experiment:
         if self.image_channels == 2:
             raise UsageError('image_channels=2: allowed are 1 (grey) and 3 (colour)')
         if not (self.epochs or (self.parent and self.finetune_epochs)):
-            raise UsageError('epochs=0: must be at least 1 where nothing is fine-tuned')
+            raise UsageError('epochs=0: must be at least 1 where finetune_epochs=0, too')
         if asked is None:
             asked = frozenset(n for n in RULES if getattr(self, n) != FIELDS[n].default)
         for name in FIELDS.keys() - self.fields().keys() - asked:  # carried over, of no effect
@@ -284,9 +284,7 @@ class Experiment:
         if self.binarize and (self.loss, self.training) != ('bernoulli', 'joint'):
             raise UsageError('binarize=true: needs loss=bernoulli and training=joint')
         if self.importance_samples and self.variational and self.loss not in LIKELIHOODS:
-            raise UsageError(
-                f'importance_samples: needs a likelihood, loss={" or ".join(LIKELIHOODS)}'
-            )
+            raise UsageError(f'importance_samples: needs loss={" or ".join(LIKELIHOODS)}')
         if self.joint_epochs and self.training != 'greedy':
             raise UsageError(f'joint_epochs={self.joint_epochs}: needs training=greedy')
         if self.labels == 'parent' and self.label_fraction == 1:
@@ -422,6 +420,7 @@ RULES: dict[str, Rule] = {name: f.metadata['rule'] for name, f in FIELDS.items()
 PARENTS = 'parent.'  # before a field's name: of the parent
 IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
 IMAGES = tuple(name for name, rule in RULES.items() if 'images' in rule.groups)
+_OWNERS = {'images': '--dataset=images', 'transfer': 'experiments with a parent'}
 SHARED = ('dataset', 'data_path', 'seed', 'precision', *IMAGES)  # by a run and its parent
 
 
@@ -495,6 +494,7 @@ def _terms(experiment: Experiment) -> tuple[Term, ...]:
 def _owner(name: str, experiment: Experiment) -> str:
     """Says where a field has an effect."""
     groups = RULES[name].groups
-    named = {('images',): '--dataset=images', ('transfer',): 'experiments with a parent'}
+    if len(groups) == 1 and groups[0] in _OWNERS:
+        return _OWNERS[groups[0]]
     kinds = ' or '.join(f'network={group}' for group in groups if group in NETWORKS)
-    return named.get(groups) or ('its parent' if experiment.parent else kinds)
+    return 'its parent' if experiment.parent else kinds

@@ -1,8 +1,11 @@
 """Wrong commands: one line on stderr, and the exit code that is promised."""
 
+import numpy as np
 import pytest
 
-DIGITS = '--dataset=mnist5k'
+import main as program
+
+DIGITS, IRIS = '--dataset=mnist5k', '--dataset=iris'
 
 
 @pytest.mark.parametrize(
@@ -26,12 +29,70 @@ DIGITS = '--dataset=mnist5k'
         (('--experiment=tied', '--array=/nowhere.npz'), 'no such file'),
         (('--experiment=tied', DIGITS, '--run_dir=/proc/here'), 'cannot be written'),
         (('--experiment=tied', DIGITS, '--data_dir=/proc/here'), 'cannot be written'),
+        (('--list', '--describe'), 'ask for one of them'),
+        (('--list', '--mode=train'), 'only answers'),
+        (('--experiment=tied', '--array='), '--array=: a value is needed'),
+        (('--experiment=tied', '--runs='), '--runs=: a value is needed'),
+        (('--experiment=tied', '--seed=1', '--seed=2'), '--seed is given 2 times'),
+        (('--experiment=tied', '--figures', '--nofigures'), '--figures is given 2 times'),
+        (('--experiment=tied', '--set', 'seed=1', '--seed=2'), 'give it once'),
+        (('--experiment=tied', '--set', 'epochs=1', '--set', 'epochs=2'), 'given twice'),
+        (('--experiment=tied', '--set', 'hidden=3,,4'), 'whole numbers with commas'),
+        (('--experiment=tied', '--seed=-1'), '--seed=-1'),
+        (('--experiment=tied', '--checkpoint_seconds=-1'), 'from 0 on'),
+        (('--experiment=tied', '--checkpoint_seconds=nan'), 'from 0 on'),
+        (('--experiment=tied', '--seeds=3', '--mode=evaluate'), '--mode=train, --describe'),
+        (('--experiment=tied', '--jobs=2'), 'tied is one run'),
+        (('--experiment=phasewise_classifier', '--set', 'parent=x'), 'write --parent=x'),
+        (('--experiment=phasewise_classifier', '--set', 'parent.seed=3'), 'set seed itself'),
+        (('--experiment=semi_supervised', '--parent=x'), 'semi_supervised is a study'),
+        (('--experiment=conv_ae',), '--images=DIR'),
+        (('--experiment=conv_ae', '--images=/nowhere'), 'no such folder'),
+        (('--experiment=lstm_reconstruct', IRIS), 'reads sequences'),
+        (('--experiment=lstm_classifier', IRIS), 'reads sequences'),
+        (('--experiment=conv_transpose', IRIS), 'holds no pictures'),
+        (('--experiment=memory_onehot', IRIS), 'holds no pictures'),
+        (('--experiment=tied', IRIS, '--set', 'crop=1'), 'crop: needs pictures'),
+        (('--experiment=tied', IRIS, '--set', 'patience=1'), 'needs validation examples'),
+        (('--mode=predict', '--experiment=tied', DIGITS), 'needs --images=DIR or --array'),
+        (('--mode=encode', '--run_dir=/nowhere'), 'no finished run'),
+        (('--mode=encode', '--run_dir=/nowhere', '--tune'), 'saved in --run_dir is used'),
+        (('--mode=predict', '--run_dir=/nowhere', '--tune', '--array=x'), 'saved in --run_dir'),
+        (('--mode=generate', '--run_dir=/nowhere', '--tune'), 'saved in --run_dir is used'),
+        (('--mode=generate', '--run_dir=/nowhere', '--seed=-1'), '--seed=-1'),
+        (('--mode=generate', '--run_dir=/nowhere', '--count=9000000000'), '--count=9000000000'),
+        (('--mode=generate', '--run_dir=/nowhere', '--codes=x', '--count=3'), 'says how many'),
     ],
 )
 def test_a_wrong_command_is_one_line_and_exit_2(main, flags, words):
     code, _, err = main(*flags)
     assert (code, len(err.splitlines())) == (2, 1), err
     assert words in err
+
+
+def test_data_that_cannot_be_used_is_one_line_and_exit_3(main, tmp_path):
+    np.savez(tmp_path / 'nox.npz', z=np.zeros((60, 3)))
+    np.savez(tmp_path / 'few.npz', x=np.zeros((3, 3)))
+    for flags, words in (
+        (('--experiment=tied', f'--array={tmp_path}/nox.npz'), 'an array named x'),
+        (('--experiment=tied', f'--array={tmp_path}/few.npz'), 'x has 3 examples'),
+        (('--experiment=conv_ae', f'--images={tmp_path}'), 'no pictures there'),
+        (('--experiment=phasewise_classifier', IRIS, f'--parent={tmp_path}'), 'no saved graph'),
+    ):
+        code, _, err = main(*flags)
+        assert (code, len(err.splitlines())) == (3, 1), err
+        assert words in err
+
+
+def test_memory_that_is_not_there_is_one_line(main, monkeypatch):
+    def exhausted():
+        raise MemoryError('Unable to allocate 7.28 TiB')
+
+    monkeypatch.setattr(program, 'act', exhausted)
+    assert main('--experiment=tied')[::2] == (
+        1,
+        'error: no memory left; Unable to allocate 7.28 TiB\n',
+    )
 
 
 def test_help_and_list_exit_0(main):

@@ -105,6 +105,18 @@ def test_generate_draws_codes_and_decodes_given_ones(finished, main, draws, tmp_
         np.testing.assert_array_equal(file['x'], x)
 
 
+def test_a_memory_is_scored_on_pictures_of_its_size_alone(main, tmp_path):
+    draw = np.random.default_rng(0)
+    for side in (8, 9):
+        np.savez(tmp_path / f'{side}.npz', x=draw.integers(0, 256, (20, side, side), np.uint8))
+    run, small = f'--run_dir={tmp_path}/run', ('--set=pictures=4', '--set=filters=2', '--nofigures')
+    flags = ('--set=epochs=1', '--set=steps_per_epoch=2', f'--array={tmp_path}/8.npz')
+    code, _, err = main('--experiment=memory_onehot', *small, *flags, run)
+    assert code == 0, err
+    code, _, err = main('--mode=evaluate', run, f'--array={tmp_path}/9.npz')
+    assert (code, len(err.splitlines())) == (3, 1) and 'pictures of (9, 9)' in err
+
+
 @pytest.mark.parametrize(
     ('run', 'flags', 'code', 'words'),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import png_of
+from conftest import png_of, results_of
 from PIL import Image
 
 import dataset
@@ -288,6 +288,18 @@ def test_a_jointly_trained_classifier_labels_new_pictures(folder, main, tmp_path
     assert code == 0, err
     code, out, err = main('--mode=encode', run, f'--images={folder}')
     assert code == 0, err
+
+
+@pytest.mark.parametrize('name', ['lstm_reconstruct', 'conv_ae'])
+def test_a_finished_run_reads_its_pictures_as_it_did(folder, main, tmp_path, name):
+    """Also one that takes their rows as steps, and knows them by another shape."""
+    flags = ('--set=image_size=6,8', '--set=epochs=1', '--nofigures', f'--images={folder}')
+    small = '--set=hidden=3' if name == 'lstm_reconstruct' else '--set=filters=2'
+    code, _, err = main(f'--experiment={name}', small, *flags, f'--run_dir={tmp_path}/run')
+    assert code == 0, err
+    code, _, err = main('--mode=encode', f'--run_dir={tmp_path}/run')
+    assert code == 0, err
+    assert (tmp_path / f'run/codes-{results_of(tmp_path / "run")["dataset"]}.npz').exists()
 
 
 def test_cifar10_is_read_from_its_archive(tmp_path, monkeypatch):

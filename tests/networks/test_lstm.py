@@ -313,6 +313,50 @@ def test_lengths_are_recorded_and_masked(main, tmp_path):
         assert found[0][1][name] == pytest.approx(found[1][1][name], rel=1e-4)
 
 
+def test_a_classifier_counts_the_steps_of_what_it_labels(main, tmp_path):
+    """On a saved graph, in training and afterwards."""
+    generator = np.random.default_rng(0)
+    x = generator.random((60, 6, 3)).astype(np.float32)
+    length, y, run = generator.integers(1, 7, 60), np.arange(60) % 3, f'--run_dir={tmp_path}/run'
+    for name, beyond in (('zeros', 0.0), ('nines', 9.0)):  # which must not matter
+        padded = np.where((np.arange(6) < length[:, None])[..., None], x, np.float32(beyond))
+        np.savez(tmp_path / f'{name}.npz', x=padded, y=y, length=length)
+    flags = ('--set=head=4', '--set=epochs=1', '--set=finetune_epochs=1', '--set=parent.hidden=4')
+    flags += ('--set=parent.epochs=1', f'--array={tmp_path}/zeros.npz', '--nofigures')
+    code, _, err = main('--experiment=lstm_finetune', *flags, run)
+    assert code == 0, err
+    labels = []
+    for name in ('zeros', 'nines'):
+        for mode in ('evaluate', 'encode', 'predict'):
+            code, _, err = main(f'--mode={mode}', run, f'--array={tmp_path}/{name}.npz')
+            assert code == 0, err
+        labels.append((tmp_path / f'run/predictions-{name}.csv').read_text())
+    assert labels[0] == labels[1]
+
+
+def test_what_cannot_count_steps_refuses_lengths(main, tmp_path):
+    x, y = np.random.default_rng(0).random((60, 6, 3), np.float32), np.arange(60) % 3
+    np.savez(tmp_path / 'plain.npz', x=x, y=y)
+    np.savez(tmp_path / 'uneven.npz', x=x, y=y, length=np.full(60, 2))
+    plain, uneven = f'--array={tmp_path}/plain.npz', f'--array={tmp_path}/uneven.npz'
+    parent, head = f'{tmp_path}/parent', f'{tmp_path}/head'
+    flags = ('--set=epochs=1', '--nofigures')
+    classifier = ('--experiment=phasewise_classifier', f'--parent={parent}', '--set=head=3', *flags)
+    dense = ('--experiment=tied', '--set=hidden=4', *flags)
+    for trained in ((*dense, f'--run_dir={parent}'), (*classifier, f'--run_dir={head}')):
+        code, _, err = main(*trained, plain)
+        assert code == 0, err
+    for refused in (
+        dense,
+        ('--experiment=conv_transpose',),
+        ('--experiment=memory_onehot',),
+        classifier,
+        *((f'--mode={mode}', f'--run_dir={head}') for mode in ('evaluate', 'encode', 'predict')),
+    ):
+        code, _, err = main(*refused, uneven)
+        assert (code, len(err.splitlines())) == (2, 1) and 'has lengths' in err, (refused, err)
+
+
 @pytest.mark.parametrize(
     ('flags', 'said'),
     [
@@ -325,7 +369,8 @@ def test_lengths_are_recorded_and_masked(main, tmp_path):
     ],
 )
 def test_what_cannot_be_is_one_line(main, flags, said):
-    code, _, err = main('--experiment=lstm_reconstruct', '--dataset=mnist5k', *flags)
+    data = [] if '--dataset=iris' in flags else ['--dataset=mnist5k']
+    code, _, err = main('--experiment=lstm_reconstruct', *data, *flags)
     assert code == 2 and said in err and err.count('\n') == 1
 
 

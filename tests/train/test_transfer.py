@@ -10,8 +10,11 @@ import tensorflow.compat.v1 as tf
 from conftest import results_of, weights_of
 from PIL import Image
 
+import inst
+from command_line import base_of_parent
 from networks import saved_graph
 from system.errors import DataError
+from train.folder import Place
 
 DIGITS = '--dataset=mnist5k'
 
