@@ -40,6 +40,12 @@ def test_a_variation_is_a_new_value():
         ({'corruption': 1.0}, ['corruption=1.0', 'below 1']),
         ({'variational': True, 'training': 'greedy'}, ['variational=True', 'training=joint']),
         ({'joint_epochs': 3}, ['joint_epochs=3', 'training=greedy']),
+        (
+            {'hidden': (9,), 'code_activation': 'relu', 'activation': 'elu'},
+            ['activation=elu', 'second layer'],
+        ),
+        ({'hidden': (9,), 'variational': True, 'dropout': 0.1}, ['dropout=0.1', 'second layer']),
+        ({'variational': True, 'beta': 0.0, 'kl_warmup': 3}, ['kl_warmup=3', 'beta above 0']),
     ],
 )
 def test_an_impossible_value_names_itself_and_what_is_allowed(changes, words):
@@ -70,6 +76,11 @@ def test_what_is_carried_over_may_lie_idle():
 def test_a_parent_shares_data_and_seed_with_its_run():
     with pytest.raises(UsageError, match='parent.seed has no effect on phasewise_classifier'):
         inst.phasewise_classifier.vary(**{'parent.seed': 3})
+
+
+def test_what_is_carried_over_and_does_not_belong_is_at_its_default():
+    memory = inst.conv_vae_cifar_classify.vary(network='memory', loss='mse')
+    assert not (memory.flip or memory.crop or memory.variational or memory.classify)
 
 
 def test_the_parents_fields_are_not_a_transfers_to_set():

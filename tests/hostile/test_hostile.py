@@ -8,8 +8,10 @@ import pytest
 import tensorflow.compat.v1 as tf
 from google.protobuf import text_format
 
+import inst
 from networks import saved_graph
 from system.errors import DataError
+from train.folder import Place
 
 
 @pytest.fixture
@@ -206,8 +208,8 @@ OUTSIDE = [
 def test_no_name_or_value_leaves_the_runs_folder(main, tmp_path, flag):
     inner = tmp_path / 'a' / 'b'
     inner.mkdir(parents=True)
-    places = ('--experiment=tied', f'--data_dir={inner}/data')
-    code, _, err = main(*places, flag, runs=inner / 'runs')
+    named = [] if flag.startswith('--experiment') else ['--experiment=tied']
+    code, _, err = main(*named, f'--data_dir={inner}/data', flag, runs=inner / 'runs')
     assert code == 2 and len(err.splitlines()) == 1 and 'outside' in err
     assert list(tmp_path.iterdir()) == [tmp_path / 'a'] and not list(inner.iterdir())
 
@@ -230,9 +232,10 @@ def test_data_of_any_name_is_trained_on_inside_the_runs_folder(main, tmp_path, n
     assert Path(out.strip().removeprefix('codes are in ')).parent == run.parent
 
 
-def test_a_name_too_long_for_the_disk_is_one_line(main):
-    code, _, err = main('--experiment=tied', '--set=hidden=' + ','.join(['100'] * 90))
-    assert code == 2 and 'name too long' in err and len(err.splitlines()) == 1
+def test_a_name_too_long_for_the_disk_is_cut_and_stays_the_runs_own():
+    place, deep = Place(), inst.tied.vary(hidden=(100,) * 90)
+    names = [place.folder(e, inst.tied).name for e in (deep, deep.vary(l2=0.5), deep.vary(seed=1))]
+    assert len(set(names)) == 3 and all(len(name.encode()) <= 200 for name in names)
 
 
 @pytest.mark.parametrize(

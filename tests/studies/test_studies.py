@@ -118,7 +118,7 @@ def test_a_study_from_the_command_line_takes_another_value(main, tmp_path):
         (('--set', 'pictures=3'), 'no effect'),
         (('--set', 'label_fraction=2'), 'label_fraction=2.0'),
         (('--run_dir=x',), '--run_dir names one run'),
-        (('--parent=x',), 'restores no graph'),
+        (('--parent=x',), 'is a study'),
         (('--mode=encode',), 'is a study'),
     ],
 )

@@ -109,7 +109,7 @@ def test_a_warm_up_raises_the_weight_of_its_term_step_by_step():
     )  # fmt: skip
     (phase,) = schedule_of(experiment)
     before, warmed, _ = run_phase(experiment, phase, DATA, 'X')
-    free = experiment.vary(beta=0.0, kl_warmup=0)
+    free = experiment.vary(beta=0.0)
     _, without, _ = run_phase(free, schedule_of(free)[0], DATA, 'X')
     for name in warmed:
         np.testing.assert_array_equal(warmed[name], without[name])

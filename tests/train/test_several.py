@@ -45,7 +45,7 @@ def test_what_a_run_fails_of_is_said_and_is_the_exit_code(main, digits, tmp_path
 
 def test_a_signal_stops_all_of_them_saved(digits, data_dir, tmp_path):
     line = [sys.executable, 'main.py', '--experiment=tied', f'--array={digits}', '--seeds=2',
-            '--jobs=2', *TINY, '--set=epochs=4000', f'--runs={tmp_path}', f'--data_dir={data_dir}',
+            '--jobs=2', TINY[0], '--set=epochs=4000', f'--runs={tmp_path}', f'--data_dir={data_dir}',
             '--checkpoint_seconds=0.1']  # fmt: skip
     quiet = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.PIPE, 'text': True}
     process = subprocess.Popen(line, cwd=ROOT, **quiet)

@@ -295,8 +295,8 @@ def test_predict_labels_a_flat_folder_of_pictures(trained, main, tmp_path):
     ],
 )
 def test_predict_says_in_one_line_what_is_missing(trained, main, flags, code, words):
-    base = ('--experiment=phasewise_classifier', f'--run_dir={child_of(trained)}')
-    found, _, err = main(*base, *flags)
+    run = [] if any('--run_dir' in flag for flag in flags) else [f'--run_dir={child_of(trained)}']
+    found, _, err = main('--experiment=phasewise_classifier', *run, *flags)
     assert (found, len(err.splitlines())) == (code, 1) and words in err
 
 
