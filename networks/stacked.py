@@ -82,10 +82,9 @@ class _Path(NamedTuple):
         hidden = {self.plan.lowest: self.plan.batch.inputs}
         for k in range(self.plan.bottom, self.plan.top + 1):
             activation = experiment.code_layer if k == self.plan.top else experiment.activation
-            made = layers.ACTIVATION[activation](self.stack[k].encode(hidden[k - 1], mode))
-            if not (
-                experiment.variational and k == self.plan.top
-            ):  # a Gaussian's mean is noisy anyway
+            made = self.activate(activation, self.stack[k].encode(hidden[k - 1], mode))
+            noisy = experiment.variational and k == self.plan.top  # a Gaussian's mean, by itself
+            if not noisy:
                 made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
             hidden[k] = self.plan.expose(f'hidden{k}', made)
         return hidden
@@ -100,14 +99,24 @@ class _Path(NamedTuple):
         mode = self.plan.mode
         made = self.stack[k].decode(activations, mode)
         for layer in range(k - 1, self.plan.lowest, -1):
-            made = layers.ACTIVATION[self.activation(layer + 1)](made)
+            made = self.activate(self.activation(layer + 1), made)
             made = layers.dropout(made, self.plan.experiment.dropout, mode, f'decoded{layer}')
             made = self.stack[layer].decode(made, mode)
         return made
 
     def activated(self, logits: tf.Tensor) -> tf.Tensor:
         """Returns what was decoded, with the last activation."""
-        return layers.ACTIVATION[self.activation(self.plan.bottom)](logits)
+        return self.activate(self.activation(self.plan.bottom), logits)
+
+    def activate(self, activation: str, values: tf.Tensor) -> tf.Tensor:
+        """Returns the values with an activation.
+
+        TensorFlow makes one operation of a convolution, its batch norm and a tanh, which it then
+        cannot run; of a tanh whose signs are turned it does not.
+        """
+        if activation == 'tanh' and self.plan.experiment.has('batch_norm'):
+            return -tf.tanh(-values)
+        return layers.ACTIVATION[activation](values)
 
 
 def _autoencoder(plan: Blueprint, stack: Stack) -> Endpoints:

@@ -8,12 +8,13 @@ from scipy.signal import correlate2d
 
 import inst
 from evaluation import probes
+from evaluation.scores import Evaluation
 from inputs.rows import Rows, unlabelled
 from inputs.spec import Spec
-from model import built
-from networks import layers, losses, pairs
+from model import build, built
+from networks import layers, losses, pairs, saved_graph
 from networks.layers import Mode
-from parameters import schedule_of
+from parameters import ACTIVATIONS, schedule_of
 from system.errors import UsageError
 from train.updates import follow as follow_statistics
 
@@ -37,6 +38,24 @@ def test_outputs_have_exactly_the_shape_of_the_inputs(shape, decoder):
         height, width = -(-height // 2), -(-width // 2)
         assert found[f'hidden{k}'].shape == (2, height, width, 4)
     assert found['outputs'].shape == x.shape and found['codings'].shape == (2, 3)
+
+
+@pytest.mark.parametrize('decoder', ['transpose', 'upsample'])
+@pytest.mark.parametrize('activation', ACTIVATIONS)
+def test_a_batch_norm_is_followed_by_any_activation(activation, decoder, tmp_path):
+    """Whatever TensorFlow makes of the two where the graph does not train; also of a saved one."""
+    experiment, spec = TINY.vary(decoder=decoder, activation=activation), spec_of(8, 8, 1)
+    x = np.random.default_rng(0).random((2, 8, 8, 1), np.float32)
+    with built(experiment, spec, None) as network:
+        outputs, values = network.compute('outputs', Rows(x, None)), network.values()
+        scored = Evaluation(network, {'mse': 'mse'}).mean(Rows(x, None))
+    assert scored['mse'] == pytest.approx(np.mean((outputs - x) ** 2), rel=1e-4)
+    saved_graph.write(tmp_path, lambda: build(experiment, spec).tensors, values)
+    restored = saved_graph.read(str(tmp_path))
+    with tf.Graph().as_default(), tf.Session() as session:
+        made = restored.tower(tf.placeholder_with_default(x, [None, 8, 8, 1]))['outputs']
+        saved_graph.load(session, restored.variables)
+        np.testing.assert_allclose(session.run(made), outputs, atol=1e-6)
 
 
 def convolved(x, kernel):
