@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from inputs import pictures, recording
 from inputs.recording import SCHEMA
 from inputs.rows import ARRANGED, Dataset, Rows
-from inputs.shards import Form, Records, check_shard
+from inputs.shards import Form, Records, check_shard, files_of
 from inputs.spec import Spec
 from parameters import Experiment
 from system.errors import DataError, UsageError
@@ -138,14 +138,22 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
         files = [folder / shard['file'] for shard in entry['shards']]
         stored = Records(files, indices, form, remedy).reshape((math.prod(shape),))
         y = np.concatenate([index[:, 2] for index in indices]).astype(np.int32)
+        places = np.concatenate([index[:, 3] for index in indices])
         if classes and len(y) and not 0 <= y.min() <= y.max() < len(classes):
             raise DataError(f'{folder}: a label is not one of the {len(classes)} classes')
         length = None
-        if indices[0].shape[1] > 3:
-            length = np.concatenate([index[:, 3] for index in indices]).astype(np.int32)
+        if indices[0].shape[1] > 4:
+            length = np.concatenate([index[:, 4] for index in indices]).astype(np.int32)
+        paths = [p for shard in entry['shards'] for p in files_of(folder, shard, remedy)]
         stored.check()  # before memory is taken for as many as the manifest says
         x = stored[:] if fits else stored
-        splits[split] = Rows(x, y if classes else None, length=length)
+        splits[split] = Rows(
+            x,
+            y if classes else None,
+            length=length,
+            place=places,
+            files=np.array(paths) if paths else None,
+        )
     splits.setdefault('test', splits['train'])
     is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in _DRAWABLE)
     spec = Spec(shape=(math.prod(shape),), classes=classes, picture=shape if is_picture else ())

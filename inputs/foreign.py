@@ -26,17 +26,24 @@ _HEADER = 10_000  # bytes, at most, of an array's header
 class Examples(NamedTuple):
     """Rows with their labels: x [N, ...] uint8 or float32, y [N] int64 or None.
 
-    `length` [N] int64 says how many steps of each sequence count, where that is not all.
+    `length` [N] int64 says how many steps of each sequence count, where that is not all; `place`
+    [N] int64 which row of the source each of them is, where they are not all of it in its order.
     """
 
     x: np.ndarray
     y: np.ndarray | None
     length: np.ndarray | None = None
+    place: np.ndarray | None = None
+
+    @property
+    def places(self) -> np.ndarray:
+        """Which row of the source each of them is, [N]."""
+        return np.arange(len(self.x)) if self.place is None else self.place
 
     def take(self, rows: np.ndarray | slice) -> Examples:
         """Returns the chosen rows."""
         y, length = (None if part is None else part[rows] for part in (self.y, self.length))
-        return Examples(self.x[rows], y, length)
+        return Examples(self.x[rows], y, length, self.places[rows])
 
 
 def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:

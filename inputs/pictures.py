@@ -288,13 +288,19 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def readable(stream: Stream, unreadable: dict[str, str]) -> Iterator[tuple[bytes, int | None]]:
-    """Yields what is recorded, with its label, and puts the others, with the reason, aside."""
+def readable(stream: Stream, unreadable: dict[str, str]) -> Iterator[tuple[Picture, bytes]]:
+    """Yields each picture with what is recorded of it; puts the others aside, with the reason."""
     for picture, made in stream:
         if isinstance(made, str):
             unreadable[picture.path] = made
         else:
-            yield made, picture.label
+            yield picture, made
+
+
+def places(found: Folder) -> dict[str, int]:
+    """Returns the number of each picture in the order of all paths, whatever its split."""
+    paths = sorted(picture.path for split in found.splits.values() for picture in split)
+    return {path: place for place, path in enumerate(paths)}
 
 
 def say_what_is_left_out(

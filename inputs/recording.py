@@ -10,18 +10,18 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from inputs import pictures, sources
 from inputs.foreign import Examples
-from inputs.shards import Form, write_shard
+from inputs.shards import Entry, Form, paths_file, write_shard
 from parameters import Experiment
 from system import disk
 from system.errors import DataError
 
-SCHEMA = 4
+SCHEMA = 5
 _SHARD_EXAMPLES = 20_000  # rows of an array in a shard
 
 
@@ -62,11 +62,13 @@ def _split(folder: Path, split: str, rows: Examples, check: Callable[[], None]) 
     for file, start, stop in _shards(folder, split, len(rows.x), _SHARD_EXAMPLES):
         check()
         labels = [None] * (stop - start) if rows.y is None else rows.y[start:stop].tolist()
-        columns = [(x.tobytes() for x in rows.x[start:stop]), labels]
-        if rows.length is not None:
-            columns.append(rows.length[start:stop].tolist())
-        examples = zip(*columns, strict=True)
-        shards.append(write_shard(file, examples))
+        lengths = labels if rows.length is None else rows.length[start:stop].tolist()
+        columns = rows.x[start:stop], labels, rows.places[start:stop].tolist(), lengths
+        entries = (
+            Entry(x.tobytes(), label, place, None if rows.length is None else length)
+            for x, label, place, length in zip(*columns, strict=True)
+        )
+        shards.append(write_shard(file, entries))
     return {'examples': len(rows.x), 'shards': shards}
 
 
@@ -103,6 +105,7 @@ def write_pictures(
     Raises DataError where too many of them cannot be read.
     """
     _say_what_changed(found, folder)
+    places = pictures.places(found)
     shards = _planned(found, disk.beside(folder))
     todo = [shard for shard in shards if not _json(shard.entry)]
     if len(todo) < len(shards):
@@ -111,7 +114,10 @@ def write_pictures(
     with pictures.converted(found, jobs, settings, check) as streams:
         for shard, stream in zip(todo, streams, strict=True):
             unreadable: dict[str, str] = {}
-            entry = write_shard(shard.file, pictures.readable(stream, unreadable))
+            paths: list[str] = []
+            entry = write_shard(shard.file, _entries(stream, places, paths, unreadable))
+            disk.write_json(paths_file(shard.file), paths)
+            entry['files_sha256'] = disk.sha256(paths_file(shard.file))
             disk.write_json(shard.entry, entry | {'unreadable': unreadable})
     splits: dict[str, Any] = {}
     unreadable = {}
@@ -126,8 +132,9 @@ def write_pictures(
     except DataError:
         shutil.rmtree(disk.beside(folder))
         raise
-    for file in disk.beside(folder).glob('*.json'):
-        file.unlink()
+    for shard in shards:
+        shard.entry.unlink()
+    (disk.beside(folder) / 'plan.json').unlink()
     extra = {
         'images': os.path.realpath(found.folder),
         'jpeg_quality': settings.quality,
@@ -136,6 +143,18 @@ def write_pictures(
     }
     form = Form(settings.shape, 'uint8', 'jpeg' if settings.quality else 'raw')
     _finish(folder, form, f'pictures of {found.folder}', found.classes, splits, extra)
+
+
+def _entries(
+    stream: pictures.Stream,
+    places: Mapping[str, int],
+    paths: list[str],
+    unreadable: dict[str, str],
+) -> Iterator[Entry]:
+    """Yields what is recorded of each picture that can be read, and notes their paths."""
+    for picture, made in pictures.readable(stream, unreadable):
+        paths.append(picture.path)
+        yield Entry(made, picture.label, places[picture.path])
 
 
 def _planned(found: pictures.Folder, aside: Path) -> list[_Shard]:

@@ -23,16 +23,26 @@ class Rows:
     """A split or its activations: x [N, ...] in memory or on disk, y [N] int32 or None.
 
     `target` is what is to be made of x, where that is not x itself. `length` [N] int32 says how
-    many steps of each sequence count, where that is not all.
+    many steps of each sequence count, where that is not all. `place` [N] int64 is the row of the
+    source that each is, `files` [N] the path of each picture, where those are known. `most` is what
+    bytes are divided by when they are read.
     """
 
     x: np.ndarray | Records
     y: np.ndarray | None
     target: np.ndarray | Records | None = None
     length: np.ndarray | None = None
+    place: np.ndarray | None = None
+    files: np.ndarray | None = None
+    most: float = 255.0
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def places(self) -> np.ndarray:
+        """The row of the source that each is, [N]; where that is not known, its own number."""
+        return np.arange(len(self)) if self.place is None else self.place
 
     @property
     def labels(self) -> np.ndarray:
@@ -49,11 +59,11 @@ class Rows:
 
     def floats(self, start: int, stop: int) -> np.ndarray:
         """Returns rows start..stop as the network reads them: float32, bytes scaled to [0, 1]."""
-        return scaled(self.x[start:stop])
+        return scaled(self.x[start:stop], self.most)
 
     def targets(self, start: int, stop: int) -> np.ndarray:
         """Returns what is to be made of the rows start..stop, as `floats` does."""
-        return scaled((self.x if self.target is None else self.target)[start:stop])
+        return scaled((self.x if self.target is None else self.target)[start:stop], self.most)
 
     def take(self, chosen: np.ndarray | slice) -> Rows:
         """Returns the chosen rows; what is on disk stays there."""
@@ -61,12 +71,12 @@ class Rows:
         def taken(part: np.ndarray | Records) -> np.ndarray | Records:
             return part.take(chosen) if isinstance(part, Records) else part[chosen]
 
-        return Rows(
-            x=taken(self.x),
-            y=None if self.y is None else self.y[chosen],
-            target=None if self.target is None else taken(self.target),
-            length=None if self.length is None else self.length[chosen],
+        y, length, place, files = (
+            None if part is None else part[chosen]
+            for part in (self.y, self.length, self.place, self.files)
         )
+        target = None if self.target is None else taken(self.target)
+        return Rows(taken(self.x), y, target, length, place, files, self.most)
 
     def shaped(self, shape: tuple[int, ...]) -> Rows:
         """Returns the same examples, each of another shape."""
@@ -81,10 +91,10 @@ class Rows:
         return self.x[:, start:stop]
 
 
-def scaled(values: np.ndarray) -> np.ndarray:
-    """Returns values as the network reads them: bytes become floats in [0, 1]."""
+def scaled(values: np.ndarray, most: float = 255.0) -> np.ndarray:
+    """Returns values as the network reads them: bytes become floats, divided by `most`."""
     is_bytes = values.dtype == np.uint8
-    return values.astype(np.float32) / np.float32(255) if is_bytes else values
+    return values.astype(np.float32) / np.float32(most) if is_bytes else values
 
 
 class Dataset(NamedTuple):
@@ -200,6 +210,7 @@ def one_hot(data: Dataset, experiment: Experiment) -> Dataset:
         raise UsageError(f'pictures={count}: {data.key} has {len(train)} to train on')
     labels = None if train.y is None else train.y[:count]
     rows = Rows(np.eye(count, dtype=np.float32), labels, train.x[:count].reshape(count, -1))
+    rows = replace(rows, place=train.places[:count])
     spec = data.spec._replace(shape=(count,), one_hot=True)
     return data._replace(spec=spec, splits={'train': rows, 'test': rows})
 

@@ -2,15 +2,16 @@
 
 A shard `name.tfrecord` holds tf.train.Examples with `x` (raw bytes, or a JPEG) and, where there are
 any, the label `y` and the number of steps that count, `length`. Its index `name.npy`, int64
-[examples, 3 or 4], has each record's bytes, CRC and label, and such a length, so that any row is
-read alone, and known to be the one that was recorded: memory does not grow with the data, and a
-shuffled epoch costs no buffer.
+[examples, 4 or 5], has each record's bytes, CRC, label and place in the source, and such a length,
+so that any row is read alone, and known to be the one that was recorded: memory does not grow with
+the data, and a shuffled epoch costs no buffer. Of pictures, `name.files.json` has the paths.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import json
 import math
 import os
 import struct
@@ -38,26 +39,32 @@ class Form(NamedTuple):
     encoding: str = 'raw'  # or 'jpeg'
 
 
-def write_shard(
-    file: Path, examples: Iterable[tuple[bytes, int | None] | tuple[bytes, int | None, int]]
-) -> dict[str, Any]:
-    """Writes the examples, `x` and label each, and their index; returns the manifest's entry.
+class Entry(NamedTuple):
+    """What is recorded of one example."""
 
-    Sequences of different lengths have the length as well.
+    x: bytes
+    label: int | None
+    place: int  # in the source, from 0 on
+    length: int | None = None  # steps that count, of sequences of different lengths
+
+
+def write_shard(file: Path, examples: Iterable[Entry]) -> dict[str, Any]:
+    """Writes the examples and their index; returns the manifest's entry.
 
     Both files are on disk under their own names only when they are whole.
     """
     aside, index = disk.beside(file), []
     with tf.io.TFRecordWriter(str(aside)) as writer:
-        for x, label, *length in examples:
-            record = _example(x, label, *length)
+        for entry in examples:
+            record = _example(entry.x, entry.label, entry.length)
             writer.write(record)
-            label = UNLABELLED if label is None else label
-            index.append((len(record), _masked(record), label, *length))
+            label = UNLABELLED if entry.label is None else entry.label
+            row = [len(record), _masked(record), label, entry.place]
+            index.append(row if entry.length is None else [*row, entry.length])
     index_file = file.with_suffix('.npy')
     disk.move(aside, file)
     with disk.whole(index_file, 'wb') as opened:
-        np.save(opened, np.array(index, np.int64).reshape(len(index), -1 if index else 3))
+        np.save(opened, np.array(index, np.int64).reshape(len(index), -1 if index else 4))
     return {
         'file': file.name,
         'examples': len(index),
@@ -74,6 +81,27 @@ def _example(x: bytes, label: int | None, length: int | None = None) -> bytes:
             features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[number]))
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)  # the same data has the same digest
+
+
+def files_of(folder: Path, shard: Mapping[str, Any], remedy: str) -> list[str]:
+    """Returns the paths of a shard's pictures, below the folder they came from; of others, none.
+
+    Raises DataError, which ends with `remedy`, where they are not what the manifest says.
+    """
+    if 'files_sha256' not in shard:
+        return []
+    file = paths_file(folder / shard['file'])
+    if not file.is_file() or disk.sha256(file) != shard['files_sha256']:
+        raise DataError(f'{file}: missing, or not what the manifest says; {remedy}')
+    paths = json.loads(file.read_text())
+    if len(paths) != shard['examples'] or not all(isinstance(path, str) for path in paths):
+        raise DataError(f'{file}: not the paths of {shard["file"]}; {remedy}')
+    return paths
+
+
+def paths_file(shard: Path) -> Path:
+    """Returns where the paths of a shard's pictures are."""
+    return shard.with_suffix('.files.json')
 
 
 def check_shard(folder: Path, shard: Mapping[str, Any], remedy: str, *, verify: bool) -> np.ndarray:
@@ -93,7 +121,7 @@ def check_shard(folder: Path, shard: Mapping[str, Any], remedy: str, *, verify: 
         if (verify or needed is index) and disk.sha256(needed) != wanted:
             raise DataError(f'{needed}: its sha256 is not the one in the manifest; {remedy}')
     made = np.load(index)
-    if made.ndim != 2 or made.shape[1] < 3 or (made[:, 0] + _FRAME).sum() != size:
+    if made.ndim != 2 or made.shape[1] < 4 or (made[:, 0] + _FRAME).sum() != size:
         raise DataError(f'{index}: not the index of the shard beside it; {remedy}')
     return made
 

@@ -156,7 +156,7 @@ def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, 
 
 def _array(asked: Request) -> Source:
     path = asked.path
-    x, y, length = read_npz(path)
+    x, y, length, _ = read_npz(path)
     classes: tuple[str, ...] = ()
     if len(x) < 10:
         raise DataError(f'{path}: x has {len(x)} examples; at least 10 are needed to split them')

@@ -105,8 +105,9 @@ def test_an_interrupted_write_goes_on_after_its_last_whole_shard(
     (made,) = tmp_path.glob('records/images*/manifest.json')
     for name, time in before.items():
         assert (made.parent / name).stat().st_mtime_ns == time
+    shards = {file.stem for file in made.parent.glob('*.tfrecord')}
     left = {f.name for f in made.parent.iterdir() if f.suffix not in ('.npy', '.tfrecord')}
-    assert left == {'manifest.json'}
+    assert left == {'manifest.json', *(f'{shard}.files.json' for shard in shards)}
     for split, rows in data.splits.items():
         np.testing.assert_array_equal(rows.x, whole.splits[split].x)
 
