@@ -5,6 +5,7 @@ A data set's records live in `<data_dir>/records/<key>/`; inputs/recording.py wr
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from inputs import pictures, recording
+from inputs import pictures, recording, sources
 from inputs.recording import SCHEMA
 from inputs.rows import ARRANGED, Dataset, Rows
 from inputs.shards import Form, Records, check_shard, files_of
@@ -30,13 +31,16 @@ from system.errors import DataError, UsageError
 _DRAWABLE = (1, 3)  # channels of a picture
 
 
-def key_of(experiment: Experiment) -> str:
-    """Returns the name of the experiment's data: a user's own by its file and a hash of it."""
+def key_of(experiment: Experiment, *, whole: bool = False) -> str:
+    """Returns the name of the experiment's data: a user's own by its file and a hash of it.
+
+    A folder of pictures that is read `whole`, rather than in splits, has a name of its own.
+    """
     path = experiment.data_path
     if experiment.dataset == 'images':
         if not path:
             raise UsageError('--dataset=images: needs --images=DIR, a folder of pictures')
-        found = pictures.listed(path)
+        found = pictures.everything(path) if whole else pictures.listed(path)
         settings = (found.digest, experiment.picture_size, experiment.jpeg_quality)
         digest = hashlib.sha256(repr(settings).encode()).hexdigest()
         return f'images:{Path(path).resolve().name}-{digest[:8]}'
@@ -63,7 +67,65 @@ def load(
     `verify` hashes every shard. `check` is called while records are written, and may raise to stop
     that. Raises DataError where records and manifest disagree, naming file and offset.
     """
-    key = key_of(experiment)
+    data = _recorded(experiment, key_of(experiment), data_dir, recording.write, verify, check)
+    return ARRANGED[experiment.layout](data, experiment)
+
+
+def whole(
+    experiment: Experiment,
+    data_dir: Path,
+    *,
+    verify: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> Dataset:
+    """Loads what a finished run is applied to: a user's own data, whole, in the order they are in.
+
+    They are its split `test`, which is called 'all'. An array is read as it is; of a folder of
+    pictures, records are written first where there are none. Raises as `load` does.
+    """
+    key = key_of(experiment, whole=True)
+    if experiment.dataset == 'array':
+        source = sources.whole_array(experiment.data_path)
+        data = held(key, source, digest=key.rpartition('-')[2])
+    else:
+        write = recording.write_everything
+        data = _recorded(experiment, key, data_dir, write, verify, check)
+        data = data._replace(splits={'test': data.splits['all']})
+    rows = dataclasses.replace(data.splits['test'], in_order=True)
+    data = data._replace(splits={'test': rows}, tested='all')
+    return ARRANGED[experiment.layout](data, experiment)
+
+
+def held(key: str, source: sources.Source, digest: str = '') -> Dataset:
+    """Returns a source as a data set in memory, as `load` would return it, without records."""
+    shape = next(iter(source.splits.values())).x.shape[1:]
+    splits = {
+        name: Rows(
+            examples.x.reshape(len(examples.x), math.prod(shape)),
+            None if examples.y is None or not source.classes else examples.y.astype(np.int32),
+            length=None if examples.length is None else examples.length.astype(np.int32),
+            place=examples.places,
+        )
+        for name, examples in source.splits.items()
+    }
+    return Dataset(key, _spec(shape, source.classes), splits, digest, shape)
+
+
+def _spec(shape: tuple[int, ...], classes: tuple[str, ...]) -> Spec:
+    """Returns what is known of examples of that shape, read as vectors."""
+    is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in _DRAWABLE)
+    return Spec(shape=(math.prod(shape),), classes=classes, picture=shape if is_picture else ())
+
+
+def _recorded(
+    experiment: Experiment,
+    key: str,
+    data_dir: Path,
+    write: Callable[[Experiment, Path, Path, Callable[[], None]], None],
+    verify: bool,
+    check: Callable[[], None],
+) -> Dataset:
+    """Returns a data set from its records, which `write` writes where there are none."""
     folder = data_dir / 'records' / key
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -72,17 +134,15 @@ def load(
                 print(f'the records of {key} are of another version and are written again')
                 shutil.rmtree(folder)
             if not (folder / 'manifest.json').is_file():
-                recording.write(experiment, folder, data_dir, check)
+                write(experiment, folder, data_dir, check)
                 verify = True
     except OSError as error:
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
     stamp, budget = (folder / 'manifest.json').stat().st_mtime_ns, experiment.cache_bytes
     if verify:
         _kept.cache_clear()
-        data = read(folder, budget, verify=True)
-    else:
-        data = _kept(folder, budget, stamp)
-    return ARRANGED[experiment.layout](data, experiment)
+        return read(folder, budget, verify=True)
+    return _kept(folder, budget, stamp)
 
 
 @contextmanager
@@ -154,10 +214,9 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
             place=places,
             files=np.array(paths) if paths else None,
         )
-    splits.setdefault('test', splits['train'])
-    is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in _DRAWABLE)
-    spec = Spec(shape=(math.prod(shape),), classes=classes, picture=shape if is_picture else ())
-    return Dataset(folder.name, spec, splits, digest.hexdigest()[:16], shape)
+    if 'train' in splits:
+        splits.setdefault('test', splits['train'])
+    return Dataset(folder.name, _spec(shape, classes), splits, digest.hexdigest()[:16], shape)
 
 
 def _is_ours(manifest: dict[str, Any]) -> bool:
@@ -171,7 +230,7 @@ def _is_ours(manifest: dict[str, Any]) -> bool:
     return (
         manifest['dtype'] in ('uint8', 'float32')
         and manifest['encoding'] in ('raw', 'jpeg')
-        and 'train' in splits
+        and ('train' in splits or splits.keys() == {'all'})
         and 0 < len(shape) <= 4
         and all(type(count) is int and 0 <= count < 1 << 48 for count in counts)
         and all(isinstance(word, str) for word in words)

@@ -23,6 +23,7 @@ from networks import session as sessions
 from networks.endpoints import Batch, Blueprint, Endpoints, Expose, unchanged
 from networks.layers import Mode
 from networks.saved_graph import Declared, SavedGraph
+from networks.standardize import Units, units_of
 from parameters import Experiment
 
 TOWERS: dict[str, Callable[[Blueprint], Endpoints]] = {  # a row a kind of network
@@ -60,7 +61,8 @@ def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None
     if spec.layout == 'steps' and (restored is None or restored.counts_steps):
         length = tf.placeholder_with_default([spec.shape[0]], [None], name='length')
         tensors['length'] = length
-    batch = Batch(tensors['X'], tensors['X'], y, length)
+    units = units_of(experiment, spec)
+    batch = Batch(units.into(tensors['X']), units.into(tensors['X']), y, length)
     endpoints = tower(experiment, spec, batch, mode, restored=restored, expose=promise)
     tensors |= endpoints.tensors
     if y is not None:
@@ -78,9 +80,13 @@ def tower(
     restored: SavedGraph | None = None,
     expose: Expose = unchanged,
 ) -> Endpoints:
-    """Builds the network from the tensor `reads` on, over `batch`, below the current name scope."""
+    """Builds the network from the tensor `reads` on, over `batch`, below the current name scope.
+
+    The batch's inputs and target are in the network's units: standardised where X is.
+    """
     with tf.name_scope('tower'):
-        plan = Blueprint(experiment, spec, batch, mode, reads, restored, expose)
+        units = units_of(experiment, spec)
+        plan = Blueprint(experiment, spec, batch, mode, reads, restored, expose, units)
         return TOWERS[experiment.kind](plan)
 
 
@@ -149,18 +155,25 @@ class Network(NamedTuple):
 
     def compute(self, name: str, rows: Rows, source: str = 'X') -> np.ndarray:
         """Returns the promised tensor `name` for every row, [N, ...], in memory."""
+        return np.concatenate(list(self.batches(name, rows, source)))
+
+    def batches(self, name: str, rows: Rows, source: str = 'X') -> Iterator[np.ndarray]:
+        """Yields the promised tensor `name` of the rows, in order, a batch at a time."""
         tensors, size = self.endpoints.tensors, batch_size(self.spec.shape)
-        parts = []
         for start in range(0, len(rows), size):
             feeds = {tensors[source]: rows.floats(start, start + size)}
             if rows.length is not None:
                 feeds[tensors['length']] = rows.length[start : start + size]
-            parts.append(self.session.run(tensors[name], feeds))
-        return np.concatenate(parts)
+            yield self.session.run(tensors[name], feeds)
 
     def decode(self, codings: np.ndarray) -> np.ndarray:
         """Returns the outputs of codings, [N, units], that are fed in place of computed ones."""
         return self.compute('outputs', Rows(codings.astype(np.float32), None), source='codings')
+
+    @property
+    def units(self) -> Units:
+        """What stands between the units of X and those of a tower's batch."""
+        return units_of(self.experiment, self.spec)
 
     @property
     def counts_steps(self) -> bool:
@@ -172,23 +185,37 @@ class Network(NamedTuple):
         return 'outputs' in self.endpoints.tensors and self.restored is None
 
 
+def network_of(
+    experiment: Experiment, spec: Spec, restored: SavedGraph | None, prefix: str = ''
+) -> Network:
+    """Builds the experiment's model with initial values, and the restored ones of its parent.
+
+    Where the `prefix` of a saved graph is given, all values are that one's, which must fit before
+    any memory is taken for them. The caller closes its session.
+    """
+    settings = sessions.config(experiment.precision, spec.shape)
+    with tf.Graph().as_default() as graph:
+        session = tf.Session(config=settings)
+        try:
+            endpoints = build(experiment, spec, restored)
+            made = variables(graph)
+            network = Network(experiment, spec, restored, session, endpoints, made)
+            if prefix:
+                saved_graph.load(session, saved_graph.values(prefix, network.declared()))
+            else:
+                session.run(tf.variables_initializer(made))
+                saved_graph.load(session, restored.variables if restored else {})
+        except BaseException:
+            session.close()
+            raise
+    return network
+
+
 @contextmanager
 def built(
     experiment: Experiment, spec: Spec, restored: SavedGraph | None, prefix: str = ''
 ) -> Iterator[Network]:
-    """Builds the experiment's model with initial values, and the restored ones of its parent.
-
-    Where the `prefix` of a saved graph is given, all values are that one's, which must fit before
-    any memory is taken for them.
-    """
-    settings = sessions.config(experiment.precision, spec.shape)
-    with tf.Graph().as_default() as graph, tf.Session(config=settings) as session:
-        endpoints = build(experiment, spec, restored)
-        made = variables(graph)
-        network = Network(experiment, spec, restored, session, endpoints, made)
-        if prefix:
-            saved_graph.load(session, saved_graph.values(prefix, network.declared()))
-        else:
-            session.run(tf.variables_initializer(made))
-            saved_graph.load(session, restored.variables if restored else {})
+    """Builds the model as `network_of` does, for as long as the context lasts."""
+    network = network_of(experiment, spec, restored, prefix)
+    with network.session.graph.as_default(), network.session:
         yield network

@@ -31,6 +31,7 @@ OPTIMIZERS = ('adam', 'momentum', 'sgd')
 ORDERS = ('reverse', 'forward')
 PRECISIONS = ('float32', 'bfloat16')
 SCHEDULES = ('constant', 'cosine')
+STANDARDIZED = ('none', 'mean_std', 'min_max')
 TASKS = ('reconstruct', 'predict', 'composite')
 TRAININGS = ('joint', 'greedy')
 
@@ -125,6 +126,8 @@ class Experiment:
     initializer: str = setting('he', 'network', INITIALIZERS, 'of the kernels')
     loss: str = setting('mse', 'network', tuple(LOSSES),
         'of the reconstruction; likelihoods in nats an example')
+    standardize: str = setting('none', 'dense conv lstm', STANDARDIZED,
+        'inputs, a feature or channel at a time: to mean 0, deviation 1; to [0, 1]')
 
     hidden: tuple[int, ...] = setting((300, 150), 'dense lstm', WIDTHS,
         'encoder widths, the code last', example='300,150')
@@ -383,6 +386,17 @@ class Experiment:
         return self.image_size[0], self.image_size[-1], self.image_channels
 
     @property
+    def standardizes(self) -> bool:
+        """Whether its graph standardises what it is fed."""
+        return self.has('standardize') not in (None, 'none')
+
+    @property
+    def distance(self) -> str:
+        """The name of its loss; of a distance in standardised units it says so."""
+        apart = self.standardizes and self.loss not in LIKELIHOODS
+        return f'{LOSSES[self.loss]}_standardized' if apart else LOSSES[self.loss]
+
+    @property
     def code_layer(self) -> str:
         """The activation of the layer that gives the code."""
         return 'linear' if self.variational else self.code_activation or self.activation
@@ -477,7 +491,7 @@ def _phases_of_head(experiment: Experiment) -> tuple[Phase, ...]:
 
 def _terms(experiment: Experiment) -> tuple[Term, ...]:
     """Returns the losses of an autoencoder, with their weights."""
-    distance = LOSSES[experiment.loss]
+    distance = experiment.distance
     names = [distance] if experiment.has('task') != 'predict' else []
     names += [f'future_{distance}'] if experiment.predicts else []
     names += ['l2'] if experiment.has('l2') else []

@@ -59,6 +59,7 @@ def _log_weights(
     network: Network, examples: tf.Tensor, pixels: tf.Tensor, count: tf.Tensor, seed: tf.Tensor
 ) -> tf.Tensor:
     """Returns log p(x | z) p(z) / q(z | x) of `count` codes an example, [count, N]."""
+    examples = network.units.into(examples)
     if network.experiment.binarize:
         examples = layers.binarize(examples, pixels)
     found: dict[str, tf.Tensor] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from networks.layers import Mode
 from parameters import Experiment, Noise
 from system.interrupts import Interrupts
 
+_OF_LABELS = ('cross_entropy', 'accuracy')
 _CLEAN = Noise()
 _KEY = 19  # of the random numbers of evaluation, which are the same in every run
 _BASELINES: dict[tuple[Any, ...], dict[str, float]] = {}  # a study's runs share them
@@ -61,6 +62,8 @@ class Evaluation:
             self._length = tf.placeholder_with_default([int(shape[1])], [None], 'length')
             self._seed = tf.placeholder(tf.int64, [2], 'seed')
             inputs, target = self._inputs, self._target
+            if reads == 'X':
+                inputs, target = network.units.into(inputs), network.units.into(target)
             if experiment.binarize:
                 inputs = target = layers.binarize(inputs, self._seed)
             inputs = layers.corrupt(inputs, noise, self._seed)
@@ -74,6 +77,26 @@ class Evaluation:
     def mean(self, rows: Rows) -> dict[str, float]:
         """Returns each value's mean over the rows; a scalar counts once for each example."""
         sums = dict.fromkeys(self._fetches, 0.0)
+        for count, values in self._batches(rows, self._fetches):
+            for name, value in values.items():
+                sums[name] += float(np.mean(value, dtype=np.float64)) * count
+        return {name: total / len(rows) for name, total in sums.items()}
+
+    def each(self, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
+        """Yields each value of every row, [n], a batch at a time.
+
+        What needs labels is left out where there are none.
+        """
+        fetches = {n: t for n, t in self._fetches.items() if t.shape.rank == 1}
+        if rows.y is None:
+            fetches = {n: t for n, t in fetches.items() if n not in _OF_LABELS}
+        for _, values in self._batches(rows, fetches):
+            yield values
+
+    def _batches(
+        self, rows: Rows, fetches: Mapping[str, tf.Tensor]
+    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Yields how many rows a batch has, and what is fetched of them."""
         for start in range(0, len(rows), self._batch):
             stop = min(start + self._batch, len(rows))
             inputs = rows.floats(start, stop)
@@ -82,13 +105,20 @@ class Evaluation:
                 self._target: inputs if rows.target is None else rows.targets(start, stop),
                 self._seed: (_KEY, start),
             }
-            if self._y is not None:
-                feeds[self._y] = rows.labels[start:stop]
+            if self._y is not None and rows.y is not None:
+                feeds[self._y] = rows.y[start:stop]
             if rows.length is not None:
                 feeds[self._length] = rows.length[start:stop]
-            for name, value in self._session.run(self._fetches, feeds).items():
-                sums[name] += float(np.mean(value, dtype=np.float64)) * (stop - start)
-        return {name: total / len(rows) for name, total in sums.items()}
+            yield stop - start, self._session.run(fetches, feeds)
+
+
+def plain(network: Network) -> list[Evaluation]:
+    """Returns what evaluates the metrics of clean examples; later ones in place of earlier."""
+    evaluations = [Evaluation(network, samples=False)]
+    if network.experiment.has('variational'):
+        terms = ('nll', 'kl', 'nelbo') if 'nelbo' in network.endpoints.metrics else ('kl',)
+        evaluations.append(Evaluation(network, {name: name for name in terms}))
+    return evaluations
 
 
 def score(
@@ -100,10 +130,7 @@ def score(
     convolutional network is fed only the first 10,000 are scored.
     """
     experiment = network.experiment
-    evaluations = [Evaluation(network, samples=False)]
-    if experiment.has('variational'):
-        terms = ('nll', 'kl', 'nelbo') if 'nelbo' in network.endpoints.metrics else ('kl',)
-        evaluations.append(Evaluation(network, {name: name for name in terms}))
+    evaluations = plain(network)
     if experiment.test_noise.amount:
         evaluations.append(
             Evaluation(
@@ -131,7 +158,7 @@ def score(
         kernel = network.values().get('layer1/kernel')
         if kernel is not None and kernel.ndim == 2:
             metrics['filter_kurtosis'] = probes.filter_kurtosis(kernel)
-    if data.spec.layout == 'steps' and network.restored is None:
+    if data.spec.layout == 'steps' and network.restored is None and 'train' in data.splits:
         beside = baselines.errors(network, data)
         metrics |= {f'test/{name}': value for name, value in beside.items()}
     metrics |= _principal_components(network, data)
@@ -156,10 +183,11 @@ def _limit(spec: Spec, numbers: int) -> int:
 
 
 def _codes(network: Network, data: Dataset) -> dict[str, float]:
-    train, test = compared(data.splits['train']), compared(data.splits['test'])
+    among_all, test = data.splits.get('train'), compared(data.splits['test'])
     codings = network.compute('codings', test)
     found = probes.usage(codings)
-    if test.y is not None and data.splits['test'] is not data.splits['train']:
+    if test.y is not None and among_all and among_all is not data.splits['test']:
+        train = compared(among_all)
         among = network.compute('codings', train)
         found['separation'] = probes.separation(among, train.labels, codings, test.y)
         key = (data.digest, data.spec.shape, codings.shape[1])
@@ -183,7 +211,8 @@ def corrupted(network: Network, rows: Rows, noise: Noise) -> tuple[np.ndarray, n
     """Returns the rows as they are corrupted, and what the network makes of them, [N, features]."""
     tensors = network.endpoints.tensors
     with tf.name_scope('corrupted'):
-        inputs = layers.corrupt(tensors['X'], noise, tf.constant((_KEY, 0), tf.int64))
+        inputs, seed = network.units.into(tensors['X']), tf.constant((_KEY, 0), tf.int64)
+        inputs = network.units.back(layers.corrupt(inputs, noise, seed))
     made = network.session.run(inputs, {tensors['X']: rows.floats(0, len(rows))})
     return made, network.compute('outputs', Rows(made, None))
 
@@ -195,11 +224,12 @@ def gaussian_codes(count: int, units: int, seed: int = 0) -> np.ndarray:
 
 def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
     """Returns what PCA of the code's width reaches, where the network could be compared with it."""
-    experiment, train, test = network.experiment, data.splits['train'], data.splits['test']
+    experiment, test = network.experiment, data.splits['test']
+    train = data.splits.get('train', test)
     units = int(network.endpoints.tensors['codings'].shape[-1])
     fits = data.spec.layout == 'flat' and units <= min(data.spec.shape[0], len(train))
     fits = fits and len(train) <= _limit(data.spec, probes.FITTED)
-    if network.restored is not None or not fits:
+    if network.restored is not None or 'train' not in data.splits or not fits:
         return {}
     error, components = probes.pca(train, test, units)
     found = {'test/pca_mse': error}

@@ -1,9 +1,9 @@
-"""A finished run, opened: its network, data for it, and what it writes into its folder."""
+"""A finished run, opened: its network, data for it, and what names it in the files it writes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,30 @@ from typing import Any
 import numpy as np
 
 import dataset
-from inputs.rows import Dataset, refuse_lengths, shaped
-from model import Network, built
+from inputs import values
+from inputs.rows import Dataset, Rows, refuse_lengths, shaped
+from model import Network, network_of
 from networks import saved_graph
-from system import disk
+from parameters import OWN_DATA
 from system.errors import DataError
 from train.folder import Place, configuration
 
 
-@contextmanager
-def opened(folder: Path) -> Iterator[Network]:
-    """Builds a finished run's model with its final values.
+def network_of_run(folder: Path) -> Network:
+    """Builds a finished run's model with its final values; the caller closes its session.
 
     Raises UsageError where there is no finished run, DataError where its files are damaged.
     """
     experiment, spec = configuration(folder)
     restored = saved_graph.read(str(folder)) if experiment.parent else None
-    with built(experiment, spec, restored, str(folder / 'model')) as network:
+    return network_of(experiment, spec, restored, str(folder / 'model'))
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Network]:
+    """Builds a model as `network_of_run` does, for as long as the context lasts."""
+    network = network_of_run(folder)
+    with network.session.graph.as_default(), network.session:
         yield network
 
 
@@ -42,40 +49,74 @@ def identity(folder: Path, network: Network) -> str:
     )
 
 
-def data_for(network: Network, changes: dict[str, Any], place: Place) -> Dataset:
-    """Returns a data set as the network reads it: the run's own, or another that `changes` name.
+def data_for(
+    network: Network,
+    changes: dict[str, Any],
+    place: Place,
+    check: Callable[[], None] = lambda: None,
+) -> Dataset:
+    """Returns data as the network reads them: the run's own, or others that `changes` name.
 
-    Raises DataError where its examples or classes are not those that the run can read, UsageError
-    where they have lengths that it does not.
+    A user's own that are named are whole, one split in the order they are in. Raises as `fitting`.
     """
     experiment = network.experiment.vary(**changes)
     was_resized = network.experiment.dataset == 'images'  # and says itself to what
     if experiment.dataset == 'images' and network.spec.picture and not was_resized:
         size, channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]
         experiment = experiment.vary(image_size=size, image_channels=channels)
-    data = shaped(dataset.load(experiment, place.data_dir, verify=place.verify), network.spec.shape)
-    if data.spec.shape != network.spec.shape:
-        raise DataError(
-            f'{data.key}: examples of {data.spec.said}, the run reads {network.spec.said}'
-        )
-    if network.spec.one_hot and data.spec.picture != network.spec.picture:
-        raise DataError(
-            f'{data.key}: pictures of {data.spec.picture}, the run stores {network.spec.picture}'
-        )
+    loaded = dataset.whole if changes.get('dataset') in OWN_DATA else dataset.load
+    data = loaded(experiment, place.data_dir, verify=place.verify, check=check)
+    return fitting(network, data) if changes else shaped(data, network.spec.shape)
+
+
+def fitting(network: Network, data: Dataset, say: Callable[[str], None] = print) -> Dataset:
+    """Returns other data than the run's own as its network reads them, in the range trained on.
+
+    Raises DataError where the examples are not those that the run can read, UsageError where they
+    have lengths that it does not. `say` is told what was done to them.
+    """
+    spec = network.spec
+    data = shaped(data, spec.shape)
+    if data.spec.shape != spec.shape:
+        raise DataError(f'{data.key}: examples of {data.spec.said}, the run reads {spec.said}')
+    fed, known = (tuple(side for side in s.picture if side > 1) for s in (data.spec, spec))
+    if fed and known and fed != known:
+        raise DataError(f'{data.key}: pictures of {_sides(fed)}, the run reads {_sides(known)}')
     if not network.counts_steps:
         refuse_lengths(data)
-    if experiment.classifies and data.spec.classes and data.spec.classes != network.spec.classes:
-        print(f'warning: the classes of {data.key} are not those that the run was trained on')
-        if len(data.spec.classes) > len(network.spec.classes):
-            raise DataError(
-                f'{data.key}: {len(data.spec.classes)} classes, the run knows '
-                f'{len(network.spec.classes)}'
-            )
-    return data
+    if not data.spec.picture and spec.picture:  # rows of an array without the sides of the picture
+        data = data._replace(spec=data.spec._replace(picture=spec.picture))
+    return values.brought(data, spec.values, say)
 
 
-def save(file: Path, arrays: dict[str, Any]) -> Path:
-    """Writes arrays to an `.npz` file, whole or not at all; returns the file."""
-    with disk.whole(file, 'wb') as opened_file:
-        np.savez(opened_file, **arrays)
-    return file
+def classified(network: Network, data: Dataset) -> Dataset:
+    """Returns data with the numbers that a classifier's classes have, matched by their names.
+
+    Raises DataError where there are no labels, or some that the run does not know.
+    """
+    known = network.spec.classes
+    if not data.spec.classes:
+        raise DataError(f'{data.key}: has no labels, and the run is a classifier')
+    if data.spec.classes == known:
+        return data
+    strange = [name for name in data.spec.classes if name not in known]
+    if strange:
+        raise DataError(
+            f'{data.key}: labels that the run does not know: {_few(strange)}; it knows '
+            f'{_few(known)}'
+        )
+    numbers = np.array([known.index(name) for name in data.spec.classes], np.int32)
+    splits: dict[str, Rows] = {}
+    for name, rows in data.splits.items():
+        splits[name] = rows.labelled(numbers[rows.labels])
+    return data._replace(spec=data.spec._replace(classes=known), splits=splits)
+
+
+def _sides(picture: tuple[int, ...]) -> str:
+    return 'x'.join(map(str, picture))
+
+
+def _few(names: Any) -> str:
+    return ', '.join([*names[:10], *(['...'] if len(names) > 10 else [])])
+
+

@@ -102,6 +102,23 @@ def listed(path: str) -> Folder:
     return Folder(path, splits, classes, digest.hexdigest()[:16], ignored)
 
 
+def everything(path: str) -> Folder:
+    """Lists all pictures below a folder, to apply a finished run to them: one split, `all`."""
+    if not Path(path).is_dir():
+        raise UsageError(f'--images={path}: no such folder')
+    ignored: dict[str, str] = {}
+    found = sorted(_walk(Path(path), (), (), ignored))
+    if not found:
+        raise DataError(f'--images={path}: no pictures there ({", ".join(ENDINGS)})')
+    digest = hashlib.sha256(b'everything')
+    for parts, size, changed in found:
+        digest.update(os.fsencode('/'.join(parts)) + f' {size} {changed}\n'.encode())
+    made = sorted('/'.join(parts) for parts, _, _ in found)
+    return Folder(
+        path, {'all': [Picture(p, None) for p in made]}, (), digest.hexdigest()[:16], ignored
+    )
+
+
 def _walk(
     folder: Path,
     parts: tuple[str, ...],
@@ -313,12 +330,14 @@ def say_what_is_left_out(
     if more > 0:
         print(f'warning: {more} more are left out')
     total = sum(map(len, found.splits.values()))
-    if len(unreadable) > UNREADABLE * total:
+    if len(unreadable) > (1 - 1e-9 if 'all' in splits else UNREADABLE) * total:
         path, why = next(iter(unreadable.items()))
         raise DataError(
             f'--images={found.folder}: {len(unreadable)} of {total} pictures cannot be read, over '
             f'{UNREADABLE:.0%}, so nothing is recorded; the first is {path} ({why})'
         )
+    if 'all' in splits:
+        return
     empty = [split for split in ('train', 'test') if not splits[split]['examples']]
     if empty:
         raise DataError(f'--images={found.folder}: no picture of the {empty[0]} split can be read')

@@ -41,6 +41,18 @@ def write(
         write_arrays(source, folder, check)
 
 
+def write_everything(
+    experiment: Experiment,
+    folder: Path,
+    data_dir: Path,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Writes the records of all pictures of a folder in the order of their paths, as one split."""
+    print(f'writing the records of {folder.name} to {folder}, once')
+    settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
+    write_pictures(pictures.everything(experiment.data_path), settings, folder, check)
+
+
 def write_arrays(
     source: sources.Source, folder: Path, check: Callable[[], None] = lambda: None
 ) -> None:
@@ -175,9 +187,11 @@ def _planned(found: pictures.Folder, aside: Path) -> list[_Shard]:
 def _say_what_changed(found: pictures.Folder, folder: Path) -> None:
     """Prints that a folder of pictures was recorded before, as it was or as it was to be then."""
     name, _, _ = folder.name.rpartition('-')
+    splits = {split: files for split, files in found.splits.items() if files}
     for other in folder.parent.glob(f'{glob.escape(name)}-*/manifest.json'):
         before = _json(other) or {}
-        if before.get('images') == os.path.realpath(found.folder):
+        alike = before.get('splits', {}).keys() == splits.keys()
+        if alike and before.get('images') == os.path.realpath(found.folder):
             same = before.get('listing') == found.digest
             what = 'in another form' if same else 'before its files changed'
             print(f'{found.folder} was recorded {what} as {other.parent.name}, which is kept')

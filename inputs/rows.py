@@ -35,6 +35,7 @@ class Rows:
     place: np.ndarray | None = None
     files: np.ndarray | None = None
     most: float = 255.0
+    in_order: bool = False  # as in the source, and not shuffled
 
     def __len__(self) -> int:
         return len(self.x)
@@ -76,7 +77,13 @@ class Rows:
             for part in (self.y, self.length, self.place, self.files)
         )
         target = None if self.target is None else taken(self.target)
-        return Rows(taken(self.x), y, target, length, place, files, self.most)
+        return replace(
+            self, x=taken(self.x), y=y, target=target, length=length, place=place, files=files
+        )
+
+    def labelled(self, y: np.ndarray) -> Rows:
+        """Returns the same examples with other labels, [N]."""
+        return replace(self, y=y)
 
     def shaped(self, shape: tuple[int, ...]) -> Rows:
         """Returns the same examples, each of another shape."""
@@ -106,6 +113,14 @@ class Dataset(NamedTuple):
     digest: str  # of the records' hashes: the same digest is the same data
     recorded: tuple[int, ...] = ()  # the shape of an example in the records
     tested: str = 'test'  # what the examples in `test` are, and scores of them are called
+
+    @property
+    def shown(self) -> dict[str, Rows]:
+        """Its splits by what they are called, each once."""
+        splits = dict(self.splits)
+        test = splits.pop('test')
+        is_own = all(rows is not test for rows in splits.values())
+        return splits | ({self.tested: test} if is_own else {})
 
     def without_test(self) -> Dataset:
         """Returns it with the validation examples in the place of the test's.
@@ -203,7 +218,7 @@ def one_hot(data: Dataset, experiment: Experiment) -> Dataset:
     lengths.
     """
     refuse_lengths(data)
-    train, count = data.splits['train'], experiment.pictures
+    train, count = next(iter(data.splits.values())), experiment.pictures
     if not data.spec.picture:
         raise UsageError(f'{data.key}: holds no pictures, which network=memory stores')
     if count > len(train):
@@ -249,9 +264,14 @@ def unlabelled(rows: Rows, share: float, seed: int) -> Rows:
     known = stratified(rows.y, share, seed)
     y = np.full_like(rows.y, UNLABELLED)
     y[known] = rows.y[known]
-    return replace(rows, y=y)
+    return rows.labelled(y)
 
 
 def compared(rows: Rows, count: int = COMPARED) -> Rows:
-    """Returns the first `count` rows, or all where there are fewer; the records are shuffled."""
+    """Returns `count` rows, or all where there are fewer: the first of those that are shuffled.
+
+    Of rows in order they are spread evenly, for these may begin with one class.
+    """
+    if rows.in_order and len(rows) > count:
+        return rows.take(np.arange(count) * len(rows) // count)
     return rows.take(slice(0, count))

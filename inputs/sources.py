@@ -156,10 +156,19 @@ def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, 
 
 def _array(asked: Request) -> Source:
     path = asked.path
+    found = whole_array(path)
+    examples = found.splits['test']
+    if len(examples.x) < 10:
+        raise DataError(
+            f'{path}: x has {len(examples.x)} examples; at least 10 are needed to split them'
+        )
+    return found._replace(splits=_split(examples, (0.8, 0.1, 0.1)))
+
+
+def whole_array(path: str) -> Source:
+    """Reads a user's own `.npz`, all of it in its order, as the split `test`."""
     x, y, length, _ = read_npz(path)
     classes: tuple[str, ...] = ()
-    if len(x) < 10:
-        raise DataError(f'{path}: x has {len(x)} examples; at least 10 are needed to split them')
     if y is not None:
         if y.shape != (len(x),):
             raise DataError(f'{path}: y must be [{len(x)}] like x, it is {list(y.shape)}')
@@ -171,9 +180,7 @@ def _array(asked: Request) -> Source:
                 f'{path}: y has {len(values)} different labels; at most 10000 are allowed'
             )
         classes, y = tuple(map(str, values)), y.astype(np.int64)
-    return Source(
-        f'array {Path(path).name}', _split(Examples(x, y, length), (0.8, 0.1, 0.1)), classes
-    )
+    return Source(f'array {Path(path).name}', {'test': Examples(x, y, length)}, classes)
 
 
 def _places(data_dir: Path, *names: str) -> list[Path]:

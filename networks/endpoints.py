@@ -13,6 +13,7 @@ from inputs.spec import Spec
 from networks import layers, losses
 from networks.layers import Initial, Mode
 from networks.saved_graph import SavedGraph
+from networks.standardize import AS_FED, Units
 from parameters import Experiment
 
 Lazy = Callable[[], tf.Tensor]
@@ -51,6 +52,7 @@ class Blueprint(NamedTuple):
     reads: str = 'X'  # the tensor that the batch's inputs are values of
     restored: SavedGraph | None = None  # of the experiment's parent, if it has one
     expose: Expose = unchanged  # what stands for each named tensor in the tower
+    units: Units = AS_FED  # of X; the batch and the losses are in those of the network
 
     @property
     def lowest(self) -> int:
@@ -105,7 +107,7 @@ def distance_of(experiment: Experiment) -> Distance:
 
 
 def reconstruction_metrics(outputs: tf.Tensor, target: tf.Tensor) -> dict[str, Lazy]:
-    """Returns the distances of outputs and target, both [N, ...], by name."""
+    """Returns the distances of outputs and target, both [N, ...] in the user's units, by name."""
     return {
         name: partial(distance, outputs, target)
         for name, distance in (

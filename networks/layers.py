@@ -26,6 +26,13 @@ ACTIVATION = {
     'sigmoid': tf.sigmoid,
     'tanh': tf.tanh,
 }
+REACHED = {  # least and greatest value of each
+    'linear': (-math.inf, math.inf),
+    'elu': (-1.0, math.inf),
+    'relu': (0.0, math.inf),
+    'sigmoid': (0.0, 1.0),
+    'tanh': (-1.0, 1.0),
+}
 SCALING = {  # variance of a kernel's values, times the fan named
     'he': (2.0, 'fan_in'),
     'he_avg': (2.0, 'fan_avg'),

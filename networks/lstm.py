@@ -305,7 +305,7 @@ def autoencoder(plan: Blueprint) -> Endpoints:
     hidden, codings = path.encode()
     tensors = {f'hidden{k}': hidden[k] for k in range(plan.bottom, plan.top + 1)}
     tensors['codings'] = codings
-    loss, name = _loss_of(experiment), LOSSES[experiment.loss]
+    loss, name, units = _loss_of(experiment), experiment.distance, plan.units
     kernels = [kernel for layer in path.stack.values() for kernel in layer.kernels]
     terms: dict[str, Lazy] = {'l2': lambda: losses.l2(kernels, experiment.l2)}
     metrics: dict[str, Lazy] = {}
@@ -317,16 +317,16 @@ def autoencoder(plan: Blueprint) -> Endpoints:
             logits = path.turned(logits)
         else:
             prefix, promised, wanted, counted = 'future_', 'predictions', target, None
-        tensors[promised] = plan.expose(promised, _masked(path.activated(logits), counted))
+        made = _masked(units.back(path.activated(logits)), counted)
+        tensors[promised] = plan.expose(promised, made)
         terms[f'{prefix}{name}'] = partial(loss, path.activation, logits, wanted, counted)
-        metrics |= step_metrics(prefix, tensors[promised], wanted, counted)
-    if name == 'nll':
-        metrics |= {key: terms[key] for key in terms if key.endswith(name)}
+        metrics |= step_metrics(prefix, tensors[promised], units.back(wanted), counted)
+    metrics |= {key: terms[key] for key in terms if key.endswith(name) and key not in metrics}
     if experiment.training == 'greedy':
         for k in range(plan.bottom, plan.top):
             made = path.turned(path.down('decoder', k, _swapped(path.turned(hidden[k]))))
             label = f'phase{k}_outputs'
-            tensors[label] = plan.expose(label, _masked(path.activated(made), length))
+            tensors[label] = plan.expose(label, _masked(units.back(path.activated(made)), length))
         terms |= _phase_losses(path, hidden, codings, loss)
     return Endpoints(tensors, terms, metrics)
 
@@ -351,7 +351,7 @@ def _phase_losses(
 
     terms: dict[str, Lazy] = {}
     for k in range(path.plan.bottom, path.plan.top + 1):
-        terms[f'phase{k}/{LOSSES[experiment.loss]}'] = partial(loss_of, k)
+        terms[f'phase{k}/{experiment.distance}'] = partial(loss_of, k)
         terms[f'phase{k}/l2'] = partial(losses.l2, path.stack[k].kernels, experiment.l2)
     return terms
 

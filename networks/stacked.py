@@ -17,7 +17,6 @@ from networks.endpoints import (
     distance_of,
     reconstruction_metrics,
 )
-from parameters import LOSSES
 
 Stack = dict[int, pairs.Pair]
 """A layer and its inverse by number, from 1 on; the last gives the code."""
@@ -31,7 +30,7 @@ def dense(plan: Blueprint) -> Endpoints:
 def convolutional(plan: Blueprint) -> Endpoints:
     """Builds a stack of convolutions at stride 2, with a dense layer for the code on top."""
     made = _autoencoder(plan, _convolutional_stack(plan))
-    outputs, target = made.tensors['outputs'], plan.batch.target
+    outputs, target = made.tensors['outputs'], plan.units.back(plan.batch.target)
     made.losses['ssim'] = lambda: losses.ssim(outputs, target)
     made.metrics['psnr'] = lambda: losses.psnr(outputs, target)
     return made
@@ -135,11 +134,12 @@ def _autoencoder(plan: Blueprint, stack: Stack) -> Endpoints:
         codings = layers.sample(mean, log_var, plan.mode)
     tensors['codings'] = expose('codings', codings)
     logits = path.decode(plan.top, tensors['codings'])
-    tensors['outputs'] = expose('outputs', path.activated(logits))
+    tensors['outputs'] = expose('outputs', plan.units.back(path.activated(logits)))
     if experiment.training == 'greedy':
         for k in range(plan.bottom, plan.top):
             name = f'phase{k}_outputs'
-            tensors[name] = expose(name, path.activated(path.decode(k, hidden[k])))
+            made = path.activated(path.decode(k, hidden[k]))
+            tensors[name] = expose(name, plan.units.back(made))
     if experiment.classify:
         tensors['logits'] = expose('logits', _logits(plan, tensors['codings']))
     return _scored(path, hidden, tensors, logits, kernels)
@@ -169,21 +169,22 @@ def _scored(
 ) -> Endpoints:
     """Returns the endpoints: the tensors, and all losses and metrics of them."""
     experiment, batch = path.plan.experiment, path.plan.batch
-    distance, name = distance_of(experiment), LOSSES[experiment.loss]
+    distance, name = distance_of(experiment), experiment.distance
+    target = path.plan.units.back(batch.target)
     terms: dict[str, Lazy] = {
-        'mse': lambda: losses.mse(tensors['outputs'], batch.target),
+        'mse': lambda: losses.mse(tensors['outputs'], target),
         name: lambda: distance(logits, path.activation(path.plan.bottom), batch.target),
         'l2': lambda: losses.l2(kernels, experiment.l2),
         'sparsity': lambda: losses.sparsity_kl(tensors['codings'], experiment.sparsity_target),
     }
-    metrics = reconstruction_metrics(tensors['outputs'], batch.target)
+    metrics = reconstruction_metrics(tensors['outputs'], target)
     if experiment.classify:
         metrics['cross_entropy'] = terms['cross_entropy'] = lambda: losses.sigmoid_cross_entropy(
             tensors['logits'], batch.y
         )
         metrics['accuracy'] = lambda: losses.correct(tensors['logits'], batch.y)
-    if name == 'nll':
-        metrics['nll'] = terms['nll']
+    if name not in metrics:  # a likelihood, or a distance in the network's units
+        metrics[name] = terms[name]
     if experiment.variational:
         metrics['kl'] = terms['kl'] = lambda: losses.gaussian_kl(
             tensors['codings_mean'], tensors['codings_log_var']

@@ -111,7 +111,7 @@ def _pictures(
 
 def _samples(network: Network, data: Dataset) -> dict[str, np.ndarray]:
     """Decodes codes sampled from the unit Gaussian, and from one fitted to the training codes."""
-    codings = network.compute('codings', compared(data.splits['train'], 2000))
+    codings = network.compute('codings', compared(next(iter(data.splits.values())), 2000))
     unit = scores.gaussian_codes(2 * figures.SHOWN, codings.shape[1])
     mean, count = codings.mean(axis=0), len(codings)
     weights = scores.gaussian_codes(2 * figures.SHOWN, count, seed=1) / np.sqrt(count)
@@ -173,7 +173,7 @@ def _one_of_each(rows: Rows) -> Rows:
 
 def _sequences(network: Network, data: Dataset) -> dict[str, Any]:
     """Returns the figures of a sequence network: sequences beside what it makes, error by step."""
-    train, test = data.splits['train'], compared(data.splits['test'])
+    train, test = data.splits.get('train'), compared(data.splits['test'])
     made = {
         prefix: network.compute(name, test)
         for prefix, name in baselines.MADE.items()
@@ -181,7 +181,8 @@ def _sequences(network: Network, data: Dataset) -> dict[str, Any]:
     }
     panels: dict[str, dict[str, np.ndarray]] = {}
     for prefix, values in made.items():
-        guesses = {'network': values, **baselines.guesses(prefix, train, test)}
+        guesses = {'network': values}
+        guesses |= baselines.guesses(prefix, train, test) if train else {}
         wanted = baselines.target_of(prefix, test)
         counted = baselines.steps_counted(test.length, *wanted.shape[:2])
         panels['prediction' if prefix else 'reconstruction'] = {

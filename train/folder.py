@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 import dataset
 from command_line import changed, same_parent
-from inputs.spec import Spec
+from inputs.spec import Spec, from_json
 from networks import session as sessions
 from parameters import Experiment, restore
 from system import disk
@@ -216,17 +216,12 @@ def configuration(folder: Path) -> tuple[Experiment, Spec]:
         )
     try:
         experiment, data = restore(config['experiment']), config['data']
-        sizes = {name: tuple(data.get(name, ())) for name in ('shape', 'picture', 'frame')}
-        classes = tuple(data['classes'])
-        if not all(type(n) is int and 0 < n < 1 << 31 for size in sizes.values() for n in size):
-            raise ValueError('a shape that is none')
-        if not sizes['shape'] or not all(isinstance(name, str) for name in classes):
-            raise ValueError('no shape, or classes that are no names')
+        spec = from_json(data)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:
         reason = str(error) if isinstance(error, UsageError) else type(error).__name__
         raise DataError(f'{file}: not the configuration of a run ({reason})') from None
     one_hot = experiment.layout == 'one-hot'
-    return experiment, Spec(**sizes, classes=classes, future=experiment.future, one_hot=one_hot)
+    return experiment, spec._replace(future=experiment.future, one_hot=one_hot)
 
 
 def settle_environment(folder: Path, experiment: Experiment) -> None:

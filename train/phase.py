@@ -45,6 +45,7 @@ class Training:
             rows['train'],
             network.spec.picture,
             network.tower(phase.reads),
+            units=network.units,
             watched=shared.watched,
         )
         self._validation = self._evaluation()

@@ -8,8 +8,10 @@ import numpy as np
 
 import dataset
 from command_line import base_of_parent
+from inputs import values
 from inputs.rows import Dataset, refuse_lengths, shaped
-from networks import saved_graph
+from inputs.spec import as_json
+from networks import layers, saved_graph
 from networks import session as sessions
 from networks.saved_graph import SavedGraph
 from parameters import Experiment
@@ -29,7 +31,7 @@ from train.folder import (
 )
 from train.trainer import Trainer
 
-_CHECKED = 10_000  # rows looked at together
+_CLOSE = 1e-3  # to the end of what an activation reaches, as good as there
 
 
 def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any]:
@@ -63,14 +65,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         if sibling:
             print(f'goes on from {sibling}')
         _check_data(experiment, data)
-        config['data'] = {
-            'key': data.key,
-            'digest': data.digest,
-            'shape': list(data.spec.shape),
-            'classes': list(data.spec.classes),
-            'picture': list(data.spec.picture),
-            'frame': list(data.spec.frame),
-        }
+        data = _measured(experiment, data, interrupts)
+        config['data'] = {'key': data.key, 'digest': data.digest, **as_json(data.spec)}
         if restored:
             transfer.check(restored, experiment, data.spec)
             if not restored.counts_steps:
@@ -119,9 +115,47 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
     return saved_graph.read(str(folder))
 
 
+def _measured(experiment: Experiment, data: Dataset, interrupts: Interrupts) -> Dataset:
+    """Returns the data with the range of its values, having compared it with what is trained.
+
+    Raises DataError where the outputs cannot reach the values.
+    """
+    rows, spec = data.splits['train'], data.spec
+    found = values.measured(rows, spec, interrupts.check)
+    kept = values.described(rows, spec, found)
+    if doubt := values.doubts(rows, kept):
+        print(f'warning: {data.key}: {doubt}')
+    if experiment.standardizes:
+        shift, scale = values.scales(rows, spec, experiment.standardize, interrupts.check)
+        found = values.Range((found.least - shift) / scale, (found.most - shift) / scale)
+    least, most = float(found.least.min()), float(found.most.max())
+    if experiment.parent is None:
+        _check_reach(experiment, data, least, most)
+    return data._replace(spec=spec._replace(values=kept))
+
+
+def _check_reach(experiment: Experiment, data: Dataset, least: float, most: float) -> None:
+    """Raises DataError where values lie outside of what the outputs can be."""
+    activation = experiment.output_activation
+    low, high = layers.REACHED[activation]
+    if experiment.loss == 'cosine':  # to which only the signs matter
+        high, most = np.inf, 0.0
+    if low - _CLOSE <= least and most <= high + _CLOSE:
+        return
+    standardized = f' (standardize={experiment.standardize})' if experiment.standardizes else ''
+    bernoulli = experiment.loss == 'bernoulli'
+    what = 'loss=bernoulli needs' if bernoulli else f'output_activation={activation} gives'
+    linear = '--set output_activation=linear'
+    remedies = [f'--set loss=gaussian {linear}' if bernoulli else linear]
+    remedies += ['--set standardize=min_max'] if low <= 0 and high >= 1 else []
+    raise DataError(
+        f'{data.key}: has values from {least:g} to {most:g}{standardized}, {what} '
+        f'[{low:g}, {high:g}]; scale them, or use {" or ".join(remedies)}'
+    )
+
+
 def _check_data(experiment: Experiment, data: Dataset) -> None:
     """Raises UsageError or DataError where the experiment asks what the data cannot give."""
-    x = data.splits['train'].x
     if experiment.classifies and not data.spec.classes:
         raise DataError(
             f'{data.key}: a classifier needs labels, and this data set has none (folders by class, '
@@ -134,15 +168,4 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
     if (experiment.flip or experiment.crop) and not data.spec.picture:
         raise UsageError(
             f'{"flip" if experiment.flip else "crop"}: needs pictures, and {data.key} has none'
-        )
-    if experiment.parent or experiment.loss != 'bernoulli' or x.dtype == np.uint8:
-        return
-    least, most = np.inf, -np.inf
-    for start in range(0, len(x), _CHECKED):
-        part = x[start : start + _CHECKED]
-        least, most = min(least, part.min()), max(most, part.max())
-    if least < 0 or most > 1:
-        raise DataError(
-            f'{data.key}: has values from {least:g} to {most:g}, loss=bernoulli needs [0, 1]; '
-            'scale them, or use --set loss=gaussian --set output_activation=linear'
         )

@@ -10,9 +10,10 @@ import tensorflow.compat.v1 as tf
 
 import model
 from evaluation import metrics, scores
+from inputs import values
 from inputs.rows import Dataset, Rows, stratified, unlabelled
 from model import built
-from networks import saved_graph
+from networks import saved_graph, standardize
 from networks.saved_graph import SavedGraph
 from parameters import Experiment, Phase, schedule_of
 from reports import drawing, screen
@@ -66,6 +67,8 @@ class Trainer:
                 )  # now, rather than when it is scored: raises for one without a row
             print(screen.size(self.splits, self.data.spec, self.network.variables))
             before = self.network.values() if self.restored else {}
+            if self.experiment.standardizes and not self.state.updates:
+                self._fit_units()
             if self.state.updates:
                 saver = tf.train.Saver(self.network.variables)
                 self.checkpoints.restore(self.network.session, saver)
@@ -128,6 +131,13 @@ class Trainer:
             budget=self.experiment.cache_bytes,
             interrupts=self.interrupts,
         )
+
+    def _fit_units(self) -> None:
+        """Sets the shift and scale of each column from the training examples."""
+        rows, kind = self.splits['train'], self.experiment.standardize
+        shift, scale = values.scales(rows, self.data.spec, kind, self.interrupts.check)
+        found = {standardize.SHIFT: shift, standardize.SCALE: scale}
+        saved_graph.load(self.network.session, found)
 
     def _standardize(self, codings: Rows) -> None:
         """Sets the head's mean and standard deviation from the training codings."""

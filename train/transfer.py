@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -142,4 +141,4 @@ def taught(
     y = probabilities(teacher, rows, False, check).argmax(axis=1).astype(rows.labels.dtype)
     known = stratified(rows.labels, share, seed)
     y[known] = rows.labels[known]
-    return replace(rows, y=y)
+    return rows.labelled(y)

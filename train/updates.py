@@ -21,6 +21,7 @@ from networks import layers, pairs
 from networks import session as sessions
 from networks.endpoints import Batch
 from networks.layers import Mode
+from networks.standardize import AS_FED, Units
 from parameters import Experiment, Phase, Term
 from train import feeding
 
@@ -83,13 +84,15 @@ def build(
     picture: tuple[int, ...],
     tower: model.Tower,
     *,
+    units: Units = AS_FED,
     watched: bool = False,
 ) -> Updates:
     """Builds the updates of one phase over `rows`, which hold what the phase reads.
 
-    `picture` is the shape of an example as it is drawn, if it is one. Where they are `watched`, a
-    loss or gradient that is not finite is named, and moves nothing: this reads every gradient once
-    more. Raises ValueError where the phase's pattern matches no variable that its losses move.
+    `picture` is the shape of an example as it is drawn, if it is one; `units` those of X. Where
+    they are `watched`, a loss or gradient that is not finite is named, and moves nothing: this
+    reads every gradient once more. Raises ValueError where the phase's pattern matches no variable
+    that its losses move.
     """
     for term in phase.losses:
         metrics.find(term.name)  # raises for one that the table of metrics lacks
@@ -99,7 +102,9 @@ def build(
     with tf.name_scope(phase.name):
         last_step = feeding.held(f'{phase.name}/last_step', np.array(-1, np.int64), data)
         feed = feeding.feed_of(rows, length, key, phase.name, data)
-        body = _Body(experiment, phase, length, key, feed.fetch, picture, tower, watched, last_step)
+        body = _Body(
+            experiment, phase, length, key, feed.fetch, picture, units, tower, watched, last_step
+        )
         first = tf.placeholder(tf.int64, [], 'first')
         last = tf.placeholder(tf.int64, [], 'last')
         sums_before = tf.placeholder(tf.float64, [len(phase.losses)], 'sums_before')
@@ -139,6 +144,7 @@ class _Body:
     key: int  # of the phase's random numbers
     fetch: Callable[[tf.Tensor], Batch]  # step -> a batch
     picture: tuple[int, ...]
+    units: Units
     tower: model.Tower
     watched: bool
     last_step: tf.Variable
@@ -166,6 +172,10 @@ class _Body:
     def _disturbed(self, batch: Batch, seed: tf.Tensor) -> Batch:
         """Returns the batch, augmented, drawn black or white, and corrupted, as is asked."""
         experiment, (x, target) = self.experiment, batch[:2]
+        if self.phase.reads == 'X':
+            same = target is x
+            x = self.units.into(x)
+            target = x if same else self.units.into(target)
         if self.phase.reads == 'X' and (experiment.flip or experiment.crop):
             target = x = layers.augment(x, self.picture, experiment.flip, experiment.crop, seed)
         if experiment.binarize:

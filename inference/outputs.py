@@ -1,0 +1,143 @@
+"""What a run makes of data, in the order of their source: arrays to compute, files to write."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from inputs.rows import Dataset, Rows
+from system import disk
+from system.errors import UsageError
+
+FORMATS = ('npz', 'csv')
+_HELD = 1 << 30  # bytes of an array above which it is on disk until it is written
+_WIDE = 16_384  # columns of a CSV at most, as spreadsheets and pandas can still do with
+
+Compute = Callable[[Rows], Iterator[dict[str, np.ndarray]]]
+
+
+class Table(NamedTuple):
+    """The examples of a data set in the order of their source.
+
+    That is the order of a file of one's own, whatever split each row belongs to; a data set whose
+    splits are files of their own has one split after the other.
+    """
+
+    splits: dict[str, Rows]
+    targets: dict[str, np.ndarray]  # the row of the table that each row of a split is
+    columns: dict[str, np.ndarray]  # index, split, file and label, as far as they are known
+
+    def __len__(self) -> int:
+        return len(self.columns['index'])
+
+
+def table_of(data: Dataset) -> Table:
+    """Puts a data set's examples in the order of their source."""
+    splits = data.shown
+    places = np.concatenate([rows.places for rows in splits.values()])
+    numbers = np.repeat(np.arange(len(splits)), [len(rows) for rows in splits.values()])
+    one_file = len(np.unique(places)) == len(places)
+    order = np.argsort(places, kind='stable') if one_file else np.lexsort((places, numbers))
+    columns = {'index': places[order]}
+    files = [rows.files for rows in splits.values()]
+    if all(part is not None for part in files):
+        columns['file'] = np.concatenate([part for part in files if part is not None])[order]
+    columns['split'] = np.array(list(splits))[numbers[order]]
+    if data.spec.classes:
+        labels = np.concatenate([rows.labels for rows in splits.values()])
+        columns['label'] = np.array(data.spec.classes)[labels[order]]
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    ends = np.cumsum([len(rows) for rows in splits.values()])[:-1]
+    targets = dict(zip(splits, np.split(ranks, ends), strict=True))
+    return Table(splits, targets, columns)
+
+
+@contextmanager
+def gathered(
+    table: Table, compute: Compute, beside: Path, check: Callable[[], None], what: str
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields what is computed of the table's rows, a batch at a time: arrays by name, [N, ...].
+
+    Large ones are in files in the folder `beside`, for as long as the context lasts. `check` is
+    called before each batch, and may raise to stop.
+    """
+    made: dict[str, np.ndarray] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix='.computed-', suffix='.writing', dir=beside) as aside,
+        tqdm(total=len(table), unit='example', desc=what, disable=None, leave=False) as bar,
+    ):
+        for split, rows in table.splits.items():
+            start = stop = 0
+            for batch in compute(rows):
+                check()
+                for name, values in batch.items():
+                    if name not in made:
+                        file = Path(aside, f'{len(made)}.npy')
+                        made[name] = _empty((len(table), *values.shape[1:]), values.dtype, file)
+                    stop = start + len(values)
+                    made[name][table.targets[split][start:stop]] = values
+                bar.update(stop - start)
+                start = stop
+        yield made
+
+
+def _empty(shape: tuple[int, ...], dtype: Any, file: Path) -> np.ndarray:
+    """Returns an array to be filled: in memory, or on disk where it is large."""
+    size = np.dtype(dtype).itemsize * int(np.prod(shape, dtype=np.int64))
+    if size <= _HELD:
+        return np.empty(shape, dtype)
+    return np.lib.format.open_memmap(file, 'w+', dtype, shape)
+
+
+def write_npz(file: Path, arrays: Mapping[str, Any]) -> Path:
+    """Writes arrays to an `.npz` file, whole or not at all; returns the file."""
+    with disk.whole(file, 'wb') as opened:
+        np.savez(opened, **arrays)
+    return file
+
+
+def write_csv(
+    file: Path, columns: Mapping[str, np.ndarray], numbers: Mapping[str, np.ndarray]
+) -> Path:
+    """Writes a CSV, whole or not at all; returns the file.
+
+    `columns` are [N] each; of `numbers`, [N] or [N, ...], each number of an example has a column
+    `name` or `name0`, `name1`, ... Raises UsageError where that is too wide to be of use.
+    """
+    wide = {name: values.reshape(len(values), -1) for name, values in numbers.items()}
+    count = sum(values.shape[1] for values in wide.values())
+    if count > _WIDE:
+        raise UsageError(f'{count:,} columns are too many for a CSV; use --format=npz')
+    with _csv(file) as writer:
+        header = list(columns)
+        for name, values in wide.items():
+            one = numbers[name].ndim == 1
+            header += [name] if one else [f'{name}{k}' for k in range(values.shape[1])]
+        writer.writerow(header)
+        for row in range(len(next(iter(columns.values())))):
+            writer.writerow(
+                [str(values[row]) for values in columns.values()]
+                + [f'{number:.9g}' for values in wide.values() for number in values[row]]
+            )
+    return file
+
+
+@contextmanager
+def _csv(file: Path) -> Iterator[Any]:
+    options = {'newline': '', 'encoding': 'utf-8', 'errors': 'surrogateescape'}  # as names are
+    with disk.whole(file, **options) as opened:
+        yield csv.writer(opened)
+
+
+def unlike(names: Iterable[str], others: Iterable[str], word: str) -> list[str]:
+    """Returns names for columns: those that others have already, with a word before them."""
+    taken = set(others)
+    return [f'{word} {name}' if name in taken else name for name in names]

@@ -1,0 +1,220 @@
+"""A finished run as an object: arrays in, arrays out, without files, from any thread."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, softmax
+
+import dataset
+from evaluation import scores
+from inference.open import classified, fitting, network_of_run
+from inputs import foreign, sources
+from inputs.rows import ARRANGED, Dataset, Rows
+from inputs.sources import Source
+from model import Network
+from networks import saved_graph
+from parameters import Experiment
+from system.errors import DataError, UsageError
+
+
+class Run:
+    """A finished run's network with its weights. `load` opens one, `close` frees its memory.
+
+    Every method takes x as arrays that look like the training data: [N, ...], in the same order,
+    units and range; of sequences `length` [N] may say how many steps count. What comes out is in
+    the order of x. Raises DataError for examples that the network cannot read.
+    """
+
+    def __init__(self, network: Network, name: str, labels: np.ndarray | None = None):
+        """Takes a network; `labels` [classes] are what its classes are called, if not by name."""
+        self.network = network
+        self.name = name
+        self.labels = np.array(network.spec.classes) if labels is None else labels
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the session; the run cannot be used after that."""
+        self.network.session.close()
+
+    @property
+    def experiment(self) -> Experiment:
+        """What was trained."""
+        return self.network.experiment
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes, in the order of `predict_proba`."""
+        return self.network.spec.classes
+
+    def encode(self, x: Any, length: Any = None) -> np.ndarray:
+        """Returns the codes of x, [N, units] float32."""
+        return self._together(encoded(self.network, self._rows(x, length)))['codings']
+
+    def decode(self, codings: Any) -> np.ndarray:
+        """Returns what codes, [N, units], are decoded to: [N, ...] as the training data were.
+
+        Raises UsageError where the run has no decoder of its own.
+        """
+        network = self.network
+        if not network.decodes():
+            raise UsageError(f'{self.name}: {self.experiment.name} has no decoder of its own')
+        units = int(network.endpoints.tensors['codings'].shape[-1])
+        codes = as_codings(codings, units, 'codings')
+        return self._as_fed(network.decode(codes)) if len(codes) else np.empty((0, units))
+
+    def reconstruct(self, x: Any, length: Any = None) -> np.ndarray:
+        """Returns what the network makes of x, in its shape and units."""
+        made = self._together(reconstructed(self.network, self._rows(x, length)))['outputs']
+        return made.reshape(np.shape(x)) if made.size == np.size(x) else self._as_fed(made)
+
+    def score(
+        self, x: Any, y: Any = None, length: Any = None, *, detail: bool = False
+    ) -> dict[str, np.ndarray]:
+        """Returns each metric of the run for each example, [N] each, by name.
+
+        Labels `y` [N] give a classifier's accuracy and cross-entropy too. With `detail`, the
+        squared errors of each feature, step or pixel are there as well, [N, ...].
+        """
+        rows = self._rows(x, length, y)
+        return self._together(scored(self.network, self._evaluations, rows, detail=detail))
+
+    def predict_proba(self, x: Any, length: Any = None) -> np.ndarray:
+        """Returns the probability of each class, [N, classes], in the order of `classes`.
+
+        Raises UsageError where the run is no classifier.
+        """
+        rows = self._rows(x, length)
+        return self._together(labelled(self.network, rows))['probabilities']
+
+    def predict(self, x: Any, length: Any = None) -> np.ndarray:
+        """Returns the label of each example, [N], as `predict_proba` finds it the most probable."""
+        return self.labels[self.predict_proba(x, length).argmax(axis=1)]
+
+    @functools.cached_property
+    def _evaluations(self) -> list[scores.Evaluation]:
+        with self._lock, self.network.session.graph.as_default():
+            return scores.plain(self.network)
+
+    def _rows(self, x: Any, length: Any = None, y: Any = None) -> Rows:
+        """Returns arrays as the network reads them; raises DataError where it cannot."""
+        source = sources.of_arrays(x, y, length, what='x')
+        data = dataset.held('x', source)
+        data = ARRANGED[self.experiment.layout](data, self.experiment)
+        data = fitting(self.network, data, _warn)
+        if y is not None and self.experiment.classifies:
+            data = classified(self.network, data)
+        return data.splits['test']
+
+    def _as_fed(self, values: np.ndarray) -> np.ndarray:
+        """Returns outputs, [N, ...], in the shape of a picture where they are some."""
+        picture = self.network.spec.picture
+        return values.reshape(-1, *picture) if picture else values
+
+    @staticmethod
+    def _together(batches: Iterator[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        parts = list(batches)
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text.removeprefix('warning: '), stacklevel=5)
+
+
+def load(run_dir: str | Path) -> Run:
+    """Opens the finished run in a folder.
+
+    Raises UsageError where there is none, DataError where its files are damaged.
+    """
+    folder = Path(run_dir).expanduser()
+    return Run(network_of_run(folder), str(folder))
+
+
+def encoded(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the codes, [n, units], a batch at a time."""
+    for codings in network.batches('codings', rows):
+        yield {'codings': codings}
+
+
+def reconstructed(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
+    """Yields what is made of the rows, [n, ...]; raises UsageError where nothing is."""
+    for outputs in network.batches(_made(network), rows):
+        yield {'outputs': outputs}
+
+
+def _made(network: Network) -> str:
+    """Returns the name of the tensor that is compared with the data."""
+    for name in ('outputs', 'predictions'):
+        if name in network.endpoints.tensors:
+            return name
+    raise UsageError(f'{network.experiment.name}: reconstructs nothing')
+
+
+def labelled(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the probabilities of the classes, [n, classes]; raises UsageError without a head.
+
+    A classifier that was trained together with its network gives each class its own sigmoid.
+    """
+    if 'logits' not in network.endpoints.tensors:
+        raise UsageError(f'{network.experiment.name}: is no classifier, and has no labels to give')
+    joint = network.restored is None
+    for logits in network.batches('logits', rows):
+        yield {'probabilities': expit(logits) if joint else softmax(logits, axis=1)}
+
+
+def scored(
+    network: Network, evaluations: list[scores.Evaluation], rows: Rows, *, detail: bool
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields each metric of each row, [n], by name; with `detail` the squared errors too."""
+    start, each = 0, zip(*(evaluation.each(rows) for evaluation in evaluations), strict=True)
+    outputs = network.batches(_made(network), rows) if detail else None
+    for parts in each:
+        found = {name: values for part in parts for name, values in part.items()}
+        stop = start + len(next(iter(found.values())))
+        if outputs is not None:
+            found |= _errors(network, rows, start, stop, next(outputs))
+        yield found
+        start = stop
+
+
+def _errors(
+    network: Network, rows: Rows, start: int, stop: int, made: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns squared errors: of features, [n, F]; of pixels; of steps, [n, T], and features."""
+    future = _made(network) == 'predictions'
+    wanted = (rows.targets if future or network.spec.one_hot else rows.floats)(start, stop)
+    squares = (made - wanted.reshape(made.shape)) ** 2
+    if network.spec.layout == 'steps':
+        if rows.length is not None and not future:
+            counts = np.arange(squares.shape[1]) < rows.length[start:stop, None]
+            squares = np.where(counts[:, :, None], squares, np.nan)
+        return {
+            'squared_error_of_step': np.mean(squares, axis=2),
+            'squared_error_of_feature': np.nanmean(squares, axis=1),
+        }
+    if network.spec.picture:
+        return {'squared_error_of_pixel': squares.reshape(-1, *network.spec.picture)}
+    return {'squared_error_of_feature': squares}
+
+
+def as_codings(values: Any, units: int, what: str) -> np.ndarray:
+    """Returns codes as float32, [N, units]; raises DataError, which names `what`, for others."""
+    codings = np.asarray(values)
+    numeric = np.issubdtype(codings.dtype, np.number) and np.isrealobj(codings)
+    if codings.ndim != 2 or codings.shape[1] != units or not numeric:
+        raise DataError(f'{what}: codings must be [N, {units}], they are {list(codings.shape)}')
+    if not np.isfinite(codings).all():
+        raise DataError(f'{what}: codings has NaN or infinity')
+    return codings.astype(np.float32)

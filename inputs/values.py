@@ -1,0 +1,208 @@
+"""The values of examples: the range a network is trained on, its scale, and what is brought to it.
+
+A column is a feature of a table, a channel of pictures, a feature of every step of sequences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from inputs.rows import Dataset, Rows
+from inputs.shards import Records
+from inputs.spec import Spec, Values
+from system.errors import DataError
+
+SCALERS: dict[str, Callable[[], Any]] = {  # of the field 'standardize'; a constant column stays so
+    'mean_std': StandardScaler,
+    'min_max': MinMaxScaler,
+}
+_BYTE = 255.0
+_READ = 10_000_000  # numbers looked at together
+_COLUMNS = 1000  # of a table, at most, whose ranges are kept one by one
+_FEW = 10  # examples below which a range says too little to refuse them
+_FAR = 10  # ranges outside of the range, which no value of the same scale is
+
+
+class Range(NamedTuple):
+    """The least and greatest value of each column, [columns]."""
+
+    least: np.ndarray
+    most: np.ndarray
+
+
+def measured(rows: Rows, spec: Spec, check: Callable[[], None] = lambda: None) -> Range:
+    """Returns the range of the rows' columns, as the network reads them.
+
+    Bytes on disk are not read for it: they are taken to be of the whole range.
+    """
+    if isinstance(rows.x, Records) and rows.x.dtype == np.uint8 and not spec.one_hot:
+        columns = spec.shape[-1]
+        return Range(np.zeros(columns), np.full(columns, _BYTE / rows.most))
+    least: Any = np.inf
+    most: Any = -np.inf
+    for part in _parts(rows, spec):
+        check()
+        least = np.minimum(least, part.min(axis=0))
+        most = np.maximum(most, part.max(axis=0))
+    return Range(least, most)
+
+
+def scales(
+    rows: Rows, spec: Spec, kind: str, check: Callable[[], None] = lambda: None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what is taken from each column, and what it is divided by then, [columns] float32.
+
+    `kind` is a name of SCALERS: to mean 0 and deviation 1, or to [0, 1].
+    """
+    scaler = SCALERS[kind]()
+    for part in _parts(rows, spec):
+        check()
+        scaler.partial_fit(part.astype(np.float64))
+    if kind == 'mean_std':
+        return scaler.mean_.astype(np.float32), scaler.scale_.astype(np.float32)
+    return scaler.data_min_.astype(np.float32), (1 / scaler.scale_).astype(np.float32)
+
+
+def _parts(rows: Rows, spec: Spec) -> Iterator[np.ndarray]:
+    """Yields the rows' values, [n, columns], of sequences the steps that count."""
+    size = max(1, _READ // math.prod(spec.shape))
+    for start in range(0, len(rows), size):
+        made = (rows.targets if spec.one_hot else rows.floats)(start, start + size)
+        if rows.length is not None:
+            counted = np.arange(made.shape[1]) < rows.length[start : start + size, None]
+            made = made[counted]
+        yield made.reshape(-1, made.shape[-1])
+
+
+def described(rows: Rows, spec: Spec, found: Range) -> Values:
+    """Returns what is kept of the values that a network is trained on."""
+    few = not spec.picture and not spec.frame and len(found.least) <= _COLUMNS
+    return Values(
+        least=float(found.least.min()),
+        most=float(found.most.max()),
+        is_bytes=rows.x.dtype == np.uint8,
+        columns=tuple(
+            (float(a), float(b)) for a, b in zip(found.least, found.most, strict=True) if few
+        ),
+    )
+
+
+def doubts(rows: Rows, values: Values) -> str:
+    """Says what looks wrong with the scale of training data; '' where nothing does."""
+    if values.is_bytes and 0 < values.most <= 1 / _BYTE:
+        return (
+            'x is uint8 with a greatest value of 1, which is read as 1/255; if these are zeros and '
+            'ones, save them as x.astype(numpy.float32)'
+        )
+    if not values.is_bytes and _looks_like_bytes(values.least, values.most, rows.x):
+        return (
+            f'has values from {values.least:g} to {values.most:g}, which look unscaled; bytes '
+            '(numpy.uint8) are scaled to [0, 1], and --set standardize=min_max does so with any'
+        )
+    return ''
+
+
+def _looks_like_bytes(least: float, most: float, x: np.ndarray | Records) -> bool:
+    """Whether values are whole numbers that fill much of what a byte holds."""
+    if not (least >= 0 and _BYTE / 2 < most <= _BYTE):
+        return False
+    some = x[:_FEW]
+    return bool((some == np.round(some)).all())
+
+
+def brought(
+    data: Dataset, trained: Values | None, say: Callable[[str], None] = print
+) -> Dataset:
+    """Returns data in the range that a run was `trained` on, having said what was done to it.
+
+    Bytes are read as numbers from 0 to 255, or from 0 to 1, as the run's were; so are floats that
+    are whole numbers up to 255. What is of another scale is refused: raises DataError.
+    """
+    if trained is None:
+        return data
+    made: dict[str, Rows] = {}
+    for name, rows in data.splits.items():
+        same = [n for n in made if data.splits[n] is rows]
+        made[name] = made[same[0]] if same else _brought(data, rows, trained, say)
+    return data._replace(splits=made)
+
+
+def _brought(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None]) -> Rows:
+    if rows.x.dtype == np.uint8:
+        return _of_bytes(data, rows, trained, say)
+    found = measured(rows, data.spec)
+    least, most = float(found.least.min()), float(found.most.max())
+    if _is_unit(trained) and most > 1.01 and _looks_like_bytes(least, most, rows.x):
+        say(f'{data.key}: values from {least:g} to {most:g} are divided by 255: {_was(trained)}')
+        return replace(rows, x=rows.x[:] / np.float32(_BYTE))
+    scaled = _looks_like_bytes(trained.least, trained.most, np.zeros(1))
+    if scaled and data.spec.picture and least >= 0 and most <= 1 and most > 0:
+        say(f'{data.key}: values from {least:g} to {most:g} are times 255: {_was(trained)}')
+        return replace(rows, x=rows.x[:] * np.float32(_BYTE))
+    _compare(data, rows, found, trained, say)
+    return rows
+
+
+def _is_unit(trained: Values) -> bool:
+    """Whether a run was trained on numbers in [0, 1]."""
+    return trained.least >= 0 and trained.most <= 1.01
+
+
+def _of_bytes(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None]) -> Rows:
+    """Returns bytes as the numbers that the run was trained on."""
+    stored = isinstance(rows.x, Records)
+    most = _BYTE if stored else float(rows.x[:].max(initial=0))
+    if _is_unit(trained):
+        if trained.is_bytes or most > 1 or not most:
+            return rows
+        say(f'{data.key}: bytes of 0 and 1 are taken as these numbers: {_was(trained)}')
+        return replace(rows, most=1.0)
+    if trained.least >= 0 and most <= 2 * trained.most:
+        say(f'{data.key}: bytes are taken as numbers from 0 to {most:g}: {_was(trained)}')
+        return replace(rows, most=1.0)
+    raise DataError(
+        f'{data.key}: holds bytes, from 0 to {most:g}; {_was(trained)}. Give it as an array (x of '
+        'an .npz) that is scaled as its training data were'
+    )
+
+
+def _compare(
+    data: Dataset, rows: Rows, found: Range, trained: Values, say: Callable[[str], None]
+) -> None:
+    """Warns where values lie outside the range trained on; raises DataError for another scale."""
+    least, most = float(found.least.min()), float(found.most.max())
+    span = (trained.most - trained.least) or 1.0
+    outside = far = 0
+    for start in range(0, len(rows), 1000):
+        part = rows.floats(start, start + 1000).reshape(len(rows.x[start : start + 1000]), -1)
+        beyond = np.maximum(trained.least - part.min(axis=1), part.max(axis=1) - trained.most)
+        outside += int(np.sum(beyond > span))
+        far += int(np.sum(beyond > _FAR * span))
+    said = f'{data.key}: values from {least:g} to {most:g}; {_was(trained)}'
+    columns = _elsewhere(rows, data.spec, trained)
+    if len(rows) >= _FEW and (2 * far > len(rows) or columns):
+        raise DataError(f'{said}. Scale them as the training data were scaled')
+    if outside:
+        say(f'warning: {said}: {outside} of {len(rows)} examples lie far outside of that')
+
+
+def _elsewhere(rows: Rows, spec: Spec, trained: Values) -> bool:
+    """Whether the median of most columns lies outside of the range that was trained on."""
+    if len(trained.columns) != spec.shape[-1]:
+        return False
+    some = next(_parts(rows, spec))
+    median, ranges = np.median(some, axis=0), np.array(trained.columns)
+    slack = 1e-3 * (ranges[:, 1] - ranges[:, 0]) + 1e-6
+    outside = (median < ranges[:, 0] - slack) | (median > ranges[:, 1] + slack)
+    return bool(2 * outside.sum() > len(outside))
+
+
+def _was(trained: Values) -> str:
+    words = 'bytes, read as numbers from' if trained.is_bytes else 'values from'
+    return f'the run was trained on {words} {trained.least:g} to {trained.most:g}'
