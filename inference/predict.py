@@ -31,7 +31,7 @@ def predict(folder: Path, images: str, array: str) -> Path:
         names, x = _pictures(Path(images), experiment.picture_size if own else spec.picture)
         target = f'predictions-{Path(images).resolve().name}.csv'
     else:
-        x, _, length = foreign.read_npz(array)
+        x, _, length = foreign.read_npz(array, labelled=False)
         names = [str(row) for row in range(len(x))]
         target = f'predictions-{Path(array).stem}.csv'
     rows = Rows(x, None, length=length)

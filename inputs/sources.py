@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from inputs import pictures
 from inputs.foreign import Examples, check_memory, read_idx, read_npz
+from inputs.labels import numbered
 from system.errors import DataError
 
 DIGITS: tuple[str, ...] = tuple('0123456789')
@@ -157,20 +158,11 @@ def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, 
 def _array(asked: Request) -> Source:
     path = asked.path
     x, y, length = read_npz(path)
-    classes: tuple[str, ...] = ()
     if len(x) < 10:
         raise DataError(f'{path}: x has {len(x)} examples; at least 10 are needed to split them')
+    classes: tuple[str, ...] = ()
     if y is not None:
-        if y.shape != (len(x),):
-            raise DataError(f'{path}: y must be [{len(x)}] like x, it is {list(y.shape)}')
-        if not (np.issubdtype(y.dtype, np.integer) or y.dtype.kind == 'U'):
-            raise DataError(f'{path}: y must hold whole numbers or names, it holds {y.dtype}')
-        values, y = np.unique(y, return_inverse=True)
-        if len(values) > 10_000:
-            raise DataError(
-                f'{path}: y has {len(values)} different labels; at most 10000 are allowed'
-            )
-        classes, y = tuple(map(str, values)), y.astype(np.int64)
+        y, classes = numbered(y, len(x), f'{path}: y')
     return Source(
         f'array {Path(path).name}', _split(Examples(x, y, length), (0.8, 0.1, 0.1)), classes
     )
