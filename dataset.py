@@ -75,6 +75,7 @@ def whole(
     experiment: Experiment,
     data_dir: Path,
     *,
+    labelled: bool = True,
     verify: bool = False,
     check: Callable[[], None] = lambda: None,
 ) -> Dataset:
@@ -85,12 +86,14 @@ def whole(
     """
     key = key_of(experiment, whole=True)
     if experiment.dataset == 'array':
-        source = sources.whole_array(experiment.data_path)
+        source = sources.whole_array(experiment.data_path, labelled=labelled)
         data = held(key, source, digest=key.rpartition('-')[2])
     else:
         write = recording.write_everything
         data = _recorded(experiment, key, data_dir, write, verify, check)
         data = data._replace(splits={'test': data.splits['all']})
+        if not labelled:
+            data = data._replace(spec=data.spec._replace(classes=()))
     rows = dataclasses.replace(data.splits['test'], in_order=True)
     data = data._replace(splits={'test': rows}, tested='all')
     return ARRANGED[experiment.layout](data, experiment)

@@ -42,8 +42,10 @@ PLACES = ('runs', 'data_dir')  # say where things are, whatever is done: a flagf
 MODES = {  # what is done -> the flags that take effect in it, besides PLACES
     'train': (*_RUN, 'seeds', 'jobs', 'figures', 'checkpoint_seconds', 'restart', 'verify'),
     'evaluate': (*_RUN, 'figures', 'verify'),
-    'encode': (*_RUN, 'verify'),
-    'predict': _RUN,
+    'encode': (*_RUN, 'format', 'verify'),
+    'reconstruct': (*_RUN, 'format', 'verify'),
+    'score': (*_RUN, 'detail', 'figures', 'verify'),
+    'predict': (*_RUN, 'verify'),
     'generate': (*_RUN, 'codes', 'count'),
     'results': ('experiment', 'jobs', 'figures', 'checkpoint_seconds', 'restart', 'verify'),
     'report': ('experiment',),
@@ -68,6 +70,8 @@ flags.DEFINE_integer(
 flags.DEFINE_string('precision', None, f'{" or ".join(PRECISIONS)}.')
 flags.DEFINE_multi_string('set', [], 'field=value of --describe; repeatable.')
 flags.DEFINE_string('codes', None, 'A file .npz with codings [N, units] (--mode=generate).')
+flags.DEFINE_enum('format', 'npz', ('npz', 'csv'), 'Of what --mode=encode or reconstruct writes.')
+flags.DEFINE_bool('detail', False, 'Errors of each feature, step or pixel too (--mode=score).')
 flags.DEFINE_integer('count', 100, 'Codes to draw (--mode=generate).', 1, int(COUNT.most))
 flags.DEFINE_string('parent', None, "A run folder or a saved graph's prefix to transfer from.")
 flags.DEFINE_integer(
@@ -242,7 +246,7 @@ def train(*, describes: bool) -> None:
 
 def use_run() -> None:
     """Does what --mode asks with a finished run: its saved configuration, or other data."""
-    mode, inputs = FLAGS.mode, {name: FLAGS[name].value or '' for name in ('images', 'array')}
+    mode = FLAGS.mode
     if mode == 'predict' and bool(FLAGS.images) == bool(FLAGS.array):
         raise UsageError('--mode=predict needs --images=DIR or --array=FILE.npz, to be labelled')
     if FLAGS.codes and given('count'):
@@ -254,12 +258,18 @@ def use_run() -> None:
         )
     folder, changes = finished_run()
     with silent():
-        from inference import use
-        from inference.predict import predict
+        from inference import use, write
     if mode == 'predict':
-        print(f'labels are in {predict(folder, inputs["images"], inputs["array"])}')
+        own = 'images' if FLAGS.images else 'array'
+        labelled = {'dataset': own, 'data_path': FLAGS[own].value}
+        print(f'labels are in {write.predict(folder, labelled, place())}')
     elif mode == 'encode':
-        print(f'codes are in {use.encode(folder, changes, place())}')
+        print(f'codes are in {write.encode(folder, changes, place(), FLAGS.format)}')
+    elif mode == 'reconstruct':
+        print(f'outputs are in {write.reconstruct(folder, changes, place(), FLAGS.format)}')
+    elif mode == 'score':
+        file, summary = write.score(folder, changes, place(), detail=FLAGS.detail)
+        print(f'{summary}\nthe scores of each example are in {file}')
     elif mode == 'evaluate':
         use.evaluate(folder, changes, place())
     else:

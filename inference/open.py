@@ -54,19 +54,24 @@ def data_for(
     changes: dict[str, Any],
     place: Place,
     check: Callable[[], None] = lambda: None,
+    labelled: bool = True,
 ) -> Dataset:
     """Returns data as the network reads them: the run's own, or others that `changes` name.
 
-    A user's own that are named are whole, one split in the order they are in. Raises as `fitting`.
+    A user's own that are named are whole, one split in the order they are in, `labelled` where
+    their labels are wanted. Raises as `fitting`.
     """
     experiment = network.experiment.vary(**changes)
     was_resized = network.experiment.dataset == 'images'  # and says itself to what
     if experiment.dataset == 'images' and network.spec.picture and not was_resized:
         size, channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]
         experiment = experiment.vary(image_size=size, image_channels=channels)
-    loaded = dataset.whole if changes.get('dataset') in OWN_DATA else dataset.load
-    data = loaded(experiment, place.data_dir, verify=place.verify, check=check)
-    return fitting(network, data) if changes else shaped(data, network.spec.shape)
+    folder, verify = place.data_dir, place.verify
+    if changes.get('dataset') not in OWN_DATA:
+        data = dataset.load(experiment, folder, verify=verify, check=check)
+        return fitting(network, data) if changes else shaped(data, network.spec.shape)
+    data = dataset.whole(experiment, folder, labelled=labelled, verify=verify, check=check)
+    return fitting(network, data)
 
 
 def fitting(network: Network, data: Dataset, say: Callable[[str], None] = print) -> Dataset:
@@ -118,5 +123,3 @@ def _sides(picture: tuple[int, ...]) -> str:
 
 def _few(names: Any) -> str:
     return ', '.join([*names[:10], *(['...'] if len(names) > 10 else [])])
-
-

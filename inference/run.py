@@ -15,11 +15,9 @@ from scipy.special import expit, softmax
 import dataset
 from evaluation import scores
 from inference.open import classified, fitting, network_of_run
-from inputs import foreign, sources
-from inputs.rows import ARRANGED, Dataset, Rows
-from inputs.sources import Source
+from inputs import sources
+from inputs.rows import ARRANGED, Rows
 from model import Network
-from networks import saved_graph
 from parameters import Experiment
 from system.errors import DataError, UsageError
 
@@ -110,7 +108,7 @@ class Run:
 
     def _rows(self, x: Any, length: Any = None, y: Any = None) -> Rows:
         """Returns arrays as the network reads them; raises DataError where it cannot."""
-        source = sources.of_arrays(x, y, length, what='x')
+        source = sources.of_arrays(x, y, length)
         data = dataset.held('x', source)
         data = ARRANGED[self.experiment.layout](data, self.experiment)
         data = fitting(self.network, data, _warn)

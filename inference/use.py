@@ -1,14 +1,14 @@
-"""What a finished run does with data of today: codes, scores, and pictures from codes."""
+"""What a finished run does with data of today: scores of a data set, and pictures from codes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from evaluation import scores
-from inference.open import data_for, identity, opened, save
+from inference.open import classified, data_for, identity, opened
+from inference.outputs import write_npz
+from inference.run import as_codings
 from inputs import foreign
 from reports import drawing, figures, screen
 from system import disk
@@ -19,44 +19,16 @@ from train.folder import Place
 _SHOWN = 10 * figures.SHOWN  # pictures at most in a figure
 
 
-def encode(folder: Path, changes: dict[str, Any], place: Place) -> Path:
-    """Writes the codes of a data set to an `.npz` in the run's folder, and returns it.
-
-    The file has `codings` [N, units], `split` [N], `row` [N] (within the split), `labels` [N] where
-    there are any, and `run`, JSON of what made them. `changes` name another data set than the
-    run's: its `dataset` and `data_path`. Raises UsageError where there is no finished run.
-    """
-    with opened(folder) as network, Interrupts() as interrupts:
-        data = data_for(network, changes, place)
-        splits = {
-            n: r for n, r in data.splits.items() if n != 'test' or r is not data.splits['train']
-        }
-        parts = []
-        for rows in splits.values():
-            interrupts.check()
-            parts.append(network.compute('codings', rows))
-        made = {
-            'codings': np.concatenate(parts),
-            'split': np.concatenate([[name] * len(rows) for name, rows in splits.items()]),
-            'row': np.concatenate([np.arange(len(rows)) for rows in splits.values()]),
-            'run': np.array(identity(folder, network)),
-            'data': np.array(f'{data.key} {data.digest}'),
-        }
-        if data.spec.classes:
-            made['labels'] = np.concatenate([rows.labels for rows in splits.values()])
-            made['classes'] = np.array(data.spec.classes)
-        return save(folder / f'codes-{data.key}.npz', made)
-
-
 def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, Any]:
     """Scores a finished run on a data set; writes and returns what results.json would hold.
 
     It is written to `evaluation-<data set>/` in the run's folder, with figures if those are asked.
+    `changes` name another data set than the run's; a user's own are one split, called 'all'.
     """
     with opened(folder) as network, Interrupts() as interrupts:
-        data = data_for(network, changes, place)
-        if network.experiment.classifies and not data.spec.classes:
-            raise DataError(f'{data.key}: has no labels, and {folder} is a classifier')
+        data = data_for(network, changes, place, interrupts.check)
+        if network.experiment.classifies:
+            data = classified(network, data)
         if place.tune:
             data = data.without_test()
         metrics = scores.score(network, data, data.splits, interrupts)
@@ -97,16 +69,13 @@ def generate(folder: Path, codes: str | None, count: int, seed: int) -> Path:
             lines = {title: outputs[:_SHOWN]}
             figures.save(figures.picture_rows(lines, picture), folder / f'{name}.png')
         made = {'x': outputs.reshape(-1, *picture) if picture else outputs, 'codings': codings}
-        return save(folder / f'{name}.npz', made | {'run': np.array(identity(folder, network))})
+        return write_npz(folder / f'{name}.npz', made | {'run': identity(folder, network)})
 
 
-def _codings(file: str, units: int) -> np.ndarray:
+def _codings(file: str, units: int) -> Any:
     if not Path(file).is_file():
         raise UsageError(f'--codes={file}: no such file')
-    codings = foreign.arrays(file, 'codings')['codings']
-    numeric = np.issubdtype(codings.dtype, np.number) and np.isrealobj(codings)
-    if codings.ndim != 2 or codings.shape[1] != units or not numeric or not len(codings):
-        raise DataError(f'--codes={file}: codings must be [N, {units}], they are {codings.shape}')
-    if not np.isfinite(codings).all():
-        raise DataError(f'--codes={file}: codings has NaN or infinity')
+    codings = as_codings(foreign.arrays(file, 'codings')['codings'], units, f'--codes={file}')
+    if not len(codings):
+        raise DataError(f'--codes={file}: holds no codings')
     return codings

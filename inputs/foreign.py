@@ -11,6 +11,7 @@ import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,12 @@ from system.errors import DataError, UsageError
 _NO_ARRAYS = (ValueError, OSError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
               OverflowError, SyntaxError, struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
 _HEADER = 10_000  # bytes, at most, of an array's header
+_ALIASES = {  # what others call it, in lower case: one that is there without ours was meant
+    'x': ('x', 'x_train', 'data', 'images', 'features'),
+    'y': ('y', 'y_train', 'label', 'labels', 'target', 'targets'),
+    'length': ('length', 'lengths', 'seq_len', 'sequence_length', 'sequence_lengths'),
+}
+_PLAIN = {'y': 'y.astype(str)', 'x': "np.stack(x).astype('float32')"}  # of arrays of objects
 
 
 class Examples(NamedTuple):
@@ -49,7 +56,8 @@ class Examples(NamedTuple):
 def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
     """Reads an array of an `.npz` file, and `others` where there are any, never unpickling.
 
-    Raises DataError where it is damaged, would take too much memory, or does not have it.
+    Raises DataError where it is damaged, would take too much memory, does not have it, or has it or
+    another under a name that is not read.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -57,44 +65,86 @@ def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
                 assert file.zip is not None  # before it is closed
                 check_memory(path, sum(entry.file_size for entry in file.zip.infolist()))
                 _check_headers(file.zip)
-            if not hasattr(file, 'files') or needed not in file.files:
-                held = ', '.join(getattr(file, 'files', ())) or 'no named array'
+            held = list(getattr(file, 'files', ()))
+            if needed not in held:
+                value = _meant(needed, held) or '...'
                 raise DataError(
-                    f'{path}: needs an array named {needed} (np.savez(file, {needed}=...)), has '
-                    f'{held}'
+                    f'{path}: needs an array named {needed} (np.savez(file, {needed}={value})), '
+                    f'has {", ".join(held) or "no named array"}'
                 )
-            return {name: file[name] for name in (needed, *others) if name in file.files}
+            for name in others:
+                meant = _meant(name, held)
+                if name not in held and meant:  # which would be passed over in silence
+                    raise DataError(
+                        f'{path}: has {", ".join(held)}, of which {meant} is not read; save it as '
+                        f'{name} (np.savez(file, x=x, {name}={meant})), or leave it out'
+                    )
+            return {name: _plain(file, name, path) for name in (needed, *others) if name in held}
     except _NO_ARRAYS as error:
-        pickled = 'Object arrays' in str(error) or 'pickled data' in str(error)
-        kind = 'pickled objects, which are not read' if pickled else 'damage'
+        kind = 'pickled objects, which are not read' if _is_pickled(error) else 'damage'
         raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
 
 
-def read_npz(path: str) -> Examples:
-    """Reads `x` and, where there are any, `y` and `length` of an `.npz` file.
+def _plain(file: np.lib.npyio.NpzFile, name: str, path: str) -> np.ndarray:
+    """Returns an array of the file; raises DataError where it would have to be unpickled."""
+    try:
+        return file[name]
+    except ValueError as error:
+        if not _is_pickled(error):
+            raise
+        plain = _PLAIN.get(name, f"{name}.astype('float32')")
+        raise DataError(
+            f'{path}: {name} holds pickled objects, which are not read; save it as plain values, '
+            f'np.savez(file, {name}={plain})'
+        ) from None
 
-    Raises UsageError where there is no such file, DataError where it does not hold what it must.
+
+def _is_pickled(error: Exception) -> bool:
+    return 'Object arrays' in str(error) or 'pickled data' in str(error)
+
+
+def _meant(wanted: str, held: Sequence[str]) -> str | None:
+    """Returns the array that has another name for what is wanted, if there is one."""
+    return next((name for name in held if name.lower() in _ALIASES.get(wanted, ())), None)
+
+
+def read_npz(path: str, *, labelled: bool = True) -> Examples:
+    """Reads `x` and, where there are any, `length` and, where it is wanted, `y` of an `.npz` file.
+
+    `y` is as it was saved, for `labels.numbered`. Raises UsageError where there is no such file,
+    DataError where it does not hold what it must, or holds that under another name.
     """
     if not Path(path).is_file():
         raise UsageError(f'--array={path}: no such file')
-    found = arrays(path, 'x', 'y', 'length')
-    x, y, length = found['x'], found.get('y'), found.get('length')
+    others = ('y', 'length') if labelled else ('length',)
+    found = arrays(path, 'x', *others)
+    return checked(found['x'], found.get('y'), found.get('length'), f'{path}: ')
+
+
+def checked(
+    x: np.ndarray, y: np.ndarray | None, length: np.ndarray | None, where: str = ''
+) -> Examples:
+    """Returns arrays as examples: x [N, ...] uint8 or float32, `length` [N] whole numbers.
+
+    Raises DataError, which begins with `where`, for what is no number, or not finite.
+    """
     if x.ndim < 2 or not x.size:
-        raise DataError(f'{path}: x must be [examples, features...], it is {list(x.shape)}')
+        remedy = '; save x[:, None] for one number an example' if x.ndim == 1 and x.size else ''
+        raise DataError(f'{where}x must be [examples, features...], it is {list(x.shape)}{remedy}')
     if x.dtype != np.uint8:
-        if not (np.issubdtype(x.dtype, np.number) and np.isrealobj(x)):
-            raise DataError(f'{path}: x must hold real numbers, it holds {x.dtype}')
+        if x.dtype.kind not in 'biuf':
+            raise DataError(f'{where}x must hold real numbers, it holds {x.dtype}')
         x = x.astype(np.float32)
         bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
         if len(bad):
             raise DataError(
-                f'{path}: x has NaN or infinity in {len(bad)} rows, first in row {bad[0]}'
+                f'{where}x has NaN or infinity in {len(bad)} rows, first in row {bad[0]}'
             )
     if length is not None:
         whole = np.issubdtype(length.dtype, np.integer) and length.shape == (len(x),)
         if not whole or x.ndim < 3 or length.min() < 1 or length.max() > x.shape[1]:
             raise DataError(
-                f'{path}: length must be [{len(x)}] like x, whole numbers from 1 to the steps of x '
+                f'{where}length must be [{len(x)}] like x, whole numbers from 1 to the steps of x '
                 f'[N, steps, features]; x is {list(x.shape)}'
             )
         length = length.astype(np.int64)

@@ -23,7 +23,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from inputs import pictures
-from inputs.foreign import Examples, check_memory, read_idx, read_npz
+from inputs.foreign import Examples, check_memory, checked, read_idx, read_npz
+from inputs.labels import numbered
 from system.errors import DataError
 
 DIGITS: tuple[str, ...] = tuple('0123456789')
@@ -165,22 +166,27 @@ def _array(asked: Request) -> Source:
     return found._replace(splits=_split(examples, (0.8, 0.1, 0.1)))
 
 
-def whole_array(path: str) -> Source:
+def whole_array(path: str, *, labelled: bool = True) -> Source:
     """Reads a user's own `.npz`, all of it in its order, as the split `test`."""
-    x, y, length, _ = read_npz(path)
+    found = read_npz(path, labelled=labelled)
+    return _numbered(found, f'array {Path(path).name}', f'{path}: ')
+
+
+def of_arrays(x: Any, y: Any = None, length: Any = None) -> Source:
+    """Takes a user's own arrays as `whole_array` reads them from a file; raises DataError as it."""
+    y, length = (None if part is None else np.asarray(part) for part in (y, length))
+    if y is not None and y.dtype == object and all(isinstance(name, str) for name in y.flat):
+        y = y.astype(str)
+    return _numbered(checked(np.asarray(x), y, length), 'arrays', '')
+
+
+def _numbered(found: Examples, origin: str, where: str) -> Source:
+    """Returns examples with their classes numbered, as the split `test`."""
     classes: tuple[str, ...] = ()
-    if y is not None:
-        if y.shape != (len(x),):
-            raise DataError(f'{path}: y must be [{len(x)}] like x, it is {list(y.shape)}')
-        if not (np.issubdtype(y.dtype, np.integer) or y.dtype.kind == 'U'):
-            raise DataError(f'{path}: y must hold whole numbers or names, it holds {y.dtype}')
-        values, y = np.unique(y, return_inverse=True)
-        if len(values) > 10_000:
-            raise DataError(
-                f'{path}: y has {len(values)} different labels; at most 10000 are allowed'
-            )
-        classes, y = tuple(map(str, values)), y.astype(np.int64)
-    return Source(f'array {Path(path).name}', {'test': Examples(x, y, length)}, classes)
+    if found.y is not None:
+        y, classes = numbered(found.y, len(found.x), f'{where}y')
+        found = found._replace(y=y)
+    return Source(origin, {'test': found}, classes)
 
 
 def _places(data_dir: Path, *names: str) -> list[Path]:

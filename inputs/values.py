@@ -116,9 +116,7 @@ def _looks_like_bytes(least: float, most: float, x: np.ndarray | Records) -> boo
     return bool((some == np.round(some)).all())
 
 
-def brought(
-    data: Dataset, trained: Values | None, say: Callable[[str], None] = print
-) -> Dataset:
+def brought(data: Dataset, trained: Values | None, say: Callable[[str], None] = print) -> Dataset:
     """Returns data in the range that a run was `trained` on, having said what was done to it.
 
     Bytes are read as numbers from 0 to 255, or from 0 to 1, as the run's were; so are floats that

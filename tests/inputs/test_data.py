@@ -263,7 +263,7 @@ BAD_ARRAYS = {
     'words': (lambda p: save(p, x=np.full((20, 3), 'a')), 'real numbers'),
     'few': (lambda p: save(p, x=np.zeros((3, 3))), 'at least 10'),
     'labels': (lambda p: save(p, x=np.zeros((20, 3)), y=np.zeros(4, int)), 'y must be [20]'),
-    'fractions': (lambda p: save(p, x=np.zeros((20, 3)), y=np.zeros(20)), 'whole numbers'),
+    'fractions': (lambda p: save(p, x=np.zeros((20, 3)), y=np.full(20, 0.5)), 'whole numbers'),
 }
 
 

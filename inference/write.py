@@ -1,0 +1,190 @@
+"""What a finished run makes of every example, in files: codes, outputs, errors, labels.
+
+Each has a row an example in the order of the source, with its index there, its split, the path of a
+picture, and its label where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation import scores
+from inference import run as runs
+from inference.open import classified, data_for, identity, opened
+from inference.outputs import Table, gathered, table_of, unlike, write_csv, write_npz
+from inputs.rows import Dataset, compared
+from model import Network
+from reports import figures
+from reports.distributions import distributions
+from system.errors import UserError
+from system.interrupts import Interrupts
+from train.folder import Place
+
+_PLAIN = ('index', 'split', 'file')  # columns whose arrays are called so in an .npz, too
+
+
+@contextmanager
+def _opened(
+    folder: Path, changes: dict[str, Any], place: Place, *, labelled: bool = True
+) -> Iterator[tuple[Network, Dataset, Interrupts]]:
+    """Opens a run and data for it, with labels where these are wanted."""
+    with opened(folder) as network, Interrupts() as interrupts:
+        yield network, data_for(network, changes, place, interrupts.check, labelled), interrupts
+
+
+def encode(folder: Path, changes: dict[str, Any], place: Place, form: str = 'npz') -> Path:
+    """Writes the codes of a data set, `codings` [N, units], to the run's folder; returns the file.
+
+    `changes` name another data set than the run's: its `dataset` and `data_path`. Raises UsageError
+    where there is no finished run.
+    """
+    with _opened(folder, changes, place) as (network, data, interrupts):
+        table = table_of(data)
+
+        def codes(rows: Any) -> Iterator[dict[str, np.ndarray]]:
+            return runs.encoded(network, rows)
+
+        with gathered(table, codes, folder, interrupts.check, 'encoding') as arrays:
+            file = folder / f'codes-{data.key}.{form}'
+            if form == 'csv':
+                return write_csv(file, table.columns, {'code': arrays['codings']})
+            return write_npz(file, _described(folder, network, data, table) | arrays)
+
+
+def reconstruct(folder: Path, changes: dict[str, Any], place: Place, form: str = 'npz') -> Path:
+    """Writes what the run makes of a data set, `outputs` [N, ...], to its folder; returns the file.
+
+    The outputs have the shape and units of the data. Raises UsageError where it makes nothing.
+    """
+    with _opened(folder, changes, place) as (network, data, interrupts):
+        table = table_of(data)
+        shape = _shape(network, data)
+
+        def outputs(rows: Any) -> Iterator[dict[str, np.ndarray]]:
+            for batch in runs.reconstructed(network, rows):
+                yield {name: values.reshape(-1, *shape) for name, values in batch.items()}
+
+        with gathered(table, outputs, folder, interrupts.check, 'reconstructing') as arrays:
+            file = folder / f'reconstructions-{data.key}.{form}'
+            if form == 'csv':
+                return write_csv(file, table.columns, {'output': arrays['outputs']})
+            return write_npz(file, _described(folder, network, data, table) | arrays)
+
+
+def _shape(network: Network, data: Dataset) -> tuple[int, ...]:
+    """Returns the shape that an example's output is written in: as the data were."""
+    made = network.endpoints.tensors.get('outputs')
+    size = None if made is None else int(np.prod(made.shape[1:].as_list()))
+    if size is not None and size == int(np.prod(data.recorded)):
+        return data.recorded
+    return network.spec.picture if size == int(np.prod(network.spec.picture)) else (-1,)
+
+
+def score(
+    folder: Path, changes: dict[str, Any], place: Place, *, detail: bool = False
+) -> tuple[Path, str]:
+    """Writes each metric of each example to an `.npz` and a CSV; returns the CSV, and a summary.
+
+    With `detail` the squared errors of each feature, step or pixel are in the `.npz`. The figure
+    beside them shows their distribution, and the training data's where those are there.
+    """
+    with _opened(folder, changes, place) as (network, data, interrupts):
+        if network.experiment.classifies and data.spec.classes:
+            data = classified(network, data)
+        table = table_of(data)
+        evaluations = scores.plain(network)
+
+        def compute(rows: Any) -> Iterator[dict[str, np.ndarray]]:
+            return runs.scored(network, evaluations, rows, detail=detail)
+
+        with gathered(table, compute, folder, interrupts.check, 'scoring') as arrays:
+            found = {name: values for name, values in arrays.items() if values.ndim == 1}
+            file = folder / f'scores-{data.key}.csv'
+            write_csv(file, table.columns, found)
+            described = _described(folder, network, data, table)
+            write_npz(file.with_suffix('.npz'), described | arrays)
+        trained = _of_training(network, evaluations, data, table, found, place)
+        if place.figures:
+            title = f'{network.experiment.name}: errors of {data.key}'
+            shown = {'training data': trained, ', '.join(table.splits): found}
+            drawn = distributions({k: v for k, v in shown.items() if v}, title)
+            figures.save(drawn, file.with_suffix('.png'))
+        return file, _summary(table, found, trained)
+
+
+def _of_training(
+    network: Network,
+    evaluations: list[scores.Evaluation],
+    data: Dataset,
+    table: Table,
+    found: Mapping[str, np.ndarray],
+    place: Place,
+) -> dict[str, np.ndarray]:
+    """Returns the same metrics of (at most 10,000) training examples; none where these are gone."""
+    if 'train' in table.splits:
+        mine = table.columns['split'] == 'train'
+        return {name: values[mine] for name, values in found.items()}
+    with suppress(UserError):
+        own = data_for(network, {}, place)
+        rows = compared(own.splits['train'])
+        parts = list(runs.scored(network, evaluations, rows, detail=False))
+        return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    print('the data that the run was trained on are not there to be compared with')
+    return {}
+
+
+def _summary(
+    table: Table, found: Mapping[str, np.ndarray], trained: Mapping[str, np.ndarray]
+) -> str:
+    """Says of each metric where it lies, where it is greatest, and how that is beside training."""
+    lines = []
+    for name, values in found.items():
+        worst = int(np.argmax(values))
+        index = table.columns['index'][worst]
+        line = f'{name:20} median {np.median(values):<10.4g} most {values[worst]:.4g} (row {index})'
+        if name in trained and 'train' not in table.splits:
+            above = int(np.sum(values > trained[name].max()))
+            line += f', {above} of {len(values)} above all of training'
+        lines.append(line)
+    return '\n'.join(lines)
+
+
+def predict(folder: Path, changes: dict[str, Any], place: Place) -> Path:
+    """Labels a data set by a finished classifier; returns the CSV it writes.
+
+    It has a row for each example: index, file of a picture, label, its probability, and the
+    probability of each class by its name. Raises UsageError where the run is no classifier.
+    """
+    with _opened(folder, changes, place, labelled=False) as (network, data, interrupts):
+        table = table_of(data)
+
+        def labels(rows: Any) -> Iterator[dict[str, np.ndarray]]:
+            return runs.labelled(network, rows)
+
+        with gathered(table, labels, folder, interrupts.check, 'labelling') as arrays:
+            shares = arrays['probabilities']
+            names = np.array(network.spec.classes)
+            columns = {n: c for n, c in table.columns.items() if n in ('index', 'file')}
+            columns['label'] = names[shares.argmax(axis=1)]
+            numbers = {'probability': shares.max(axis=1)}
+            taken = (*columns, *numbers)
+            headers = unlike(network.spec.classes, taken, 'class')
+            numbers |= dict(zip(headers, shares.T, strict=True))
+            return write_csv(folder / f'predictions-{data.key}.csv', columns, numbers)
+
+
+def _described(folder: Path, network: Network, data: Dataset, table: Table) -> dict[str, Any]:
+    """Returns what every `.npz` has beside what was computed."""
+    made: dict[str, Any] = {n: table.columns[n] for n in _PLAIN if n in table.columns}
+    if data.spec.classes:
+        numbers = {name: number for number, name in enumerate(data.spec.classes)}
+        made['labels'] = np.array([numbers[name] for name in table.columns['label']], np.int32)
+        made['classes'] = np.array(data.spec.classes)
+    made['run'] = np.array(identity(folder, network))
+    made['data'] = np.array(f'{data.key} {data.digest}')
+    return made

@@ -1,0 +1,135 @@
+"""Labels as people have them, made class numbers: names, numbers, bytes, booleans, one-hot rows.
+
+What can be read in one way only is read so; all else is one line that says what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from system.errors import DataError
+
+MOST = 10_000  # different labels
+_EXACT = 2.0**53  # below it, a float holds every whole number
+
+
+class Labels(NamedTuple):
+    """The class of every example, and what the classes are called."""
+
+    y: np.ndarray  # [N] int64
+    classes: tuple[str, ...]
+
+
+def numbered(raw: np.ndarray, rows: int, what: str = 'y') -> Labels:
+    """Returns the labels of so many examples, the classes in the order of their values.
+
+    Whole numbers (floats too), names, UTF-8 bytes and booleans are [N] or [N, 1], one-hot rows are
+    [N, K], whose classes are called by the number of their column. Raises DataError, which begins
+    with `what`, for anything else.
+    """
+    labels = _PLAIN.get(raw.dtype.kind, _unreadable)(_column(raw, rows, what), what)
+    values, y = np.unique(labels, return_inverse=True)
+    if len(values) > MOST:
+        raise DataError(f'{what} has {len(values)} different labels; at most {MOST} are allowed')
+    return Labels(y.astype(np.int64), tuple(map(str, values)))
+
+
+def _column(raw: np.ndarray, rows: int, what: str) -> np.ndarray:
+    """Returns one label an example, [N]: of one-hot rows, the column of their one."""
+    if raw.ndim and len(raw) == rows and raw.size == rows:
+        return raw.reshape(rows)
+    if raw.ndim != 2 or len(raw) != rows:
+        remedy = f'; save y.reshape({rows})' if raw.size == rows else ''
+        raise DataError(f'{what} must be [{rows}] like x, it is {list(raw.shape)}{remedy}')
+    remedy = 'save one label an example, such as y.argmax(axis=1)'
+    if raw.dtype.kind not in 'biuf':
+        raise DataError(
+            f'{what} must be [{rows}] like x, or one-hot rows of numbers; it is {list(raw.shape)} '
+            f'of {raw.dtype}: save one label an example'
+        )
+    one_hot = np.isin(raw, (0, 1)).all(axis=1) & ((raw == 1).sum(axis=1) == 1)
+    if not one_hot.all():
+        row = int(np.argmin(one_hot))
+        shown = ' '.join(f'{value:g}' for value in raw[row, :6].astype(float))
+        more = ' ...' if raw.shape[1] > 6 else ''
+        raise DataError(
+            f'{what} is {list(raw.shape)} and not one-hot: row {row} is [{shown}{more}], not one 1 '
+            f'and else 0; {remedy}'
+        )
+    return raw.argmax(axis=1)
+
+
+def _whole(values: np.ndarray, what: str) -> np.ndarray:
+    """Returns floats that are whole numbers as such."""
+    lost = np.flatnonzero(~np.isfinite(values))
+    if len(lost):
+        raise DataError(
+            f'{what} has NaN or infinity in {len(lost)} rows, first in row {lost[0]}; leave these '
+            'rows out of x and y, or give them a label of their own'
+        )
+    bad = np.flatnonzero((values != np.rint(values)) | (np.abs(values) >= _EXACT))
+    if len(bad):
+        raise DataError(
+            f'{what} must hold whole numbers or names, row {bad[0]} has {values[bad[0]]:g}; save '
+            'classes, such as np.digitize(y, edges), or leave y out'
+        )
+    return values.astype(np.int64)
+
+
+def _decoded(values: np.ndarray, what: str) -> np.ndarray:
+    """Returns bytes as the names they are in UTF-8."""
+    try:
+        return np.char.decode(values, 'utf-8')
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f'{what} holds bytes that are not UTF-8, as {error.object[:40]!r}; save '
+            "np.char.decode(y, 'latin-1'), or whatever they are in"
+        ) from None
+
+
+def _of_objects(values: np.ndarray, what: str) -> np.ndarray:
+    """Returns Python objects as names or numbers, where all are of one of these kinds."""
+    items = values.tolist()
+    kinds = [next((k for k, types in _OBJECTS.items() if isinstance(v, types)), '') for v in items]
+    missing = [row for row, v in enumerate(items) if v is None or (v != v) is True]
+    if missing:
+        raise DataError(
+            f'{what} has no label in {len(missing)} rows, first in row {missing[0]}; leave these '
+            'rows out of x and y, or give them a label of their own'
+        )
+    other = next((row for row, kind in enumerate(kinds) if not kind or kind != kinds[0]), None)
+    made = np.asarray(items) if other is None else values
+    if made.dtype.kind not in _PLAIN or made.dtype.kind == 'O':
+        row = other or 0
+        raise DataError(
+            f'{what} holds objects that are neither all names nor all numbers, as {items[row]!r} '
+            f'in row {row}; save y.astype(str)'
+        )
+    return _PLAIN[made.dtype.kind](made, what)
+
+
+def _as_they_are(values: np.ndarray, _: str) -> np.ndarray:
+    return values
+
+
+def _unreadable(values: np.ndarray, what: str) -> np.ndarray:
+    raise DataError(
+        f'{what} must hold whole numbers or names, it holds {values.dtype}; save y.astype(str)'
+    )
+
+
+_OBJECTS: dict[str, tuple[type, ...]] = {
+    'name': (str,),
+    'bytes': (bytes,),
+    'truth': (bool, np.bool_),
+    'number': (int, float, np.integer, np.floating),
+}
+_PLAIN: dict[str, Callable[[np.ndarray, str], np.ndarray]] = {  # by the kind of a NumPy type
+    **dict.fromkeys('biuU', _as_they_are),
+    'f': _whole,
+    'S': _decoded,
+    **dict.fromkeys('OT', _of_objects),
+}
