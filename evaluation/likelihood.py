@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from tqdm import tqdm
 
 from inputs.rows import Rows
 from model import Network, batch_size
 from networks import layers
 from networks.endpoints import Batch
 from system.interrupts import Interrupts
+from system.progress import Bar
 
 _AT_ONCE = 8  # codes an example in one call
 
@@ -36,8 +36,7 @@ def importance_nll(
         log_weights = _log_weights(network, placed, pixels, count, seed)
         logs_of_sums = tf.reduce_logsumexp(log_weights, axis=0)
     size, total = batch_size(network.spec.shape), 0.0
-    with tqdm(total=len(rows) * samples, unit='codes', unit_scale=True, disable=None) as bar:
-        bar.set_description('likelihood', refresh=False)
+    with Bar('likelihood', len(rows) * samples, 'code', scale=True) as bar:
         for start in range(0, len(rows), size):
             inputs = rows.floats(start, start + size)
             sums = np.full(len(inputs), -np.inf)  # of the weights so far, their logarithms
@@ -50,7 +49,7 @@ def importance_nll(
                     count: min(_AT_ONCE, samples - done),
                 }
                 sums = np.logaddexp(sums, network.session.run(logs_of_sums, feeds))
-                bar.update(len(inputs) * feeds[count])
+                bar.advance(len(inputs) * feeds[count])
             total += float(np.sum(np.log(samples) - sums))
     return total / len(rows)
 

@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
 
 from system.errors import DataError, UsageError
+from system.progress import Bar
 
 ENDINGS = ('.png', '.jpg', '.jpeg', '.bmp', '.gif')
 SHARD = 2000  # pictures in a shard, all of which an interruption may cost
@@ -255,14 +255,12 @@ def converted(
         for start in range(0, len(job), _CHUNK)
     ]
     workers = min(_processors(), len(chunks))
-    with tqdm(
-        total=sum(map(len, jobs)), unit='picture', desc='recording', disable=None, leave=False
-    ) as bar:
+    with Bar('recording', sum(map(len, jobs)), 'picture') as bar:
 
         def results(made: Iterable[list[bytes | str]]) -> Iterator[bytes | str]:
             for chunk in made:
                 check()
-                bar.update(len(chunk))
+                bar.advance(len(chunk))
                 yield from chunk
 
         def streams(flat: Iterator[bytes | str]) -> Iterator[Stream]:

@@ -14,18 +14,18 @@ import os
 import tarfile
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from inputs import pictures
 from inputs.foreign import Examples, check_memory, checked, read_idx, read_npz
 from inputs.labels import numbered
 from system.errors import DataError
+from system.progress import Bar
 
 DIGITS: tuple[str, ...] = tuple('0123456789')
 GARMENTS: tuple[str, ...] = ('T-shirt', 'trouser', 'pullover', 'dress', 'coat',
@@ -133,9 +133,12 @@ def moving(
 
 def _shown(items: Iterable[Any], unit: str, check: Callable[[], None]) -> Iterator[Any]:
     """Yields the items with a bar of progress, having called `check` before each."""
-    for item in tqdm(items, unit=unit, desc='reading', disable=None, leave=False):
-        check()
-        yield item
+    total = len(items) if isinstance(items, Sized) else None
+    with Bar('reading', total, unit) as bar:
+        for item in items:
+            check()
+            yield item
+            bar.advance()
 
 
 def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, Examples]:

@@ -84,9 +84,9 @@ def _is_number(text: str) -> bool:
     return not text or text.replace(',', '').lstrip('-').replace('.', '', 1)[:1].isdigit()
 
 
-def figure(file: Path) -> str:
-    """Returns a PNG, which is put into the page, under its name."""
-    name = escape(file.stem.replace('_', ' '))
+def figure(file: Path, caption: str = '') -> str:
+    """Returns a PNG, which is put into the page, under its caption, or else its name."""
+    name = escape(caption or file.stem.replace('_', ' '))
     content = base64.b64encode(file.read_bytes()).decode()
     image = f'<img alt="{name}" src="data:image/png;base64,{content}">'
     return f'<figure><figcaption>{name}</figcaption>{image}</figure>'

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from command_line import command
-from evaluation import metrics
+from evaluation import metrics, overfit
 from parameters import RULES, Experiment
 from reports import html
 from reports.screen import scored
@@ -15,6 +15,22 @@ from system import disk
 from system.rules import written
 
 NAME = 'report.html'
+CAPTIONS = {  # of figures, by the names of their files
+    'loss_curves': 'Losses by epoch',
+    'latent': 'Codes of the test set, as points',
+    'latent_pictures': 'Codes of the test set, as the examples themselves',
+    'reconstructions': 'Examples of the test set, and what the network makes of them',
+    'filters': 'What the first layer looks for',
+    'samples': 'Pictures drawn from codes',
+    'interpolation': 'From one example to another, by their codes',
+    'spectra': 'Frequencies in pictures and reconstructions',
+    'manifold': 'What each place of the code stands for',
+    'confusion': 'True and predicted classes',
+    'most_confused': 'Test examples taken for another class',
+    'pca_plane': 'Codes beside principal components',
+    'sequences': 'Test sequences, and what the network makes of them',
+    'error_by_step': 'Error by step of the sequence',
+}
 
 
 def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[str, Any]) -> None:
@@ -42,12 +58,13 @@ def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[
         html.command(command(experiment, base)),
         html.heading('Scores'),
         html.paragraph(found),
+        *map(html.paragraph, overfit.all_said(results.get('phases', {}))),
         html.table(('', *splits, *told), [(*row, *_told(row[0])) for row in rows]),
         html.table(('', 'value', *told), [(*row, *_told(row[0])) for row in others])
         if others
         else '',
         html.heading('Figures') if figures else '',
-        *map(html.figure, figures),
+        *(html.figure(file, CAPTIONS.get(file.stem, '')) for file in figures),
         html.heading('Configuration'),
         html.table(('field', 'value', 'meaning'), settings),
         html.heading('Made with'),

@@ -12,9 +12,9 @@ from typing import Protocol
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from tqdm import tqdm
 
 from system.errors import Diverged
+from system.progress import Bar
 from train.checkpoints import State
 from train.updates import Updates
 
@@ -42,14 +42,14 @@ def train(session: tf.Session, updates: Updates, state: State, course: Course) -
     begun, per_call, length = None, 1, updates.length
     epochs = length.steps // length.steps_per_epoch
     total = length.examples * epochs
-    with tqdm(total=total, unit='ex', unit_scale=True, disable=None, leave=False) as bar:
-        bar.update(state.step * total // length.steps)
+    done = state.step * total // length.steps
+    with Bar(course.name, total, 'example', done=done, scale=True) as bar:
         while state.step < length.steps and not _waited(state, updates, course.patience):
             epoch, inside = divmod(state.step, length.steps_per_epoch)
             if epoch != begun:
                 updates.begin(session, epoch, inside)
                 begun = epoch
-                bar.set_description(f'{course.name} epoch {epoch + 1}/{epochs}', refresh=False)
+                bar.name(f'{course.name:9} epoch {epoch + 1:,}/{epochs:,}')
             if not inside and not state.sums:
                 state.sums, state.seconds = [0.0] * len(updates.terms), 0.0
             steps = min(per_call, length.steps_per_epoch - inside)
@@ -59,12 +59,14 @@ def train(session: tf.Session, updates: Updates, state: State, course: Course) -
             state.step += steps
             state.seconds += seconds
             per_call = max(1, min(2 * per_call, int(steps * _CALL_SECONDS / seconds)))
-            bar.update(state.step * total // length.steps - bar.n)
+            bar.to(state.step * total // length.steps)
             if inside + steps == length.steps_per_epoch:
                 sums, state.sums = state.sums, []
                 means = {t: s / length.examples for t, s in zip(updates.terms, sums, strict=True)}
-                shown = course.end_epoch(epoch + 1, length.examples / state.seconds, means)
-                bar.set_postfix({k: f'{v:.4g}' for k, v in shown.items()}, refresh=False)
+                speed = length.examples / state.seconds
+                shown = course.end_epoch(epoch + 1, speed, means)
+                over = state.step >= length.steps or _waited(state, updates, course.patience)
+                bar.end_step(shown, speed, last=over)
             course.end_call()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow.compat.v1 as tf
 
+from evaluation import overfit
 from evaluation.scores import Evaluation
 from inputs.rows import Rows
 from model import Network
@@ -86,6 +87,8 @@ class Training:
         print(screen.phase(self._phase, rows, state.step, examples))
         if self._best:
             print(f'{"":10}keeps epoch {state.best_epoch}: validation loss {state.best:.5g}')
+        elif (course := overfit.course(rows, self._phase)) and course.overfits:
+            print(f'{"":10}{overfit.said(course)}')
         self._shared.interrupts.check()
 
     def end_epoch(self, epoch: int, speed: float, means: dict[str, float]) -> dict[str, float]:

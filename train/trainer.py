@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import model
-from evaluation import metrics, scores
+from evaluation import metrics, overfit, scores
 from inputs import values
 from inputs.rows import Dataset, Rows, stratified, unlabelled
 from model import built
@@ -168,6 +168,7 @@ class Trainer:
             'metrics': scored,
             'seconds': seconds,
             'examples_per_second': examples / max(seconds, 1e-9),
+            'phases': overfit.by_phase(epochs, self.experiment),
             'parent': None,
         }
         if self.restored:

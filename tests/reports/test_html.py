@@ -1,12 +1,13 @@
 """Pages of HTML: whole, escaped, and needing nothing from elsewhere."""
 
+import re
 from html.parser import HTMLParser
 
 import pytest
-from conftest import results_of
+from conftest import ROOT, results_of
 from PIL import Image
 
-from reports import html
+from reports import html, run_page
 
 
 class Page(HTMLParser):
@@ -65,6 +66,8 @@ def test_a_run_has_a_page_with_its_figures_scores_and_command(main, tmp_path, di
     page = Page(text)
     assert all(source.startswith('data:image/png;base64,') for source in page.sources)
     assert len(page.sources) == len(list(file.parent.glob('figures/*.png'))) > 3
+    drawn = [figure.stem for figure in file.parent.glob('figures/*.png')]
+    assert all(run_page.CAPTIONS[name] in page.words for name in drawn)
     assert 'http' not in text and 'script' not in page.tags
     scores = results_of(file.parent)['metrics']
     assert f'{scores["test/mse"]:.5g}' in page.words
@@ -72,3 +75,11 @@ def test_a_run_has_a_page_with_its_figures_scores_and_command(main, tmp_path, di
     file.unlink()
     code, out, err = main(*flags)
     assert code == 0 and 'finished before' in out and file.is_file(), err
+
+
+def test_every_figure_that_is_drawn_has_a_caption():
+    drawing = (ROOT / 'reports' / 'drawing.py').read_text()
+    assigned = re.findall(r"(?:made|found)\['(\w+)'\] =", drawing)
+    begun = re.findall(r"^ +'(\w+)': figures\.|found = \{'(\w+)'", drawing, re.M)
+    names = {*assigned, *(name for pair in begun for name in pair if name)}
+    assert len(names) > 12 and names == run_page.CAPTIONS.keys()
