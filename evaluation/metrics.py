@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from system.rules import nearest
 
-SPLITS = ('train', 'validation', 'test')
+SPLITS = ('train', 'validation', 'test', 'all')  # all: a user's own data, whole
 _BEFORE = re.compile(rf'(?:(?:{"|".join(SPLITS)})/)?(?:phase\d+/)?(?:future_)?')
 
 

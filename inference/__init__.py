@@ -1,1 +1,13 @@
-"""What a finished run is used for: codes, scores, labels, generated pictures."""
+"""What a finished run is used for, from the shell and from Python.
+
+from inference import load, fit, Autoencoder, CodeClassifier
+"""
+
+from system.quiet import silent
+
+with silent():
+    from inference.estimators import Autoencoder, CodeClassifier
+    from inference.fit import fit
+    from inference.run import Run, load
+
+__all__ = ['Autoencoder', 'CodeClassifier', 'Run', 'fit', 'load']

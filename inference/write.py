@@ -111,8 +111,14 @@ def score(
         trained = _of_training(network, evaluations, data, table, found, place)
         if place.figures:
             title = f'{network.experiment.name}: errors of {data.key}'
-            shown = {'training data': trained, ', '.join(table.splits): found}
-            drawn = distributions({k: v for k, v in shown.items() if v}, title)
+            split = table.columns['split']
+            shown = {'train': trained} if trained else {}
+            shown |= {
+                name: {n: values[split == name] for n, values in found.items()}
+                for name in table.splits
+                if name != 'train'
+            }
+            drawn = distributions(shown, title)
             figures.save(drawn, file.with_suffix('.png'))
         return file, _summary(table, found, trained)
 

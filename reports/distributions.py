@@ -17,8 +17,8 @@ _WIDE = 30  # times the least that the greatest must be, for an axis of powers
 def distributions(shown: Mapping[str, Mapping[str, np.ndarray]], title: str) -> Figure:
     """Draws a panel a score: histograms of it, as shares, for each of the named sets of examples.
 
-    `shown` has scores, [N] each, by the name of the set and of the score. Training data come first,
-    and their 99th percentile is a line.
+    `shown` has scores, [N] each, by the name of the set and of the score. The first set is what the
+    others are compared with: its 99th percentile is a line.
     """
     first = next(iter(shown.values()))
     wanted = [n for n in [*shown.values()][-1] if not metrics.find(n).is_accuracy]
@@ -40,7 +40,7 @@ def distributions(shown: Mapping[str, Mapping[str, np.ndarray]], title: str) -> 
             panel.hist(values, edges, weights=weights, label=label, color=f'C{number}', **style)
         if len(sets) > 1 and name in first:
             limit = float(np.quantile(first[name], 0.99))
-            panel.axvline(limit, color='black', linestyle=':', label='99 % of the first')
+            panel.axvline(limit, color='black', linestyle=':', label=f'99 % of {next(iter(sets))}')
         if is_log:
             panel.set_xscale('log')
         unit = metrics.find(name).unit

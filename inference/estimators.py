@@ -1,0 +1,172 @@
+"""The runs as scikit-learn estimators: a transformer of codes, and a classifier on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from inference.fit import fit, named
+from inference.run import Run
+from parameters import Experiment
+from system.errors import UserError
+
+
+class _Estimator(BaseEstimator):
+    """What both have in common: the parameters, and a run that is trained on X [N, features]."""
+
+    def __init__(
+        self,
+        experiment: Experiment | str,
+        *,
+        settings: Mapping[str, Any] | None,
+        standardize: str,
+        validation: float,
+        random_state: Any,
+    ):
+        self.experiment = experiment
+        self.settings = settings
+        self.standardize = standardize
+        self.validation = validation
+        self.random_state = random_state
+
+    def _trained(self, X: np.ndarray, y: np.ndarray | None) -> Run:
+        """Returns a run of the experiment, with the settings, on X."""
+        with _as_value_error():
+            found = named(self.experiment)
+            changes = dict(self.settings or {})
+            own = 'standardize' if found.parent is None else 'parent.standardize'
+            changes.setdefault(own, self.standardize)
+            if self.random_state is not None:
+                changes['seed'] = _seed(self.random_state)
+            return fit(found.vary(**changes), X, y, validation=self.validation)
+
+    def _checked(self, X: Any) -> np.ndarray:
+        """Returns X as the run reads it; raises ValueError where it is none."""
+        check_is_fitted(self, 'run_')
+        return validate_data(self, X, reset=False, dtype=np.float64)
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):
+    """An autoencoder of the catalogue that transforms X, [N, features], to codes, [N, units].
+
+    `settings` are fields of the experiment and their values, `random_state` its seed. After `fit`,
+    `run_` is the run.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment | str = 'basic',
+        *,
+        settings: Mapping[str, Any] | None = None,
+        standardize: str = 'mean_std',
+        validation: float = 0.0,
+        random_state: Any = None,
+    ):
+        super().__init__(
+            experiment,
+            settings=settings,
+            standardize=standardize,
+            validation=validation,
+            random_state=random_state,
+        )
+
+    def fit(self, X: Any, y: Any = None) -> Autoencoder:
+        """Trains on X; y is not looked at."""
+        X = validate_data(self, X, dtype=np.float64)
+        self.run_ = self._trained(X, None)
+        self._n_features_out = int(self.run_.network.endpoints.tensors['codings'].shape[-1])
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Returns the codes of X."""
+        X = self._checked(X)
+        with _as_value_error():
+            return self.run_.encode(X)
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Returns what codes are decoded to, in the units of the training data."""
+        check_is_fitted(self, 'run_')
+        with _as_value_error():
+            return self.run_.decode(X)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Returns how well each row is reconstructed, [N]: minus its loss, greater is better."""
+        X = self._checked(X)
+        with _as_value_error():
+            return -self.run_.score(X)[self.run_.experiment.distance].astype(np.float64)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Returns the mean of `score_samples`, for a model selection to make great."""
+        return float(np.mean(self.score_samples(X)))
+
+
+class CodeClassifier(ClassifierMixin, _Estimator):
+    """A classifier of the catalogue, on the codes of its parent, which is trained first.
+
+    `settings` are fields of the experiment and their values, those of its parent as `parent.x`;
+    `random_state` is its seed. After `fit`, `run_` is the run and `classes_` are its labels.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment | str = 'phasewise_classifier',
+        *,
+        settings: Mapping[str, Any] | None = None,
+        standardize: str = 'mean_std',
+        validation: float = 0.0,
+        random_state: Any = None,
+    ):
+        super().__init__(
+            experiment,
+            settings=settings,
+            standardize=standardize,
+            validation=validation,
+            random_state=random_state,
+        )
+
+    def fit(self, X: Any, y: Any) -> CodeClassifier:
+        """Trains on X [N, features] and y [N]."""
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f'y has one class, {self.classes_[0]!r}; a classifier needs two')
+        self.run_ = self._trained(X, numbers)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Returns the probability of each class, [N, classes], in the order of `classes_`."""
+        X = self._checked(X)
+        with _as_value_error():
+            return self.run_.predict_proba(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Returns the most probable label of each row, [N]."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def _seed(random_state: Any) -> int:
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+@contextmanager
+def _as_value_error() -> Iterator[None]:
+    """Raises ValueError, as scikit-learn expects, for what a user can mend."""
+    try:
+        yield
+    except UserError as error:
+        raise ValueError(str(error)) from error

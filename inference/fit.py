@@ -1,0 +1,88 @@
+"""Training from Python: arrays in, a run out, with no files left."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import inst
+from inference.run import Run, load
+from inputs import sources
+from parameters import Experiment
+from system.errors import UsageError
+from system.rules import nearest
+from train.folder import Place
+from train.run import run
+
+_SPLIT = 'train', 'validation'
+
+
+def fit(
+    experiment: Experiment | str,
+    x: Any,
+    y: Any = None,
+    *,
+    length: Any = None,
+    validation: float = 0.0,
+    run_dir: str | Path | None = None,
+    verbose: bool = False,
+) -> Run:
+    """Trains an experiment, or its name in the catalogue, on arrays; returns the finished run.
+
+    `x` is [N, ...]: floats, or bytes, which are scaled to [0, 1]. `y` [N] are labels, `length` [N]
+    the steps of each sequence that count. A share `validation` of the rows, chosen by the
+    experiment's seed, is held out: `patience` needs some. A parent is trained first, on the same
+    rows. What runs print is shown where `verbose`; a `run_dir` keeps the run's folder, which must
+    be new or empty.
+
+    Raises UsageError or DataError for what cannot be trained, Diverged where a loss is not finite.
+    """
+    found = named(experiment)
+    if not 0 <= validation < 1:
+        raise UsageError(f'validation={validation}: must be a share, from 0 to below 1')
+    source = sources.of_arrays(x, y, length)
+    examples, labels = source.splits['test'], None if y is None else np.asarray(y)
+    arrays = {'x': examples.x, 'split': _split(len(examples.x), validation, found.seed)}
+    if labels is not None:
+        arrays['y'] = labels.astype(str) if labels.dtype == object else labels
+    if examples.length is not None:
+        arrays['length'] = examples.length
+    folder = Path(run_dir).expanduser() if run_dir else None
+    if folder and folder.exists() and any(folder.iterdir()):
+        raise UsageError(f'run_dir={folder}: holds files; name a new folder, or load what is there')
+    with tempfile.TemporaryDirectory(prefix='fit-') as aside:
+        file = Path(aside, 'arrays.npz')
+        np.savez(file, **arrays)
+        wanted = found.vary(dataset='array', data_path=str(file))
+        target = folder or Path(aside, 'run')
+        place = Place(Path(aside, 'runs'), Path(aside, 'data'), target, figures=bool(folder))
+        screen = contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO())
+        with screen:
+            run(wanted, inst.EXPERIMENTS.get(found.name, found), place)
+        made = load(target)
+    if labels is not None and len(values := np.unique(labels)) == len(made.classes):
+        made.labels = values
+    return made
+
+
+def named(experiment: Experiment | str) -> Experiment:
+    """Returns an experiment, or that of the catalogue by its name; raises UsageError for none."""
+    if isinstance(experiment, Experiment):
+        return experiment
+    if experiment not in inst.EXPERIMENTS:
+        hint = nearest(experiment, inst.EXPERIMENTS)
+        raise UsageError(f'{experiment}: no such experiment{hint}')
+    return inst.EXPERIMENTS[experiment]
+
+
+def _split(count: int, validation: float, seed: int) -> np.ndarray:
+    """Returns the split of each row, [N], with a share held out."""
+    split = np.array(_SPLIT)[np.zeros(count, int)]
+    held_out = np.random.default_rng(seed).permutation(count)[: round(validation * count)]
+    split[held_out] = _SPLIT[1]
+    return split
