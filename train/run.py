@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
                 run_page.write(folder, experiment, base, results)
             print(screen.scores(results))
             return results
+        data = looked_at(experiment, place, interrupts.check)
         restored = _parent(experiment, place, interrupts)
-        data = dataset.load(experiment, place.data_dir, verify=place.verify, check=interrupts.check)
-        if place.tune:
-            data = data.without_test()
         if restored and restored.shape:
             known = tuple(size for size in restored.shape if size is not None)
             if len(known) == len(restored.shape):
@@ -62,7 +61,6 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if sibling:
             print(f'goes on from {sibling}')
-        _check_data(experiment, data)
         config['data'] = {
             'key': data.key,
             'digest': data.digest,
@@ -97,6 +95,20 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         print(screen.scores(results))
         print(f'{run_page.NAME}, metrics.csv and the saved graph (prefix model) are in {folder}')
         return results
+
+
+def looked_at(
+    experiment: Experiment, place: Place, check: Callable[[], None] = lambda: None
+) -> Dataset:
+    """Returns the experiment's data, which it can be trained on, before anything is trained.
+
+    Raises UsageError or DataError where they are not there, or are not what it needs.
+    """
+    data = dataset.load(experiment, place.data_dir, verify=place.verify, check=check)
+    if place.tune:
+        data = data.without_test()
+    _check_data(experiment, data)
+    return data
 
 
 def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> SavedGraph | None:
