@@ -324,7 +324,7 @@ class Experiment:
             changes['parent'] = parent.vary(**passed)
         for key in (key for key in changes if key not in FIELDS):
             has = ', '.join(list(self.fields())[1:])
-            raise UsageError(f'{key}: no such field{nearest(key, FIELDS)}; {self.name} has {has}')
+            raise UsageError(f'{key!r} is not a field{nearest(key, FIELDS)}; {self.name} has {has}')
         asked = frozenset(changes)
         return dataclasses.replace(self, name=name or self.name, asked=asked, **changes)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import linecache
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,7 @@ def reader(function: Reader) -> Reader:
     name = function.__name__
     if name in DATASETS:
         raise UsageError(f'{name}: there is a data set of that name; name the function otherwise')
+    linecache.checkcache()  # so that it is the text as it is now
     text = inspect.getsource(function)
     OWN[name] = hashlib.sha256(text.encode()).hexdigest()[:8]
     DATASETS.append(name)

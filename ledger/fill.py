@@ -36,6 +36,7 @@ def fill(
     What is missing is trained, `at_once` runs at a time; 0: it is not. What is interrupted goes on
     with the next call: each run's results are kept when it ends.
     """
+    _data_key.cache_clear()
     for experiment in _missing(asked, book):
         _keep(experiment, place, book)
     missing = _missing(asked, book)
