@@ -3,24 +3,62 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from typing import Any
 
 import inst
-from parameters import FIELDS, IDENTITY, IMAGES, PARENTS, Experiment
+from parameters import FIELDS, IDENTITY, IMAGES, PARENTS, RULES, SHARED, Experiment
 from system.errors import UsageError
 from system.rules import nearest, written
 
+_WANTED = {  # how a field is annotated -> what is written for it
+    'bool': 'true or false',
+    'int': 'a whole number',
+    'float': 'a number',
+    'tuple[int, ...]': 'whole numbers with commas, as 300,150',
+}
 
-def parse(name: str, text: str) -> Any:
-    """Reads the value of a field from the command line, by the field's type; raises UsageError."""
-    if name.startswith(PARENTS):
-        return parse(name.removeprefix(PARENTS), text)
-    if name == 'parent':
-        raise UsageError(f'--set parent={text}: write --parent={text}')
-    if name in IDENTITY or name not in FIELDS:
-        known = [n for n in FIELDS if n not in (*IDENTITY, 'parent')]
-        raise UsageError(f'--set {name}={text}: no such field{nearest(name, known)}')
-    kind = str(FIELDS[name].type)
+
+def settable(experiment: Experiment) -> dict[str, Any]:
+    """Returns the fields that `--set` takes of an experiment, `parent.x` too, with their values."""
+    own = {n: v for n, v in experiment.fields().items() if n not in (*IDENTITY, 'parent')}
+    if not isinstance(experiment.parent, Experiment):
+        return own
+    parents = settable(experiment.lineage())
+    return own | {f'{PARENTS}{n}': v for n, v in parents.items() if n not in SHARED}
+
+
+def described(experiment: Experiment) -> dict[str, dict[str, Any]]:
+    """Returns of each field that `--set` takes: its value, what it may be, what it means."""
+    found = {}
+    for name, value in settable(experiment).items():
+        field = name.split('.')[-1]
+        kind, rule = str(FIELDS[field].type), RULES[field]
+        each = ', each number' if kind.startswith('tuple') else ''
+        none = ', or none' if kind.endswith('None') else ''
+        allowed = f'{rule.choices or _WANTED.get(kind, "a path")}{each}{none}'
+        found[name] = {'value': value, 'allowed': allowed, 'meaning': rule.meaning}
+    return found
+
+
+def parse(name: str, text: str, known: Iterable[str] = FIELDS) -> Any:
+    """Reads the value of a field from the command line, by the field's type; raises UsageError.
+
+    `known` are the fields that are listed where there is none of that name.
+    """
+    field = name.split('.')[-1] if name.startswith(PARENTS) else name
+    if field == 'parent':
+        raise UsageError(f'--set {name}={text}: write --parent={text}')
+    if field in IDENTITY or field not in FIELDS:
+        listed = [n for n in known if n.startswith(PARENTS) == name.startswith(PARENTS)]
+        hint = nearest(name, [*known, *(n for n in FIELDS if n not in (*IDENTITY, 'parent'))])
+        raise UsageError(f'--set {name}={text}: no such field{hint}; there are {", ".join(listed)}')
+    return _valued(name, text, str(FIELDS[field].type))
+
+
+def _valued(name: str, text: str, kind: str) -> Any:
+    words = _WANTED.get(kind.removesuffix(' | None'), '')
+    words += ', or none' if kind.endswith(' | None') else ''
     try:
         if kind == 'bool':
             return {'true': True, '1': True, 'false': False, '0': False}[text.lower()]
@@ -34,10 +72,7 @@ def parse(name: str, text: str) -> Any:
         if kind == 'tuple[int, ...]':
             return tuple(map(int, text.split(','))) if text.strip() else ()
     except (KeyError, ValueError):
-        wanted = {'bool': 'true or false', 'int': 'a whole number', 'float': 'a number',
-                  'tuple[int, ...]': 'whole numbers with commas, as 300,150'}[kind]  # fmt: skip
-        wanted += ', or none' if str(FIELDS[name].type).endswith('None') else ''
-        raise UsageError(f'--set {name}={text}: must be {wanted}') from None
+        raise UsageError(f'--set {name}={text}: must be {words}') from None
     return text
 
 
@@ -80,7 +115,10 @@ def base_of_parent(experiment: Experiment) -> Experiment:
 
 def command(experiment: Experiment, base: Experiment) -> str:
     """Returns the command line that runs an experiment, a variation of the catalogue's `base`."""
-    flags = {'experiment': base.name}
+    names = (base.name, experiment.dataset, getattr(experiment.parent, 'name', ''))
+    own_file = next((inst.OWN[name] for name in names if name in inst.OWN), None)
+    flags: dict[str, Any] = {'inst': own_file} if own_file else {}
+    flags['experiment'] = base.name
     own = experiment.dataset if experiment.data_path else ''
     if own:
         flags[own] = experiment.data_path

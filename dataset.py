@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from inputs import pictures, recording, sources
+from inputs import pictures, readers, recording, sources
 from inputs.recording import SCHEMA
 from inputs.rows import ARRANGED, Dataset, Rows
 from inputs.shards import Form, Records, check_shard, files_of
@@ -45,7 +45,7 @@ def key_of(experiment: Experiment, *, whole: bool = False) -> str:
         digest = hashlib.sha256(repr(settings).encode()).hexdigest()
         return f'images:{Path(path).resolve().name}-{digest[:8]}'
     if experiment.dataset != 'array':
-        return experiment.dataset
+        return readers.key_of(experiment.dataset)
     if not path:
         raise UsageError('--dataset=array: needs --array=FILE.npz')
     if not Path(path).is_file():

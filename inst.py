@@ -1,12 +1,27 @@
 """The catalogue: every named experiment, each a variation of another.
 
-To add a variation, write one `vary` line; `python main.py --list` shows it at once. What it is to
-show can follow as a `Claim` in ledger/claims/.
+To add a variation, write one `vary` line, here or in a file of your own that `--inst` names;
+`python main.py --list` shows it at once. What it is to show can follow as a `Claim`.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from parameters import Experiment
+from system.rules import named
+
+EXPERIMENTS: dict[str, Experiment]  # every one below by its name, and those of a user's own file
+OWN: dict[str, str] = {}  # each name that a user's own file adds, of data sets too -> that file
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Collects EXPERIMENTS when it is first asked for, so that the whole file has been read."""
+        if name != 'EXPERIMENTS':
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        return globals().setdefault(name, named('inst.py', globals(), Experiment))
+
 
 GERON = 'Geron 2017, Hands-On Machine Learning, ch. 15'
 L1_STORY = "an MNIST autoencoder's write-up: L1 loss, 11 codes"
@@ -776,7 +791,3 @@ vae_burda = Experiment(
     batch_size=20,
     schedule='cosine',
 )
-
-EXPERIMENTS = {
-    value.name: value for value in list(globals().values()) if isinstance(value, Experiment)
-}

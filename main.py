@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 import inst
-from command_line import parse
+from command_line import described, parse, settable
+from ledger import own
 from parameters import COUNT, DATASETS, PRECISIONS, SEED, Experiment
 from studies import catalogue
 from studies.study import Study
@@ -38,7 +39,11 @@ DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 
 _NAMED = ('experiment', 'dataset', 'array', 'images', 'seed', 'set', 'precision', 'parent')
 _RUN = (*_NAMED, 'run_dir', 'tune')
-PLACES = ('runs', 'data_dir')  # say where things are, whatever is done: a flagfile can hold them
+PLACES = (
+    'runs',
+    'data_dir',
+    'inst',
+)  # say where things are, whatever is done: a flagfile can hold them
 MODES = {  # what is done -> the flags that take effect in it, besides PLACES
     'train': (*_RUN, 'seeds', 'jobs', 'figures', 'checkpoint_seconds', 'restart', 'verify'),
     'evaluate': (*_RUN, 'figures', 'verify'),
@@ -53,8 +58,9 @@ MODES = {  # what is done -> the flags that take effect in it, besides PLACES
 ANSWERS = {'list': (), 'describe': (*_NAMED, 'seeds')}  # flags that ask -> the same
 
 flags.DEFINE_string('experiment', None, 'A name of --list.')
+flags.DEFINE_string('inst', None, 'A file .py with experiments, studies and claims of your own.')
 flags.DEFINE_bool('list', False, 'Print every experiment, with its source, and stop.')
-flags.DEFINE_bool('describe', False, "Print the experiment's resolved values as JSON, and stop.")
+flags.DEFINE_bool('describe', False, 'Print its values, with their meanings, as JSON, and stop.')
 flags.DEFINE_string('mode', 'train', f'What to do: {", ".join(MODES)}.')
 flags.DEFINE_string('dataset', None, f"Instead of the experiment's: {', '.join(DATASETS)}.")
 flags.DEFINE_string(
@@ -93,7 +99,7 @@ flags.DEFINE_bool(
     'tune', False, 'Score on validation examples, below runs/tuning; the test set stays unseen.'
 )
 flags.DEFINE_bool('verify', False, 'Hash the records before reading them.')
-flags.DEFINE_bool('help', False, 'Print this help, and stop.')
+flags.DEFINE_bool('help', False, 'Print this help, and stop.', short_name='h')
 flags.register_validator(  # type: ignore[no-untyped-call]
     'checkpoint_seconds', lambda seconds: 0 <= seconds < math.inf, 'must be a number from 0 on'
 )
@@ -168,10 +174,11 @@ def act() -> None:
         raise UsageError(f'--mode={mode}: nothing is done with --{asked}, which only answers')
     here, effective = (f'--{asked}', ANSWERS[asked]) if asked else (f'--mode={mode}', MODES[mode])
     refuse_idle(here, effective)
+    mine = own.load(FLAGS.inst)
     if asked == 'list':
-        list_all()
+        list_all(mine)
     elif mode in ('results', 'report'):
-        fill_ledger()
+        fill_ledger(mine)
     elif mode == 'train':
         train(describes=asked == 'describe')
     else:
@@ -189,11 +196,15 @@ def refuse_idle(here: str, effective: tuple[str, ...]) -> None:
             raise UsageError(f'--{name} has no effect with {here}; it has with {where}')
 
 
-def list_all() -> None:
-    """Prints the catalogue, a line an experiment or study."""
+def list_all(mine: own.Own) -> None:
+    """Prints the catalogue, a line an experiment or study, a user's own in a group of theirs."""
     for name, value in catalogue.CATALOGUE.items():
+        if name in mine.named[:1]:
+            print(f'\n{mine.file}')
         kind = f' (study of {len(value.points())} x {value.seeds} runs)' if is_study(value) else ''
         print(f'{name:31}{value.description}{kind} [{value.source}]')
+    if mine.data_sets:
+        print(f'data sets of {mine.file}: {", ".join(mine.data_sets)}')
 
 
 def is_study(value: Experiment | Study) -> TypeIs[Study]:
@@ -225,7 +236,7 @@ def train(*, describes: bool) -> None:
     base = catalogue.find(FLAGS.experiment)
     experiment = chosen(base)
     if describes:
-        print(json.dumps(experiment.resolved(), indent=2))
+        print(description(experiment))
         return
     if FLAGS.jobs > 1 and not is_study(experiment):
         raise UsageError(
@@ -242,6 +253,22 @@ def train(*, describes: bool) -> None:
         run_study(experiment, inst.EXPERIMENTS, place(), FLAGS.jobs)
     elif not is_study(base):  # as it cannot be: a study is varied to a study
         run(experiment, base, place())
+
+
+def description(value: Experiment | Study) -> str:
+    """Returns what decides its runs as JSON, and last `fields`, a line each, with their meanings.
+
+    Of a study, the arms have the values.
+    """
+    if is_study(value):
+        fields = {name: field for arm in value.arms for name, field in described(arm).items()}
+        fields = {n: {k: v for k, v in f.items() if k != 'value'} for n, f in fields.items()}
+    else:
+        fields = described(value)
+    width = max(map(len, fields)) + 3
+    lines = [f'    {f"{json.dumps(n)}:":{width}} {json.dumps(f)}' for n, f in fields.items()]
+    whole = json.dumps(value.resolved(), indent=2).removesuffix('\n}')
+    return f'{whole},\n  "fields": {{\n' + ',\n'.join(lines) + '\n  }\n}'
 
 
 def use_run() -> None:
@@ -309,18 +336,29 @@ def finished_run() -> tuple[Path, dict[str, str]]:
     return folder, {} if FLAGS.mode == 'predict' else data_changes()
 
 
-def fill_ledger() -> None:
-    """Writes RESULTS.md: of --experiment, or of all, trains what is missing where asked to."""
-    from ledger import claims
+def fill_ledger(mine: own.Own) -> None:
+    """Writes RESULTS.md: of --experiment, or of all, trains what is missing where asked to.
 
-    asked = claims.claims_about(FLAGS.experiment) if FLAGS.experiment else claims.CLAIMS
+    With --inst, the claims are those of that file, and the page is beside it.
+    """
+    from ledger import book, claims
+
+    every = mine.claims if mine.file else claims.CLAIMS
+    if not every:
+        raise UsageError(
+            f'--inst={mine.file}: has no claims; write words = Claim(...) there, or leave --inst '
+            'out for those of this project'
+        )
+    asked = claims.claims_about(FLAGS.experiment, every) if FLAGS.experiment else every
     if not asked:
-        names = {experiment.name for claim in claims.CLAIMS for experiment in claim.experiments()}
+        names = {experiment.name for claim in every for experiment in claim.experiments()}
         hint = nearest(FLAGS.experiment, names)
-        raise UsageError(f'--experiment={FLAGS.experiment}: no claim is about it{hint}')
+        of = f' of {mine.file}' if mine.file else ''
+        raise UsageError(f'--experiment={FLAGS.experiment}: no claim{of} is about it{hint}')
     with silent():
         from ledger import fill
-    fill.fill(claims.CLAIMS, asked, place(), FLAGS.jobs if FLAGS.mode == 'results' else 0)
+    at_once = FLAGS.jobs if FLAGS.mode == 'results' else 0
+    fill.fill(every, asked, place(), at_once, book.beside(mine.file) if mine.file else book.PROJECT)
 
 
 def data_changes() -> dict[str, str]:
@@ -338,13 +376,15 @@ def data_changes() -> dict[str, str]:
 def asked_of(base: Experiment | Study) -> dict[str, Any]:
     """Returns the fields that the flags change."""
     changes: dict[str, Any] = {}
+    arms = base.arms if is_study(base) else (base,)
+    known = dict.fromkeys(name for arm in arms for name in settable(arm))
     for setting in FLAGS.set:
         name, equals, text = setting.partition('=')
         if not equals:
             raise UsageError(f'--set {setting}: write --set field=value')
         if name in changes:
             raise UsageError(f'--set {name}=...: given twice; give it once')
-        changes[name] = parse(name, text)
+        changes[name] = parse(name, text, known)
     by_flag = {n: FLAGS[n].value for n in ('seed', 'precision') if FLAGS[n].value is not None}
     by_flag |= data_changes()
     if FLAGS.parent:

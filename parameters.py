@@ -18,7 +18,7 @@ from system.rules import Need, Rule, Span, nearest, setting, written
 ACTIVATIONS = ('linear', 'elu', 'relu', 'sigmoid', 'tanh')
 CORRUPTIONS = ('mask', 'gaussian')
 OWN_DATA = ('images', 'array')
-DATASETS = ('iris', 'mnist5k', 'mnist', 'fashion_mnist', 'cifar10', 'moving_mnist', *OWN_DATA)
+DATASETS = ['iris', 'mnist5k', 'mnist', 'fashion_mnist', 'cifar10', 'moving_mnist', *OWN_DATA]
 DECODERS = ('transpose', 'upsample')
 INITIALIZERS = ('he', 'he_avg', 'glorot', 'lecun', 'small')
 INITIALS = ('parent', 'random', *INITIALIZERS)
@@ -238,9 +238,7 @@ class Experiment:
 
     def __post_init__(self, asked: frozenset[str] | None) -> None:
         for name, rule in RULES.items():
-            value = getattr(self, name)
-            if value is not None or not FIELDS[name].type.endswith('None'):
-                rule.check(name, value)
+            rule.check(name, getattr(self, name), str(FIELDS[name].type))
         if len(self.image_size) > 2:
             raise UsageError(f'image_size={written(self.image_size)}: write height,width')
         if self.image_channels == 2:
@@ -328,7 +326,8 @@ class Experiment:
                 raise UsageError(f'parent.{key} has no effect on {self.name}: set {key} itself')
             changes['parent'] = parent.vary(**passed)
         for key in (key for key in changes if key not in FIELDS):
-            raise UsageError(f'{key!r} is not a field{nearest(key, FIELDS)}')
+            has = ', '.join(list(self.fields())[1:])
+            raise UsageError(f'{key!r} is not a field{nearest(key, FIELDS)}; {self.name} has {has}')
         asked = frozenset(changes)
         return dataclasses.replace(self, name=name or self.name, asked=asked, **changes)
 

@@ -50,7 +50,8 @@ def measured(rows: Rows, spec: Spec, check: Callable[[], None] = lambda: None) -
         check()
         least = np.minimum(least, part.min(axis=0))
         most = np.maximum(most, part.max(axis=0))
-    return Range(least, most)
+    unit = _unit(rows, spec)
+    return Range(least / unit, most / unit)
 
 
 def scales(
@@ -63,21 +64,32 @@ def scales(
     scaler = SCALERS[kind]()
     for part in _parts(rows, spec):
         check()
-        scaler.partial_fit(part.astype(np.float64))
+        scaler.partial_fit(part / np.float64(_unit(rows, spec)))
     if kind == 'mean_std':
         return scaler.mean_.astype(np.float32), scaler.scale_.astype(np.float32)
     return scaler.data_min_.astype(np.float32), (1 / scaler.scale_).astype(np.float32)
 
 
 def _parts(rows: Rows, spec: Spec) -> Iterator[np.ndarray]:
-    """Yields the rows' values, [n, columns], of sequences the steps that count."""
+    """Yields the rows' values as they are held, [n, columns], of sequences the steps that count."""
     size = max(1, _READ // math.prod(spec.shape))
+    held = _held(rows, spec)
     for start in range(0, len(rows), size):
-        made = (rows.targets if spec.one_hot else rows.floats)(start, start + size)
+        made = held[start : start + size]
         if rows.length is not None:
             counted = np.arange(made.shape[1]) < rows.length[start : start + size, None]
             made = made[counted]
         yield made.reshape(-1, made.shape[-1])
+
+
+def _held(rows: Rows, spec: Spec) -> np.ndarray | Records:
+    """Returns what is reconstructed of the rows, as it is held."""
+    return rows.x if not spec.one_hot or rows.target is None else rows.target
+
+
+def _unit(rows: Rows, spec: Spec) -> float:
+    """Returns what held values are divided by when they are read."""
+    return rows.most if _held(rows, spec).dtype == np.uint8 else 1.0
 
 
 def described(rows: Rows, spec: Spec, found: Range) -> Values:
@@ -86,7 +98,7 @@ def described(rows: Rows, spec: Spec, found: Range) -> Values:
     return Values(
         least=float(found.least.min()),
         most=float(found.most.max()),
-        is_bytes=rows.x.dtype == np.uint8,
+        is_bytes=_held(rows, spec).dtype == np.uint8,
         columns=tuple(
             (float(a), float(b)) for a, b in zip(found.least, found.most, strict=True) if few
         ),
@@ -194,7 +206,7 @@ def _elsewhere(rows: Rows, spec: Spec, trained: Values) -> bool:
     """Whether the median of most columns lies outside of the range that was trained on."""
     if len(trained.columns) != spec.shape[-1]:
         return False
-    some = next(_parts(rows, spec))
+    some = next(_parts(rows, spec)) / _unit(rows, spec)
     median, ranges = np.median(some, axis=0), np.array(trained.columns)
     slack = 1e-3 * (ranges[:, 1] - ranges[:, 0]) + 1e-6
     outside = (median < ranges[:, 0] - slack) | (median > ranges[:, 1] + slack)

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 
 from evaluation import metrics
-from parameters import Experiment
+from parameters import IMAGES, Experiment
+from system.errors import UsageError
+from system.rules import written
 
 OURS = 'aim of this project'  # a source beside those of inst.py
 RELATIONS = ('<', '<=', '>', '>=', '=')
@@ -21,8 +23,8 @@ class Claim:
     `than` is a figure, or an experiment, of which the same metric is compared, or `than_metric`.
     Experiments are compared seed by seed; what is judged is the mean difference, or where `every`,
     that of each seed; '=' holds where zero is within the interval of it, and is better beyond it on
-    the side that is better of that metric. Raises ValueError for another relation, and for a metric
-    that no run can have; `verdicts.value_of` says how one is written.
+    the side that is better of that metric. `verdicts.value_of` says how a metric is written. Raises
+    UsageError for another relation, a metric that no run can have, and runs on different data.
     """
 
     words: str
@@ -40,9 +42,26 @@ class Claim:
 
     def __post_init__(self) -> None:
         if self.relation not in RELATIONS:
-            raise ValueError(f'{self.relation!r}: allowed are {", ".join(RELATIONS)}')
+            raise UsageError(f'{self._said}{self.relation!r}: allowed are {", ".join(RELATIONS)}')
+        if self.seeds < 1:
+            raise UsageError(f'{self._said}seeds={self.seeds}: at least one is needed')
         for metric in filter(None, (self.metric, self.than_metric)):
-            metric_of(metric)
+            try:
+                metric_of(metric)
+            except ValueError as error:
+                raise UsageError(f'{self._said}{error}') from None
+        mine, *others = self.experiments()
+        for other in others:
+            if data_of(other) != data_of(mine):
+                raise UsageError(
+                    f'{self._said}{mine.name} is on {data_of(mine)} and {other.name} on '
+                    f'{data_of(other)}: numbers found on different data cannot be compared; give '
+                    'both the same with .vary(dataset=...)'
+                )
+
+    @property
+    def _said(self) -> str:
+        return f'claim {self.words!r}: '
 
     def experiments(self) -> tuple[Experiment, ...]:
         """Returns the experiments that it needs, each of them once."""
@@ -54,12 +73,18 @@ class Claim:
         return [e.vary(seed=seed) for seed in range(self.seeds) for e in self.experiments()]
 
 
-def metric_of(written: str) -> metrics.Metric:
+def data_of(experiment: Experiment) -> str:
+    """Says what data an experiment is trained and scored on."""
+    sizes = [f'{n}={written(v)}' for n, v in experiment.fields().items() if n in IMAGES]
+    return ' '.join(filter(None, (experiment.dataset, experiment.data_path, *sizes)))
+
+
+def metric_of(metric: str) -> metrics.Metric:
     """Returns what a claim's metric is: unit and direction; raises ValueError for an unknown one.
 
     A quotient has its dividend's direction, and no unit.
     """
-    first, *rest = written.split(' / ')
+    first, *rest = metric.split(' / ')
     if found := UNTIL.fullmatch(first):
         rest.append(found['name'])
         first = 'seconds'
@@ -71,4 +96,4 @@ def metric_of(written: str) -> metrics.Metric:
             metrics.find(name)
     except KeyError as error:
         raise ValueError(error.args[0]) from None
-    return made._replace(unit='', is_accuracy=False) if ' / ' in written else made
+    return made._replace(unit='', is_accuracy=False) if ' / ' in metric else made

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import dataset
 import inst
 from ledger import charts, page, store
+from ledger.book import PROJECT, Book
 from ledger.claim import Claim
 from ledger.verdicts import Judgement, Results, judge
 from parameters import Experiment
@@ -17,79 +21,104 @@ from system.progress import Runs
 from train.folder import Place, configuration
 from train.several import Job, train_each
 
-PAGES = {Path('RESULTS.md'): page.markdown, Path('RESULTS.html'): page.html}
+_PAGES = {'.md': page.markdown, '.html': page.html}
 
 
-def fill(claims: Sequence[Claim], asked: Sequence[Claim], place: Place, at_once: int = 0) -> None:
-    """Keeps the runs of `asked` that are finished, and writes all `claims`.
+def fill(
+    claims: Sequence[Claim],
+    asked: Sequence[Claim],
+    place: Place,
+    at_once: int = 0,
+    book: Book = PROJECT,
+) -> None:
+    """Keeps the runs of `asked` that are finished, and writes all `claims`, where `book` says.
 
     What is missing is trained, `at_once` runs at a time; 0: it is not. What is interrupted goes on
     with the next call: each run's results are kept when it ends.
     """
-    missing = _missing(asked)
-    for experiment in missing:
-        _keep(experiment, place)
-    missing = _missing(asked)
-    write(claims)
+    _data_key.cache_clear()
+    for experiment in _missing(asked, book):
+        _keep(experiment, place, book)
+    missing = _missing(asked, book)
+    write(claims, book)
     if at_once:
         print(f'{len(missing)} runs are missing' if missing else 'all runs are there')
-        for _ in _trained(missing, place, at_once):
-            write(claims)
-    draw(claims)
-    write(claims)
-    judged = judgements(claims)
+        for _ in _trained(missing, place, at_once, book):
+            write(claims, book)
+    draw(claims, book)
+    write(claims, book)
+    judged = judgements(claims, book)
     for claim in asked if len(asked) < len(claims) else ():
         print(page.told(claim, judged.get(claim)))
-    print(f'{" and ".join(map(str, PAGES))}: {page.summary(claims, judged)}')
+    print(f'{" and ".join(map(str, _pages(book)))}: {page.summary(claims, judged)}')
 
 
-def write(claims: Sequence[Claim]) -> None:
+def _pages(book: Book) -> list[Path]:
+    return [Path(f'{book.pages}{ending}') for ending in _PAGES]
+
+
+def write(claims: Sequence[Claim], book: Book = PROJECT) -> None:
     """Writes the pages of the claims, from what is kept."""
-    judged = judgements(claims)
-    for file, made in PAGES.items():
+    judged = judgements(claims, book)
+    for file, made in zip(_pages(book), _PAGES.values(), strict=True):
         with disk.whole(file) as opened:
-            opened.write(made(claims, judged))
+            opened.write(made(claims, judged, book))
 
 
-def draw(claims: Sequence[Claim]) -> None:
+def draw(claims: Sequence[Claim], book: Book = PROJECT) -> None:
     """Draws each source's claims, as far as they are measured."""
-    judged = judgements(claims)
+    judged = judgements(claims, book)
     for source, mine in page.sections(claims).items():
         figure = charts.chart({claim: judged[claim] for claim in mine if claim in judged})
         if figure:
-            figures.save(figure, page.chart_of(source))
+            figures.save(figure, page.chart_of(source, book))
 
 
-def judgements(claims: Sequence[Claim]) -> dict[Claim, Judgement]:
+def judgements(claims: Sequence[Claim], book: Book = PROJECT) -> dict[Claim, Judgement]:
     """Judges the claims whose runs are all there; raises DataError where one lacks a number."""
-    there = [c for c in claims if all(store.find(run) for run in c.runs())]
-    return {claim: _judged(claim) for claim in there}
+    there = [c for c in claims if all(_found(run, book) for run in c.runs())]
+    return {claim: _judged(claim, book) for claim in there}
 
 
-def _judged(claim: Claim) -> Judgement:
+def _judged(claim: Claim, book: Book) -> Judgement:
+    def kept(experiment: Experiment) -> Results:
+        found = _found(experiment, book)
+        if found is None:  # as another process has removed it
+            raise KeyError(f'the run {store.key(experiment)} is gone')
+        return found
+
     try:
-        return judge(claim, _kept)
+        return judge(claim, kept)
     except KeyError as error:  # of a line that was edited, or of an earlier version
         raise DataError(
-            f'{store.FOLDER / store.RUNS}: {error.args[0]}; remove its line, or restore the file'
+            f'{book.results / store.RUNS}: {error.args[0]}; remove its line, or restore the file'
         ) from None
 
 
-def _kept(experiment: Experiment) -> Results:
-    """Returns what is kept of a run; raises KeyError where another process has removed it."""
-    found = store.find(experiment)
-    if found is None:
-        raise KeyError(f'the run {store.key(experiment)} is gone')
-    return found
+def _found(experiment: Experiment, book: Book) -> dict[str, Any] | None:
+    """Returns what is kept of a run, if anything.
+
+    A user's own ledger takes what the project's has of runs that are the same. In it a run of other
+    data by the same name, a reader or file that was changed, is not found.
+    """
+    if not book.inst:
+        return store.find(experiment)
+    found = store.find(experiment, book.results) or store.find(experiment)
+    return found if found and found.get('dataset') == _data_key(experiment) else None
 
 
-def _missing(claims: Sequence[Claim]) -> list[Experiment]:
+@functools.cache
+def _data_key(experiment: Experiment) -> str:
+    return dataset.key_of(experiment)
+
+
+def _missing(claims: Sequence[Claim], book: Book) -> list[Experiment]:
     """Returns the runs that nothing is kept of: those of a claim together, each of them once."""
     runs = {store.key(run): run for claim in claims for run in claim.runs()}
-    return [run for run in runs.values() if store.find(run) is None]
+    return [run for run in runs.values() if _found(run, book) is None]
 
 
-def _keep(experiment: Experiment, place: Place) -> bool:
+def _keep(experiment: Experiment, place: Place, book: Book) -> bool:
     """Keeps what a finished run found; whether there is one, of that configuration."""
     folder = place.folder(experiment, inst.EXPERIMENTS[experiment.name])
     if not (folder / 'results.json').is_file():
@@ -97,13 +126,15 @@ def _keep(experiment: Experiment, place: Place) -> bool:
     found, _ = configuration(folder)
     same = store.key(found) == store.key(experiment)
     if same:
-        store.keep(experiment, folder)
+        store.keep(experiment, folder, book.results)
     else:
         print(f'warning: {folder}: holds a run of another configuration, which is not taken')
     return same
 
 
-def _trained(missing: Sequence[Experiment], place: Place, at_once: int) -> Iterator[None]:
+def _trained(
+    missing: Sequence[Experiment], place: Place, at_once: int, book: Book
+) -> Iterator[None]:
     """Trains the runs, keeps what each found, and says how long the rest takes."""
     jobs = [Job(run, inst.EXPERIMENTS[run.name], place.drawing(run.seed == 0)) for run in missing]
     with Runs([page.said(run) for run in missing], at_once) as runs:
@@ -111,7 +142,7 @@ def _trained(missing: Sequence[Experiment], place: Place, at_once: int) -> Itera
             train_each(jobs, place.runs / 'results.log', at_once), 1
         ):
             experiment = missing[job]
-            _keep(experiment, place)
+            _keep(experiment, place, book)
             runs.end(page.said(experiment), seconds)
             words = f'{page.said(experiment)} seed {experiment.seed}: {seconds:.0f} s'
             runs.say(f'{number}/{len(jobs)} {words}')

@@ -9,30 +9,46 @@ from typing import Any
 
 import inst
 from command_line import changed, command
+from ledger.book import PROJECT, Book
 from ledger.claim import Claim, metric_of
 from ledger.verdicts import Judgement
 from parameters import Experiment
 from reports import html as webpage
 
 _HEAD = """\
-What the sources claim, what this project measures, and whether it holds; written by
-`python main.py --mode=results`, which trains what is missing. Figures are of the test set unless
+{begins}, which trains what is missing. Figures are of the test set unless
 they say otherwise; each is the mean over the seeds, with the least and the greatest. A verdict
 looks at the difference, seed by seed, from what it is compared with: *holds* and *fails* where the
 whole 95 % interval of its mean (Student's t) lies on one side, *open* where it does not; an
 equality *holds* where that interval has zero in it, and is *better* where it is missed on the good
 side; of one seed, the difference alone. Seconds are those of the updates of one run, the mean over
 the seeds, on machines that did other things too; versions and CPUs are in the runs' files in
-`results/`. A run is repeated by `python main.py` and its flags, with `--seed`. Of the figures that
+`{results}/`. A run is repeated by `python main.py` and its flags, with `--seed`.{ends}"""
+_PROJECTS = """\
+What the sources claim, what this project measures, and whether it holds; written by
+`python main.py --mode=results`"""
+_PAPERS = """ Of the figures that
 the papers published it is said where they were found; their texts were not at hand to be read."""
+_OWN = """\
+What `{inst}` claims, what was measured, and whether it holds; written by
+`python main.py --inst={inst} --mode=results`"""
 _COLUMNS = ('claim', 'flags', 'measured', 'wanted', 'verdict', 'seeds', 'seconds')
-FIGURES = Path('docs')
 _VERDICTS = ('holds', 'better', 'fails', 'open', 'not yet measured')
 
 
-def markdown(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
+def _head(book: Book) -> str:
+    if book.inst:
+        begins, ends = _OWN.format(inst=book.inst), ''
+    else:
+        begins, ends = _PROJECTS, _PAPERS
+    return _HEAD.format(begins=begins, results=book.results.name, ends=ends)
+
+
+def markdown(
+    claims: Sequence[Claim], judgements: Mapping[Claim, Judgement], book: Book = PROJECT
+) -> str:
     """Returns the page; a claim without judgement is said not to be measured."""
-    parts = ['# Results', _HEAD, summary(claims, judgements)]
+    parts = ['# Results', _head(book), summary(claims, judgements)]
     for source, mine in sections(claims).items():
         rows = [_with_code(_row(claim, judgements.get(claim), source)) for claim in mine]
         lines = [f'| {" | ".join(row)} |' for row in (_COLUMNS, *rows)]
@@ -40,20 +56,25 @@ def markdown(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> 
             f'## {source}',
             '\n'.join([lines[0], f'|{"---|" * len(_COLUMNS)}', *lines[1:]]),
         ]
-        if chart_of(source).exists():
-            parts.append(f'![How far each claim is from its bound]({chart_of(source)})')
+        chart = chart_of(source, book)
+        if chart.exists():
+            where = chart.relative_to(book.pages.parent).as_posix()
+            parts.append(f'![How far each claim is from its bound]({where})')
     return '\n\n'.join(parts) + '\n'
 
 
-def html(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
+def html(
+    claims: Sequence[Claim], judgements: Mapping[Claim, Judgement], book: Book = PROJECT
+) -> str:
     """Returns the same as a page that needs nothing else."""
-    parts = [webpage.paragraph(_HEAD.replace('`', '').replace('*', ''))]
+    parts = [webpage.paragraph(_head(book).replace('`', '').replace('*', ''))]
     parts.append(webpage.paragraph(summary(claims, judgements)))
     for source, mine in sections(claims).items():
         rows = [_row(claim, judgements.get(claim), source) for claim in mine]
         parts += [webpage.heading(source), webpage.table(_COLUMNS, rows)]
-        if chart_of(source).exists():
-            parts.append(webpage.figure(chart_of(source)))
+        chart = chart_of(source, book)
+        if chart.exists():
+            parts.append(webpage.figure(chart))
     return webpage.document('Results', parts)
 
 
@@ -72,10 +93,10 @@ def sections(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
     return found
 
 
-def chart_of(source: str) -> Path:
+def chart_of(source: str, book: Book = PROJECT) -> Path:
     """Returns where the chart of a source's claims is."""
     words = re.findall('[a-z0-9]+', source.lower())
-    return FIGURES / f'ledger_{"_".join(words[:4])}.png'
+    return book.charts / f'ledger_{"_".join(words[:4])}.png'
 
 
 def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:

@@ -18,11 +18,12 @@ from typing import Any
 
 from filelock import FileLock
 
+from ledger.book import PROJECT
 from parameters import FIELDS, Experiment
 from system import disk
 from system.errors import DataError
 
-FOLDER = Path('results')
+FOLDER = PROJECT.results
 RUNS, HISTORIES = 'runs.jsonl', 'histories.jsonl'
 _WORDS = ('name', 'description', 'source')
 _FILES = ('results', 'environment', 'config')
@@ -50,26 +51,26 @@ def key(experiment: Experiment) -> str:
     return hashlib.sha256(json.dumps(decisive(experiment)).encode()).hexdigest()[:12]
 
 
-def find(experiment: Experiment) -> dict[str, Any] | None:
+def find(experiment: Experiment, folder: Path = FOLDER) -> dict[str, Any] | None:
     """Returns what is kept of a run, whatever it was called then; None if there is nothing.
 
     Raises DataError, which names the file and the line, where something there is damaged.
     """
-    return all_kept().get(key(experiment))
+    return all_kept(folder).get(key(experiment))
 
 
-def all_kept() -> Mapping[str, dict[str, Any]]:
+def all_kept(folder: Path = FOLDER) -> Mapping[str, dict[str, Any]]:
     """Returns what is kept of every run, by key; raises as `find` does."""
     while True:
-        stamps = _stamp(RUNS), _stamp(HISTORIES)
+        stamps = _stamp(folder / RUNS), _stamp(folder / HISTORIES)
         try:
-            return _read_once(*stamps)
+            return _read_once(folder, *stamps)
         except DataError:
-            if stamps == (_stamp(RUNS), _stamp(HISTORIES)):
+            if stamps == (_stamp(folder / RUNS), _stamp(folder / HISTORIES)):
                 raise  # or else another process wrote one of them between the two reads
 
 
-def keep(experiment: Experiment, run_folder: Path) -> None:
+def keep(experiment: Experiment, run_folder: Path, folder: Path = FOLDER) -> None:
     """Keeps the results of a finished run, in place of what was kept of it before.
 
     Raises DataError where it found what is no number, or where what is kept already is damaged.
@@ -77,16 +78,16 @@ def keep(experiment: Experiment, run_folder: Path) -> None:
     found = _found(experiment, run_folder)
     if fault := _run_fault(found) or _history_fault(found):
         raise DataError(f'{run_folder}: its results cannot be kept: {fault}')
-    FOLDER.mkdir(exist_ok=True)
-    with FileLock(FOLDER / '.lock'):  # so that nobody adds a line between this reading and writing
-        kept = _read() | {found['key']: found}
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / '.lock'):  # so that nobody adds a line between this reading and writing
+        kept = _read(folder) | {found['key']: found}
         order = sorted(kept.values(), key=lambda run: (run['experiment'], run['seed'], run['key']))
         # The histories first: when this process is killed between the two, one history has no run,
         # which _read lets pass. The run is then missing, and kept again; the next write of any run
         # leaves that history out, so there is never more than one.
         columns = ('key', 'experiment', 'seed', 'history')
-        _write(HISTORIES, ({name: run[name] for name in columns} for run in order))
-        _write(RUNS, ({n: v for n, v in run.items() if n != 'history'} for run in order))
+        _write(folder / HISTORIES, ({name: run[name] for name in columns} for run in order))
+        _write(folder / RUNS, ({n: v for n, v in run.items() if n != 'history'} for run in order))
 
 
 def _found(experiment: Experiment, run_folder: Path) -> dict[str, Any]:
@@ -113,14 +114,13 @@ def _history(file: Path) -> dict[str, list[str]]:
     return {name: [row[name] for row in rows] for name in columns}
 
 
-def _write(name: str, lines: Iterable[Mapping[str, Any]]) -> None:
-    with disk.whole(FOLDER / name) as opened:
+def _write(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    with disk.whole(file) as opened:
         opened.writelines(f'{json.dumps(line)}\n' for line in lines)
 
 
-def _stamp(name: str) -> tuple[str, int, int] | None:
+def _stamp(file: Path) -> tuple[str, int, int] | None:
     """Returns what changes when the file does; None where there is none."""
-    file = FOLDER / name
     try:
         stat = file.stat()
     except FileNotFoundError:
@@ -130,25 +130,25 @@ def _stamp(name: str) -> tuple[str, int, int] | None:
     return str(file.absolute()), stat.st_mtime_ns, stat.st_size
 
 
-@functools.lru_cache(maxsize=1)
-def _read_once(*stamps: tuple[str, int, int] | None) -> dict[str, dict[str, Any]]:
+@functools.lru_cache(maxsize=2)  # a user's own, and the project's
+def _read_once(folder: Path, *stamps: tuple[str, int, int] | None) -> dict[str, dict[str, Any]]:
     """Returns what _read does, again without reading for as long as the files' stamps are these."""
-    return _read()
+    return _read(folder)
 
 
-def _read() -> dict[str, dict[str, Any]]:
+def _read(folder: Path) -> dict[str, dict[str, Any]]:
     """Returns what is kept of every run, by key: the line of its scores, and its history.
 
     The scores are read first, and written last: of every run there, the history is there too.
     """
-    runs = _lines(FOLDER / RUNS, _run_fault)
-    histories = _lines(FOLDER / HISTORIES, _history_fault)
+    runs = _lines(folder / RUNS, _run_fault)
+    histories = _lines(folder / HISTORIES, _history_fault)
     for name, (number, _) in runs.items():
         if name not in histories:
-            raise _damage(FOLDER / RUNS, number, f'a run without its history in {HISTORIES}')
+            raise _damage(folder / RUNS, number, f'a run without its history in {HISTORIES}')
     alone = [number for name, (number, _) in histories.items() if name not in runs]
     if len(alone) > 1:  # one is what a killed process leaves: see keep
-        raise _damage(FOLDER / HISTORIES, alone[0], f'a history without its run in {RUNS}')
+        raise _damage(folder / HISTORIES, alone[0], f'a history without its run in {RUNS}')
     return {
         name: {**run, 'history': histories[name][1]['history']} for name, (_, run) in runs.items()
     }

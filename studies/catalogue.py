@@ -6,12 +6,34 @@ A study is varied like an experiment: a `Study`, or `dataclasses.replace` of ano
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import inst
 from parameters import Experiment
 from studies.study import Study
 from system.errors import UsageError
-from system.rules import nearest
+from system.rules import named, nearest
+
+STUDIES: dict[str, Study]  # every one below by its name
+CATALOGUE: dict[str, Experiment | Study]  # with the experiments, and all of a user's own file
+
+
+def _collected(name: str) -> dict[str, Any]:
+    """Returns STUDIES or CATALOGUE, made when first asked for, so that the whole file was read."""
+    if name not in ('STUDIES', 'CATALOGUE'):
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    held = globals()
+    if name not in held:
+        studies = named('studies/catalogue.py', held, Study)
+        for both in studies.keys() & inst.EXPERIMENTS.keys():
+            raise UsageError(f'studies/catalogue.py: {both} is an experiment; name it otherwise')
+        held |= {'STUDIES': studies, 'CATALOGUE': {**inst.EXPERIMENTS, **studies}}
+    return held[name]
+
+
+if not TYPE_CHECKING:
+    __getattr__ = _collected
+
 
 mnist_l1_initializers = Study(
     'mnist_l1_initializers',
@@ -172,13 +194,11 @@ erhan2010 = Study(
     metrics=('test/accuracy', 'test/cross_entropy'),
 )
 
-STUDIES = {value.name: value for value in list(globals().values()) if isinstance(value, Study)}
-CATALOGUE: dict[str, Experiment | Study] = {**inst.EXPERIMENTS, **STUDIES}
-
 
 def find(name: str) -> Experiment | Study:
     """Returns the experiment or study of that name; raises UsageError with the nearest."""
-    if name not in CATALOGUE:
-        hint = nearest(name, CATALOGUE)
+    known = _collected('CATALOGUE')
+    if name not in known:
+        hint = nearest(name, known)
         raise UsageError(f'--experiment={name}: no such experiment{hint} (--list shows all)')
-    return CATALOGUE[name]
+    return known[name]

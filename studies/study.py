@@ -9,13 +9,15 @@ from typing import Any
 
 from evaluation import metrics
 from parameters import Experiment
+from system.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Study:
     """A question that needs several runs: every arm, at every value of one field, for every seed.
 
-    The first arm is what the others are compared with, seed by seed.
+    The first arm is what the others are compared with, seed by seed. Raises UsageError for what
+    cannot be run or compared, KeyError for a metric that no run has.
     """
 
     name: str
@@ -29,6 +31,22 @@ class Study:
     trade_off: tuple[str, str] | None = None  # two metrics drawn against each other
 
     def __post_init__(self) -> None:
+        for name in ('arms', 'values', 'metrics'):
+            if not isinstance(value := getattr(self, name), tuple):
+                kind = type(value).__name__
+                raise UsageError(f'{self.name}: {name} must be a tuple, as (one,), it is {kind}')
+        if not self.arms or self.seeds < 1 or bool(self.over) != bool(self.values):
+            raise UsageError(
+                f'{self.name}: needs at least one of arms and of seeds, and values of over, or '
+                'neither of them'
+            )
+        data = sorted({f'{arm.dataset} {arm.data_path}'.strip() for arm in self.arms})
+        if len(data) > 1 and self.over != 'dataset':
+            raise UsageError(
+                f'{self.name}: its arms are on {" and ".join(data)}: numbers found on different '
+                'data cannot be compared; give all the same with .vary(dataset=...)'
+            )
+        self.points()  # raises UsageError for a field or a value that cannot be
         for name in (*self.metrics, *(self.trade_off or ())):
             metrics.find(name)  # raises KeyError for one that no run has
 

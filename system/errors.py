@@ -1,5 +1,7 @@
 """What can go wrong for a user: one line of text, and the program's exit code."""
 
+import traceback
+
 
 class UserError(Exception):
     """A fault the user can mend; main prints the message alone and exits with `exit_code`."""
@@ -41,3 +43,10 @@ class Interrupted(UserError):
     def __init__(self, message: str, signal_number: int):
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+def place_in(file: str, error: BaseException) -> str:
+    """Returns `file:line` of the last line of that file on the way to an error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    return f'{file}:{lines[-1]}' if lines else file

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from system.errors import UsageError
+
+T = TypeVar('T')
+
+
+_KINDS: dict[str, tuple[Any, str]] = {  # how a field is annotated -> its types, in words
+    'bool': (bool, 'True or False'),
+    'int': (int, 'a whole number'),
+    'float': ((float, int), 'a number'),
+    'str': (str, 'a text'),
+    'tuple[int, ...]': (tuple, 'whole numbers in a tuple, as (300, 150) or (300,)'),
+}
 
 
 class Need(NamedTuple):
@@ -30,13 +41,34 @@ class Rule(NamedTuple):
     """Where a field has an effect, what it may be, what it means, what it needs."""
 
     groups: tuple[str, ...]
-    allowed: tuple[str, ...] | Span | None  # choices, or numbers; None: whatever its type holds
+    allowed: Sequence[str] | Span | None  # choices, or numbers; None: whatever its type holds
     meaning: str
     needs: Need | None = None
     example: str = ''  # of a tuple that may not be empty
 
-    def check(self, name: str, value: Any) -> None:
-        """Raises UsageError, which says what is allowed, where the field may not be `value`."""
+    @property
+    def choices(self) -> str:
+        """What it may be, in words; '' for whatever its type holds."""
+        if isinstance(self.allowed, Span):
+            above = 'above ' * self.allowed.above
+            return f'{above}{self.allowed.least:.10g} to {self.allowed.most:.10g}'
+        return ', '.join(self.allowed or ())
+
+    def check(self, name: str, value: Any, kind: str) -> None:
+        """Raises UsageError, which says what is allowed, where the field may not be `value`.
+
+        `kind` is its annotation.
+        """
+        if value is None and kind.endswith('None'):
+            return
+        types, words = _KINDS.get(kind.removesuffix(' | None'), (object, ''))
+        numbers = value if isinstance(value, tuple) else ()
+        if (
+            not isinstance(value, types)
+            or (isinstance(value, bool) and kind != 'bool')
+            or not all(type(number) is int for number in numbers)
+        ):
+            raise UsageError(f'{name}={value!r}: must be {words}')
         if isinstance(value, tuple) and not value and self.example:
             raise UsageError(f'{name}=: at least one number is needed, as {name}={self.example}')
         if isinstance(self.allowed, Span):
@@ -62,7 +94,7 @@ class Rule(NamedTuple):
 def setting(
     default: Any,
     groups: str,
-    allowed: tuple[str, ...] | Span | None,
+    allowed: Sequence[str] | Span | None,
     meaning: str,
     needs: Need | None = None,
     example: str = '',
@@ -76,6 +108,24 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """Returns `; did you mean 'x'?` for the closest of `words`, or an empty string."""
     found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
     return f'; did you mean {found[0]!r}?' if found else ''
+
+
+def named(where: str, values: Mapping[str, Any], kind: type[T]) -> dict[str, T]:
+    """Returns what is of a kind among a file's `values`, by the name that each bears.
+
+    What the file calls `_something` is left out. Raises UsageError where two bear one name.
+    """
+    found: dict[str, T] = {}
+    for variable, value in list(values.items()):
+        if not isinstance(value, kind) or variable.startswith('_'):
+            continue
+        name = getattr(value, 'name', variable)
+        if found.setdefault(name, value) is not value:
+            raise UsageError(
+                f'{where}: {variable} bears the name {name!r} of another; give it one of its own, '
+                f"as in {name}.vary('{variable}', ...)"
+            )
+    return found
 
 
 def written(value: Any) -> str:

@@ -23,7 +23,7 @@ import dataset
 from command_line import changed, same_parent
 from inputs.spec import Spec, from_json
 from networks import session as sessions
-from parameters import Experiment, restore
+from parameters import DATASETS, Experiment, restore
 from system import disk
 from system.errors import DataError, RunInUse, UsageError
 
@@ -215,6 +215,10 @@ def configuration(folder: Path) -> tuple[Experiment, Spec]:
             'another with --run_dir'
         )
     try:
+        if (name := config['experiment'].get('dataset', DATASETS[0])) not in DATASETS:
+            raise UsageError(
+                f'dataset={name}: one of your own is read by the file that --inst names'
+            )
         experiment, data = restore(config['experiment']), config['data']
         spec = from_json(data)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -53,10 +54,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
                 run_page.write(folder, experiment, base, results)
             print(screen.scores(results))
             return results
+        data = looked_at(experiment, place, interrupts.check)
         restored = _parent(experiment, place, interrupts)
-        data = dataset.load(experiment, place.data_dir, verify=place.verify, check=interrupts.check)
-        if place.tune:
-            data = data.without_test()
         if restored and restored.shape:
             known = tuple(size for size in restored.shape if size is not None)
             if len(known) == len(restored.shape):
@@ -64,8 +63,6 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if sibling:
             print(f'goes on from {sibling}')
-        _check_data(experiment, data)
-        data = _measured(experiment, data, interrupts)
         config['data'] = {'key': data.key, 'digest': data.digest, **as_json(data.spec)}
         if restored:
             transfer.check(restored, experiment, data.spec)
@@ -95,6 +92,20 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         return results
 
 
+def looked_at(
+    experiment: Experiment, place: Place, check: Callable[[], None] = lambda: None
+) -> Dataset:
+    """Returns the experiment's data, which it can be trained on, before anything is trained.
+
+    Raises UsageError or DataError where they are not there, or are not what it needs.
+    """
+    data = dataset.load(experiment, place.data_dir, verify=place.verify, check=check)
+    if place.tune:
+        data = data.without_test()
+    _check_data(experiment, data)
+    return _measured(experiment, data, check)
+
+
 def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> SavedGraph | None:
     """Returns the parent's saved graph, having trained the parent if it has no finished run."""
     if experiment.parent is None:
@@ -115,18 +126,18 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
     return saved_graph.read(str(folder))
 
 
-def _measured(experiment: Experiment, data: Dataset, interrupts: Interrupts) -> Dataset:
+def _measured(experiment: Experiment, data: Dataset, check: Callable[[], None]) -> Dataset:
     """Returns the data with the range of its values, having compared it with what is trained.
 
     Raises DataError where the outputs cannot reach the values.
     """
     rows, spec = data.splits['train'], data.spec
-    found = values.measured(rows, spec, interrupts.check)
+    found = values.measured(rows, spec, check)
     kept = values.described(rows, spec, found)
     if doubt := values.doubts(rows, kept):
         print(f'warning: {data.key}: {doubt}')
     if experiment.standardizes:
-        shift, scale = values.scales(rows, spec, experiment.standardize, interrupts.check)
+        shift, scale = values.scales(rows, spec, experiment.standardize, check)
         found = values.Range((found.least - shift) / scale, (found.most - shift) / scale)
     least, most = float(found.least.min()), float(found.most.max())
     if experiment.parent is None:

@@ -19,7 +19,7 @@ from parameters import Experiment
 from system.errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
 from system.interrupts import Interrupts
 from train.folder import Place
-from train.run import run
+from train.run import looked_at, run
 
 _MAIN = Path(__file__).resolve().parent.parent / 'main.py'
 _ERRORS = {kind.exit_code: kind for kind in (Exhausted, UsageError, DataError, Diverged, RunInUse)}
@@ -69,9 +69,11 @@ def train_each(jobs: Sequence[Job], log: Path, at_once: int = 1) -> Iterator[End
     """Trains what is missing and yields each job when it has ended; what runs print goes to `log`.
 
     One after the other they end in their order. At once, parents are trained before what restores
-    them, and what was there before comes last. Raises what a run raises, when all have stopped.
+    them, and what was there before comes last. Raises what a run raises, when all have stopped;
+    what is wrong with anybody's data, before the first has begun.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    _look_ahead([job for job in jobs if job.is_missing], log)
     waiting = dict(enumerate(jobs))
     if at_once > 1:
         for stage in _stages([job for job in jobs if job.is_missing]):
@@ -85,6 +87,27 @@ def train_each(jobs: Sequence[Job], log: Path, at_once: int = 1) -> Iterator[End
         began = time.monotonic()
         results = _run(job, log)
         yield Ended(index, results, time.monotonic() - began)
+
+
+def _look_ahead(jobs: Sequence[Job], log: Path) -> None:
+    """Looks at the data of each experiment and of its parents, without holding them in memory."""
+    seen: set[Experiment] = set()
+    with (
+        open(log, 'a', buffering=1) as opened,
+        contextlib.redirect_stdout(opened),
+        Interrupts() as interrupts,
+    ):
+        for experiment, _, place in jobs:
+            here = dataclasses.replace(place, verify=False)  # which each run does by itself
+            while True:
+                alike = experiment.vary(seed=0, cache_bytes=0)
+                if alike not in seen:
+                    interrupts.check()
+                    looked_at(alike, here, interrupts.check)
+                seen.add(alike)
+                if not isinstance(experiment.parent, Experiment):
+                    break
+                experiment = experiment.lineage()
 
 
 def _run(job: Job, log: Path) -> dict[str, Any]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ledger.claim import Claim
 from ledger.claims import constraints, papers, pictures, sequences, tied
 
-CLAIMS: tuple[Claim, ...] = (
-    *tied.CLAIMS,
-    *constraints.CLAIMS,
-    *pictures.CLAIMS,
-    *sequences.CLAIMS,
-    *papers.CLAIMS,
+CLAIMS: tuple[Claim, ...] = tuple(  # of each file those in its CLAIMS, and those with a name
+    claim
+    for family in (tied, constraints, pictures, sequences, papers)
+    for found in (family.CLAIMS, vars(family).values())
+    for claim in found
+    if isinstance(claim, Claim)
 )
 
 
-def claims_about(name: str) -> list[Claim]:
-    """Returns the claims that runs of that experiment are needed for."""
-    return [claim for claim in CLAIMS if name in {e.name for e in claim.experiments()}]
+def claims_about(name: str, claims: Sequence[Claim]) -> list[Claim]:
+    """Returns those of the claims that runs of that experiment are needed for."""
+    return [claim for claim in claims if name in {e.name for e in claim.experiments()}]

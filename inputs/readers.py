@@ -1,0 +1,135 @@
+"""Data sets of a user's own: a function that reads one is named by the decorator `reader`.
+
+Its name is then a value of `dataset`. What it returns is looked at before anything is recorded, for
+it was written elsewhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import linecache
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from inputs import sources
+from inputs.foreign import Examples
+from inputs.sources import Request, Source
+from parameters import DATASETS
+from system.errors import DataError, UsageError, UserError, place_in
+
+__all__ = ['Examples', 'Reader', 'Request', 'Source', 'reader', 'split']
+
+Reader = Callable[[Request], Source]
+
+OWN: dict[str, str] = {}  # each such data set -> 8 hexadecimal digits of its function's text
+_SPLITS = ('train', 'validation', 'test')
+
+
+def reader(function: Reader) -> Reader:
+    """Names a data set after the function that reads it, as a decorator.
+
+    Raises UsageError where there is a data set of that name.
+    """
+    name = function.__name__
+    if name in DATASETS:
+        raise UsageError(f'{name}: there is a data set of that name; name the function otherwise')
+    linecache.checkcache()  # so that it is the text as it is now
+    text = inspect.getsource(function)
+    OWN[name] = hashlib.sha256(text.encode()).hexdigest()[:8]
+    DATASETS.append(name)
+    sources.SOURCES[name] = functools.partial(_read, function)
+    return function
+
+
+def forget() -> None:
+    """Takes back the names of all such data sets."""
+    for name in OWN:
+        DATASETS.remove(name)
+        del sources.SOURCES[name]
+    OWN.clear()
+
+
+def key_of(name: str) -> str:
+    """Returns the name of a data set's records: of a user's own with a hash of what reads it."""
+    return f'{name}-{OWN[name]}' if name in OWN else name
+
+
+def split(
+    examples: Examples, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
+) -> dict[str, Examples]:
+    """Returns train, validation and test in these shares of each class, shuffled once and for all.
+
+    A share of zero leaves that split out.
+    """
+    made = sources._split(examples, shares)
+    return {name: rows for name, rows in made.items() if len(rows.x)}
+
+
+def _read(function: Reader, asked: Request) -> Source:
+    """Calls a user's reader; raises DataError, which names its line, for whatever it raises."""
+    code, name = inspect.unwrap(function).__code__, function.__name__
+    try:
+        found = function(asked)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        where = place_in(code.co_filename, error)
+        raise DataError(f'{where}: {name} raised {type(error).__name__}: {error}') from None
+    try:
+        return _checked(found)
+    except DataError as error:
+        line = f'{code.co_filename}:{code.co_firstlineno}'
+        raise DataError(f'{line}: {name} must return a Source; {error}') from None
+
+
+def _checked(found: Any) -> Source:
+    """Returns the source with arrays as they are recorded; raises DataError for what cannot be."""
+    if not isinstance(found, Source):
+        raise DataError(f'it returned {type(found).__name__}')
+    classes = tuple(map(str, found.classes))
+    given: Any = found.splits
+    if not isinstance(given, dict) or not {'train'} <= given.keys() <= {*_SPLITS}:
+        raise DataError(f'its splits must be a dict of {", ".join(_SPLITS)}, or train alone')
+    splits = {name: _rows(name, rows, classes) for name, rows in given.items()}
+    forms = {(rows.x.shape[1:], str(rows.x.dtype)) for rows in splits.values()}
+    if len(forms) > 1 or len({rows.length is None for rows in splits.values()}) > 1:
+        raise DataError(f'its splits hold examples of different kinds: {sorted(forms)}')
+    return Source(str(found.origin), splits, classes)
+
+
+def _rows(split: str, rows: Any, classes: tuple[str, ...]) -> Examples:
+    if not isinstance(rows, Examples):
+        raise DataError(f'{split} is {type(rows).__name__}, not Examples(x, y)')
+    x = np.asarray(rows.x)
+    y, length = (part if part is None else np.asarray(part) for part in rows[1:])
+    if not 2 <= x.ndim <= 5 or not x.size:
+        raise DataError(f'x of {split} must be [examples, features...], it is {list(x.shape)}')
+    if x.dtype != np.uint8:
+        if not (np.issubdtype(x.dtype, np.number) and np.isrealobj(x)):
+            raise DataError(f'x of {split} must hold bytes or real numbers, it holds {x.dtype}')
+        x = x.astype(np.float32)
+        bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
+        if len(bad):
+            raise DataError(f'x of {split} has NaN or infinity, first in row {bad[0]}')
+    if (y is None) != (not classes):
+        raise DataError(
+            f'{split} has y where there are classes, names of its numbers, and not else'
+        )
+    if y is not None:
+        _check_whole(f'y of {split}', y, len(x), 0, len(classes) - 1)
+    if length is not None:
+        if x.ndim < 3:
+            raise DataError(f'length of {split} needs x of [N, steps, features]')
+        _check_whole(f'length of {split}', length, len(x), 1, x.shape[1])
+    y, length = (part if part is None else part.astype(np.int64) for part in (y, length))
+    return Examples(x, y, length)
+
+
+def _check_whole(what: str, values: np.ndarray, count: int, least: int, most: int) -> None:
+    whole = np.issubdtype(values.dtype, np.integer) and values.shape == (count,)
+    if not whole or values.min() < least or values.max() > most:
+        raise DataError(f'{what} must be [{count}] like x, whole numbers from {least} to {most}')

@@ -1,0 +1,164 @@
+"""A user's own file: its names are used like the catalogue's, and its faults are one line."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import inst
+import parameters
+from ledger import claims, own
+from studies import catalogue
+
+PAGE = (ROOT / 'docs/extending.md').read_text()
+(EXAMPLE,) = re.findall(r'```py\n(.*?)```', PAGE, re.S)
+COMMANDS = re.findall(r'^ +python main\.py (--inst=mine\.py .*)$', PAGE, re.M)
+QUICK = ('--set=epochs=1', '--nofigures')
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with the documented mine.py, whose names are taken back afterwards."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'mine.py').write_text(EXAMPLE)
+    yield tmp_path
+    own.load(None)
+
+
+def test_own_names_stand_in_the_list_in_a_group_of_their_own(main, folder):
+    code, out, err = main('--inst=mine.py', '--list')
+    assert code == 0, err
+    before, after = out.split('\nmine.py\n')
+    assert [line.split()[0] for line in after.splitlines()[:3]] == ['narrow', 'wide', 'widths']
+    assert 'stripes' in after.splitlines()[-1] and before == main('--list')[1]
+
+
+def test_nothing_of_it_is_left_for_the_next_command(main, folder):
+    sets = [*parameters.DATASETS]
+    assert main('--inst=mine.py', '--list')[0] == 0 and 'stripes' in parameters.DATASETS
+    assert 'no such experiment' in main('--experiment=wide')[2]
+    assert sets == parameters.DATASETS and not inst.OWN and 'wide' not in inst.EXPERIMENTS
+
+
+def test_a_nearly_right_name_is_answered_with_an_own_one(main, folder):
+    assert "did you mean 'widths'?" in main('--inst=mine.py', '--experiment=widthz')[2]
+    assert "'stripes'?" in main('--inst=mine.py', '--experiment=tied', '--dataset=strips')[2]
+
+
+def test_every_documented_command_names_what_is_there(folder):
+    own.load('mine.py')
+    assert len(COMMANDS) > 4
+    for name in re.findall(r'--experiment=(\w+)', ' '.join(COMMANDS)):
+        assert name in catalogue.CATALOGUE
+
+
+def test_its_claims_are_judged_beside_it(main, folder):
+    flags = ('--inst=mine.py', '--mode=results', '--experiment=wide')
+    (folder / 'mine.py').write_text(EXAMPLE.replace('hidden=(20, 10)', 'hidden=(20, 10), epochs=1'))
+    code, out, err = main(*flags, '--nofigures')
+    assert code == 0 and '4 runs are missing' in out and 'mine-RESULTS.md' in out, err
+    assert {file.name for file in folder.iterdir()} >= {'mine-RESULTS.html', 'mine-results'}
+    assert not (folder / 'RESULTS.md').exists() and not (folder / 'results').exists()
+    assert '--inst=mine.py --experiment=wide' in (folder / 'mine-RESULTS.md').read_text()
+    (page,) = folder.glob('runs/wide/stripes-????????-seed0/report.html')
+    assert 'main.py --inst=mine.py --experiment=wide' in page.read_text()
+    assert 'all runs are there' in main(*flags)[1]
+    changed = (folder / 'mine.py').read_text().replace('(0, 100,', '(0, 90,')
+    (folder / 'mine.py').write_text(changed)  # a reader that makes other data
+    assert '1 not yet measured' in main('--inst=mine.py', '--mode=report')[1]
+
+
+def test_runs_at_once_load_it_too(main, folder):
+    code, out, err = main('--inst=mine.py', '--experiment=widths', '--jobs=2', *QUICK)
+    assert code == 0 and '4/4 ' in out, err
+
+
+def test_it_may_stand_in_a_flagfile_and_the_command_overrides_it(main, folder):
+    (folder / 'flags').write_text('--inst=mine.py\n')
+    assert '"stripes"' in main('--flagfile=flags', '--experiment=wide', '--describe')[1]
+    assert 'other.py: no such file' in main('--flagfile=flags', '--inst=other.py', '--list')[2]
+
+
+BASE = (
+    'from inst import phasewise\nfrom ledger.claim import Claim\nfrom studies.study import Study\n'
+)
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        ('x = (1,', ":4: '(' was never closed"),
+        ('x = phasewise.vary("x", hiden=(3,))', ":4: 'hiden' is not a field; did you mean 'hidden'"),
+        ('x = phasewise.vary("x", hidden=300)', ':4: hidden=300: must be whole numbers in a tuple'),
+        ('x = phasewise.vary("x", epochs=2.5)', ':4: epochs=2.5: must be a whole number'),
+        ('x = phasewise.vary("x", tied="no")', ":4: tied='no': must be True or False"),
+        ('x = phasewise.vary(hidden=(3,))', ":4: x bears the name 'phasewise' of a built-in one"),
+        ('x = phasewise.vary("a/b", hidden=(3,))', ":4: x: its name 'a/b' must be letters"),
+        ('phasewise.vary("x", hidden=(3,))', ':4: a variation without a name in this file is lost'),
+        ('x = untied.vary("x", tied=True)', ':4: NameError: name '),
+        ('from inst import phasewize', "did you mean 'phasewise'?"),
+        ('', 'names no variation, study, claim or reader'),
+        ('raise SystemExit(3)', ':4: SystemExit: 3'),
+        ('c = Claim("w", "me", phasewise, "test/msee", "<", 1.0)', ':4: claim \'w\': test/msee: no run'),
+        ('x = phasewise.vary("x", dataset="iris")\nc = Claim("w", "me", x, "test/mse", "<", phasewise)',
+         'x is on iris and phasewise on mnist'),
+        ('s = Study("s", "q", "me", arms=(phasewise))', ':4: s: arms must be a tuple'),
+        ('s = Study("s", "q", "me", (phasewise, phasewise.vary(dataset="iris")))', 'are on iris and mnist'),
+        ('s = Study("s", "q", "me", (phasewise,), over="hiden", values=(3,))', "mean 'hidden'"),
+        ('s = Study("s", "q", "me", (phasewise.vary("u", l2=0.0),))', "s uses 'u', which the file does not"),
+        ('from inputs.readers import reader\n@reader\ndef mnist(asked): pass', 'of that name'),
+    ],
+)  # fmt: skip
+def test_a_fault_in_it_is_one_line(main, folder, text, words):
+    (folder / 'mine.py').write_text(BASE + text)
+    code, _, err = main('--inst=mine.py', '--list')
+    assert (code, len(err.splitlines())) == (2, 1) and 'mine.py' in err, err
+    assert words in err
+
+
+READER = """
+import numpy as np
+from inputs.readers import Examples, Source, reader
+X = np.zeros((30, 4))
+@reader
+def odd(asked):
+    return """
+
+
+@pytest.mark.parametrize(
+    ('made', 'words'),
+    [
+        ('open("/nowhere/at/all")', 'mine.py:7: odd raised FileNotFoundError'),
+        ('X', 'mine.py:5: odd must return a Source; it returned ndarray'),
+        ('Source("x", {"test": Examples(X, None)}, ())', 'must be a dict of train'),
+        ('Source("x", {"train": Examples(X[0], None)}, ())', 'x of train must be [examples'),
+        ('Source("x", {"train": Examples(X + np.nan, None)}, ())', 'NaN or infinity, first in row 0'),
+        ('Source("x", {"train": Examples(X, np.arange(30))}, "ab")', 'whole numbers from 0 to 1'),
+        ('Source("x", {"train": Examples(X, np.arange(30))}, ())', 'y where there are classes'),
+    ],
+)  # fmt: skip
+def test_what_a_reader_does_wrong_is_one_line(main, folder, made, words):
+    (folder / 'mine.py').write_text(READER + made)
+    code, _, err = main('--inst=mine.py', '--experiment=tied', '--dataset=odd')
+    assert (code, len(err.splitlines())) == (3, 1), err
+    assert words in err
+
+
+def test_what_is_pasted_at_the_end_of_the_catalogue_is_seen(tmp_path):
+    """As the README's example is, in a copy of the program."""
+    for name in ('inst.py', 'main.py', 'parameters.py', 'command_line.py'):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    for name in ('system', 'inputs', 'evaluation', 'studies', 'ledger'):
+        (tmp_path / name).symlink_to(ROOT / name)
+    with open(tmp_path / 'inst.py', 'a') as file:
+        file.write("\nwide = phasewise.vary('wide', description='a wider stack', hidden=(9, 5))\n")
+    line = [sys.executable, 'main.py', '--experiment=wide', '--describe']
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    assert json.loads(done.stdout)['hidden'] == [9, 5], done.stderr
+
+
+def test_a_claim_with_a_name_counts_beside_those_of_its_file():
+    assert len(claims.CLAIMS) == len(set(claims.CLAIMS)) == 100
