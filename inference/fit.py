@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import inst
+from inference.outputs import write_npz
 from inference.run import Run, load
 from inputs import sources
 from parameters import Experiment
@@ -57,7 +58,7 @@ def fit(
         raise UsageError(f'run_dir={folder}: holds files; name a new folder, or load what is there')
     with tempfile.TemporaryDirectory(prefix='fit-') as aside:
         file = Path(aside, 'arrays.npz')
-        np.savez(file, **arrays)
+        write_npz(file, arrays)
         wanted = found.vary(dataset='array', data_path=str(file))
         target = folder or Path(aside, 'run')
         place = Place(Path(aside, 'runs'), Path(aside, 'data'), target, figures=bool(folder))
