@@ -105,9 +105,9 @@ METRICS = {
     'nll': Metric(
         '-log likelihood (nats an example)',
         'Minus the logarithm of the probability of an example given its code, summed over its '
-        'features: the reconstruction term of `nelbo`. It is a density for `gaussian` and '
-        '`laplace`, and may then be below zero. Of a variational code, one code an example is '
-        'sampled.',
+        'features (and the steps that count): the reconstruction term of `nelbo`. For `gaussian` '
+        'and `laplace` it is that of a density, and may be below zero. Of a variational code, one '
+        'is sampled for each example.',
         'less',
     ),
     'importance_nll': Metric(
@@ -163,7 +163,7 @@ METRICS = {
         '5-nearest-neighbour accuracy of the codes',
         'The share of the examples whose class is that of most of their 5 nearest neighbours among '
         'the codes of at most 10,000 training examples, by Euclidean distance: how well the code '
-        'keeps the classes apart, though it was learned without them.',
+        'keeps the classes apart.',
         'greater',
         _SHARE,
     ),

@@ -19,6 +19,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.ticker import MaxNLocator
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from evaluation import metrics
 from system import disk
@@ -237,7 +238,8 @@ def latent(
     def drawn() -> Figure:
         if has_neighbours:
             perplexity = min(30.0, (len(some) - 1) / 3)
-            mapped = TSNE(perplexity=perplexity, random_state=0).fit_transform(some)
+            with threadpool_limits(1):  # its threads wait for each other: minutes on a busy machine
+                mapped = TSNE(perplexity=perplexity, random_state=0).fit_transform(some)
             _scatter(panels[1], mapped, labels, classes)
             panels[1].set_title(f't-SNE of {len(some)} codes, perplexity {perplexity:.3g}', size=10)
             panels[1].set(xlabel='t-SNE 1, without a unit', ylabel='t-SNE 2', xticks=[], yticks=[])
@@ -254,7 +256,8 @@ def _scatter(
     looks: dict[str, Any] = (
         {} if labels is None else {'c': _colours(len(classes))[labels[: len(plane)]]}
     )
-    panel.scatter(plane[:, 0], plane[:, 1], s=8, alpha=0.7, linewidths=0, **looks)
+    size = float(np.clip(4000 / len(plane), 8, 30))
+    panel.scatter(plane[:, 0], plane[:, 1], s=size, alpha=0.7, linewidths=0, **looks)
 
 
 def _legend(
@@ -269,8 +272,7 @@ def _legend(
         figure.colorbar(scale, ax=list(panels), label='number of the class', shrink=0.8)
         return
     marks = [panels[0].scatter([], [], s=40, color=colour) for colour in colours]
-    names = [shortened(name) for name in classes]
-    figure.legend(marks, names, loc='outside right center', fontsize=8)
+    figure.legend(marks, names(classes), loc='outside right center', fontsize=8)
 
 
 def shortened(name: str, most: int = 24) -> str:
@@ -278,6 +280,13 @@ def shortened(name: str, most: int = 24) -> str:
     if len(name) <= most:
         return name
     return f'{name[: most // 2 - 1]}...{name[-(most - most // 2 - 2) :]}'
+
+
+def names(classes: Sequence[str]) -> list[str]:
+    """Returns the classes' names shortened, with their numbers where two would read alike."""
+    short = [shortened(name) for name in classes]
+    alike = {name for name in short if short.count(name) > 1}
+    return [f'{i}: {name}' if name in alike else name for i, name in enumerate(short)]
 
 
 def latent_pictures(
@@ -318,7 +327,8 @@ def confusion(
     counts = np.zeros((size, size), int)
     np.add.at(counts, (labels, predicted), 1)
     errors = np.where(np.eye(size, dtype=bool), 0, counts)
-    side = float(np.clip(2.6 + 0.45 * size, 4.2, 11))
+    side = float(np.clip(2.6 + 0.45 * size, 4.2, 14))
+    cell = 55 * side / size  # points, about
     figure = Figure(figsize=(side + 1.6, side + 0.4), layout='constrained')
     panel = figure.subplots()
     shown = panel.imshow(errors, cmap='Reds', vmin=0, vmax=max(errors.max(), 1))
@@ -326,18 +336,17 @@ def confusion(
     figure.colorbar(
         shown, ax=panel, shrink=0.8, ticks=whole, label='examples taken for another class'
     )
-    names = [shortened(name) for name in classes]
     between = -(-size // _CELLS)
-    points = float(np.clip(300 / size, 4.5, 10))
+    places, words = range(0, size, between), names(classes)[::between]
+    points = float(np.clip(0.8 * cell * between, 4.5, 10))
     slanted: dict[str, Any] = {}
-    if size > 12 and max(map(len, names)) > 2:
-        slanted = {'rotation': 90}
-    elif max(map(len, names)) > max(2, 24 / size):
+    if 0.65 * points * max(map(len, words)) > cell * between:  # wider than there is room for
         slanted = {'rotation': 40, 'ha': 'right', 'rotation_mode': 'anchor'}
-    panel.set_xticks(range(0, size, between), names[::between], fontsize=points, **slanted)
-    panel.set_yticks(range(0, size, between), names[::between], fontsize=points)
+        slanted = {'rotation': 90} if size > 12 else slanted
+    panel.set_xticks(places, words, fontsize=points, **slanted)
+    panel.set_yticks(places, words, fontsize=points)
     if size <= _NUMBERED:
-        _counted(panel, counts, errors, float(np.clip(150 / size, 5, 14)))
+        _counted(panel, counts, errors, float(np.clip(0.3 * cell, 5, 14)))
     figure.suptitle(title, fontsize=10)
     panel.set(xlabel='predicted', ylabel='true')
     return figure
@@ -403,7 +412,7 @@ def planes(
     mapped = design @ np.linalg.lstsq(design, projection, rcond=None)[0]
     figure = Figure(figsize=(7.5, 5), layout='constrained')
     panel = figure.subplots()
-    rings = {'s': 50, 'facecolors': 'none', 'edgecolors': 'gray'}
+    rings: dict[str, Any] = {'s': 50, 'facecolors': 'none', 'edgecolors': 'gray'}
     panel.scatter(*projection.T, **rings, label='principal components')
     _scatter(panel, mapped, labels, classes)
     panel.scatter([], [], s=8, color='black', label='codes, mapped linearly onto them')
