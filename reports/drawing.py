@@ -75,10 +75,11 @@ def _is_series(data: Dataset, test: Rows) -> bool:
     """
     if len(data.spec.picture) != 2:
         return False
-    if data.spec.picture[1] < _NARROW <= data.spec.picture[0]:
-        return True
+    steps, width = data.spec.picture
+    if data.spec.layout != 'steps':
+        return width < _NARROW <= steps
     some = test.floats(0, _THUMBNAILS)
-    return data.spec.layout == 'steps' and bool(some.min() < 0 or some.max() > 1)
+    return width < _NARROW or bool(some.min() < 0 or some.max() > 1)
 
 
 def _table(
