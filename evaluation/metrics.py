@@ -1,11 +1,13 @@
 """Every number that a run has: what it is, in which unit, and which direction is better.
 
 A name in results.json, metrics.csv or a claim is one of METRICS, after a split (`test/mse`), a
-phase (`train/phase1/mse`), or `future_` of sequences (`test/future_copy_mse`).
+phase (`train/phase1/mse`), or `future_` of sequences (`test/future_copy_mse`). docs/glossary.md
+says the same to readers.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from typing import NamedTuple
 
@@ -13,54 +15,277 @@ from system.rules import nearest
 
 SPLITS = ('train', 'validation', 'test', 'all')  # all: a user's own data, whole
 _BEFORE = re.compile(rf'(?:(?:{"|".join(SPLITS)})/)?(?:phase\d+/)?(?:future_)?')
+_SHARE = (0.0, 1.0)
+_POSITIVE = (0.0, math.inf)
 
 
 class Metric(NamedTuple):
     """What a number says of a run."""
 
     unit: str  # as an axis has it
+    meaning: str  # a sentence that can be understood alone
     better: str = ''  # 'less' or 'greater'; '' where neither is
+    within: tuple[float, float] = (-math.inf, math.inf)  # what it can be at all
     is_accuracy: bool = False  # a share of right answers: written in %, compared by its errors
 
 
 METRICS = {
-    'mse': Metric('mean squared error a feature', 'less'),
-    'squared_error': Metric('squared error an example', 'less'),
-    'mae': Metric('mean absolute error a feature', 'less'),
-    'cosine': Metric('1 - cosine', 'less'),
-    'mse_standardized': Metric('mean squared error a feature, of standardised values', 'less'),
-    'mae_standardized': Metric('mean absolute error a feature, of standardised values', 'less'),
-    'cosine_standardized': Metric('1 - cosine, of standardised values', 'less'),
-    'mse_corrupted': Metric('mean squared error a feature, of corrupted inputs', 'less'),
-    'pca_mse': Metric('mean squared error a feature, of principal components', 'less'),
-    'mean_mse': Metric('mean squared error a feature, of the mean sequence', 'less'),
-    'copy_mse': Metric('mean squared error a feature, of the last frame again', 'less'),
-    'psnr': Metric('peak signal-to-noise ratio (dB)', 'greater'),
-    'ssim': Metric('structural similarity', 'greater'),
-    'nll': Metric('-log likelihood (nats an example)', 'less'),
-    'importance_nll': Metric('-log likelihood by importance samples (nats an example)', 'less'),
-    'nelbo': Metric('negative evidence lower bound (nats an example)', 'less'),
-    'kl': Metric('KL from N(0, I) (nats an example)'),
-    'sparsity': Metric('KL from the target activation (nats)', 'less'),
-    'l2': Metric('penalty on the kernels', 'less'),
-    'cross_entropy': Metric('cross-entropy (nats an example)', 'less'),
-    'accuracy': Metric('accuracy (fraction)', 'greater', is_accuracy=True),
-    'separation': Metric('5-nearest-neighbour accuracy of the codes', 'greater'),
-    'separation_pixels': Metric('5-nearest-neighbour accuracy of the inputs', 'greater'),
-    'separation_pca': Metric('5-nearest-neighbour accuracy of principal components', 'greater'),
-    'active_codes': Metric('code units in use'),
-    'dead_codes': Metric('code units that never vary', 'less'),
-    'mean_activation': Metric('mean activation of the code'),
-    'sample_precision': Metric('share of samples near real pictures', 'greater'),
-    'sample_recall': Metric('share of real pictures near samples', 'greater'),
-    'checkerboard': Metric("share of spectral power at the stride's period", 'less'),
-    'checkerboard_data': Metric("the same share, of the data's own pictures"),
-    'filter_kurtosis': Metric('median excess kurtosis of the first filters'),
-    'pca_angle_degrees': Metric("angle to PCA's plane (degrees)", 'less'),
-    'parameters': Metric('number of weights', 'less'),
-    'updates': Metric('number of updates', 'less'),
-    'seconds': Metric('seconds of updates', 'less'),
-    'examples_per_second': Metric('examples a second', 'greater'),
+    'mse': Metric(
+        'mean squared error a feature',
+        'The squared difference of output and target, the mean over the features of an example '
+        '(of a sequence, over the steps that count), then over the examples. Where `binarize` '
+        'draws pixels, the target is what was drawn.',
+        'less',
+        _POSITIVE,
+    ),
+    'squared_error': Metric(
+        'squared error an example',
+        'The squared difference of output and target, summed over the features (and the steps that '
+        'count) of an example, the mean over the examples.',
+        'less',
+        _POSITIVE,
+    ),
+    'mae': Metric(
+        'mean absolute error a feature',
+        'The absolute difference of output and target, the mean over the features of an example '
+        '(of a sequence, over the steps that count), then over the examples.',
+        'less',
+        _POSITIVE,
+    ),
+    'cosine': Metric(
+        '1 - cosine',
+        'One less the cosine of the angle between output and target, as vectors of all features: '
+        '0 where they have one direction, 1 where they are at right angles, or one is zero.',
+        'less',
+        (0.0, 2.0),
+    ),
+    'mse_standardized': Metric(
+        'mean squared error a feature, of standardised values',
+        'The same as `mse` in the units that `standardize` gives each feature, so that each counts '
+        'alike: what is minimised there. With `mean_std`, 1 is the error of the mean.',
+        'less',
+        _POSITIVE,
+    ),
+    'mae_standardized': Metric(
+        'mean absolute error a feature, of standardised values',
+        'The same as `mae` in the units that `standardize` gives each feature.',
+        'less',
+        _POSITIVE,
+    ),
+    'cosine_standardized': Metric(
+        '1 - cosine, of standardised values',
+        'The same as `cosine` in the units that `standardize` gives each feature.',
+        'less',
+        (0.0, 2.0),
+    ),
+    'mse_corrupted': Metric(
+        'mean squared error a feature, of corrupted inputs',
+        'The same as `mse`, between the clean example and what the network makes of it when it is '
+        'corrupted, as in training or as `test_corruption` says.',
+        'less',
+        _POSITIVE,
+    ),
+    'pca_mse': Metric(
+        'mean squared error a feature, of principal components',
+        'The error of as many principal components as the code has numbers, fitted on training '
+        'examples, on which nothing linear of that width does better. A sequence is one vector; '
+        'what follows it (`future_pca_mse`) is a linear regression from its components.',
+        'less',
+        _POSITIVE,
+    ),
+    'mean_mse': Metric(
+        'mean squared error a feature, of the mean sequence',
+        'The error of giving for every sequence the mean of the training sequences, step by step: '
+        'what is reached without looking at the sequence.',
+        'less',
+        _POSITIVE,
+    ),
+    'copy_mse': Metric(
+        'mean squared error a feature, of the last frame again',
+        'The error of giving at every step the last frame that was fed.',
+        'less',
+        _POSITIVE,
+    ),
+    'psnr': Metric(
+        'peak signal-to-noise ratio (dB)',
+        'Minus ten times the logarithm, to base 10, of the squared error of a picture whose values '
+        'are cut to [0, 1], the mean over the pictures: 20 dB are an error of 0.01, 30 of 0.001.',
+        'greater',
+        (-math.inf, 100.0),
+    ),
+    'ssim': Metric(
+        'structural similarity',
+        'How alike a picture and its reconstruction are in brightness, contrast and structure, in '
+        'windows of 11 x 11 pixels (Wang et al. 2004): 1 where they are the same. Of so many of '
+        'the pictures that they have about eight million values.',
+        'greater',
+        (-1.0, 1.0),
+    ),
+    'nll': Metric(
+        '-log likelihood (nats an example)',
+        'Minus the logarithm of the probability of an example given its code, summed over its '
+        'features (and the steps that count): the reconstruction term of `nelbo`. For `gaussian` '
+        'and `laplace` it is that of a density, and may be below zero. Of a variational code, one '
+        'is sampled for each example.',
+        'less',
+    ),
+    'importance_nll': Metric(
+        '-log likelihood by importance samples (nats an example)',
+        'Minus the logarithm of the probability of an example under the whole model, estimated '
+        'from `importance_samples` codes an example (Burda et al. 2016). In expectation it lies '
+        'between the true value and `nelbo`.',
+        'less',
+    ),
+    'nelbo': Metric(
+        'negative evidence lower bound (nats an example)',
+        '`nll` plus `kl`, whatever `beta` weighs the latter with in training: in expectation at '
+        'least minus the logarithm of the probability of an example (Kingma and Welling 2014).',
+        'less',
+    ),
+    'kl': Metric(
+        'KL from N(0, I) (nats an example)',
+        'The Kullback-Leibler divergence of the Gaussian that an example is encoded as from the '
+        'unit Gaussian, summed over the code units (Kingma and Welling 2014): at least as much as '
+        'the code tells of the example. At zero it tells nothing.',
+        '',
+        _POSITIVE,
+    ),
+    'sparsity': Metric(
+        'KL from the target activation (nats)',
+        'The Kullback-Leibler divergence of the mean activation of each code unit over a batch '
+        'from `sparsity_target`, summed over the units, before it is weighted (Ng 2011).',
+        'less',
+        _POSITIVE,
+    ),
+    'l2': Metric(
+        'penalty on the kernels',
+        'The field `l2` times half the sum of the squares of all kernels; biases are left out.',
+        'less',
+        _POSITIVE,
+    ),
+    'cross_entropy': Metric(
+        'cross-entropy (nats an example)',
+        'Minus the logarithm of the probability that a classifier gives to the right class. Where '
+        'the classifier is trained together with the autoencoder (`classify`), the classes are '
+        'judged one by one, yes or no, and their terms summed.',
+        'less',
+        _POSITIVE,
+    ),
+    'accuracy': Metric(
+        'accuracy (fraction)',
+        'The share of examples whose most probable class is the right one.',
+        'greater',
+        _SHARE,
+        is_accuracy=True,
+    ),
+    'separation': Metric(
+        '5-nearest-neighbour accuracy of the codes',
+        'The share of the examples whose class is that of most of their 5 nearest neighbours among '
+        'the codes of at most 10,000 training examples, by Euclidean distance: how well the code '
+        'keeps the classes apart.',
+        'greater',
+        _SHARE,
+    ),
+    'separation_pixels': Metric(
+        '5-nearest-neighbour accuracy of the inputs',
+        'The same as `separation`, of the inputs themselves, pixels or features: what a code has '
+        'to beat.',
+        'greater',
+        _SHARE,
+    ),
+    'separation_pca': Metric(
+        '5-nearest-neighbour accuracy of principal components',
+        'The same as `separation`, of as many principal components as the code has numbers.',
+        'greater',
+        _SHARE,
+    ),
+    'active_codes': Metric(
+        'code units in use',
+        'How many code units have a variance above 0.01 over at most 10,000 examples, of a '
+        'Gaussian code the variance of its mean (Burda et al. 2016). The threshold is absolute: '
+        'codes of a small scale may fall below it and be in use.',
+        '',
+        _POSITIVE,
+    ),
+    'dead_codes': Metric(
+        'code units that never vary',
+        'How many code units have the same value for every one of at most 10,000 examples (a '
+        'variance below 1e-12), and so tell nothing.',
+        'less',
+        _POSITIVE,
+    ),
+    'mean_activation': Metric(
+        'mean activation of the code',
+        'The mean of all values of the codes of at most 10,000 examples.',
+    ),
+    'sample_precision': Metric(
+        'share of samples near real pictures',
+        'The share of pictures decoded from the unit Gaussian that lie near some real picture: no '
+        'farther from it than its own third neighbour (Kynkaanniemi et al. 2019, here on pixels, '
+        'at most 2,000 pictures). Blurred pictures lie near everything and reach 1: look at '
+        '`sample_recall` and at the figure of samples beside it.',
+        'greater',
+        _SHARE,
+    ),
+    'sample_recall': Metric(
+        'share of real pictures near samples',
+        'The share of real pictures that lie near some picture decoded from the unit Gaussian, as '
+        '`sample_precision` has it: whether the samples are as various as the pictures. Blurred or '
+        'repeated samples lose it.',
+        'greater',
+        _SHARE,
+    ),
+    'checkerboard': Metric(
+        "share of spectral power at the stride's period",
+        'The share of the spectral power of the reconstructions, without its constant, within an '
+        'eighth of the highest frequency: the pattern that a stride of 2 leaves (Odena et al. '
+        '2016). Compare it with `checkerboard_data`.',
+        'less',
+        _SHARE,
+    ),
+    'checkerboard_data': Metric(
+        "the same share, of the data's own pictures",
+        'The same as `checkerboard`, of the pictures that are reconstructed: what is natural to '
+        'them.',
+        '',
+        _SHARE,
+    ),
+    'filter_kurtosis': Metric(
+        'median excess kurtosis of the first filters',
+        "The median, over the units of the first layer, of the excess kurtosis of a unit's "
+        'weights: 0 for Gaussian noise, and the greater, the fewer inputs a unit looks at.',
+    ),
+    'pca_angle_degrees': Metric(
+        "angle to PCA's plane (degrees)",
+        'The largest angle between the space that the decoder of a linear autoencoder spans and '
+        'that of as many principal components: 0 where it has found them.',
+        'less',
+        (0.0, 90.0),
+    ),
+    'parameters': Metric(
+        'number of weights',
+        'How many numbers the variables of the network hold, those of a restored graph included.',
+        'less',
+        _POSITIVE,
+    ),
+    'updates': Metric(
+        'number of updates',
+        'How often the weights were changed, over all phases.',
+        'less',
+        _POSITIVE,
+    ),
+    'seconds': Metric(
+        'seconds of updates',
+        'How long the updates took, over all phases.',
+        'less',
+        _POSITIVE,
+    ),
+    'examples_per_second': Metric(
+        'examples a second',
+        'How many training examples a second of updates took in.',
+        'greater',
+        _POSITIVE,
+    ),
 }
 
 
@@ -70,3 +295,20 @@ def find(name: str) -> Metric:
     if bare not in METRICS:
         raise KeyError(f'{name}: no run has such a number{nearest(bare, METRICS)}')
     return METRICS[bare]
+
+
+def said(name: str) -> str:
+    """Returns a name in words, for an axis: `test: mean squared error a feature`."""
+    *where, last = name.split('/')
+    words = find(name).unit + (', of what follows' if last.startswith('future_') else '')
+    return ': '.join([*where, words])
+
+
+def glossary() -> str:
+    """Returns a line of Markdown for every metric, in order of the names."""
+    directions = {'less': '; less is better', 'greater': '; greater is better', '': ''}
+    lines = (
+        f'- `{name}` ({metric.unit}{directions[metric.better]}). {metric.meaning}'
+        for name, metric in sorted(METRICS.items())
+    )
+    return '\n'.join(lines)

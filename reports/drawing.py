@@ -13,11 +13,14 @@ from scipy.special import expit, softmax
 from evaluation import baselines, probes, scores
 from inputs.rows import Dataset, Rows, compared
 from model import Network
-from reports import figures
+from reports import features, figures
 
 _THUMBNAILS = 300  # pictures drawn at the place of their codes
 _EXAMPLES = 5  # sequences drawn as strips of frames
 _MANIFOLD = 15  # pictures along each side of a two-dimensional code's map
+_LINES = 4  # sequences drawn as lines
+_NARROW = 8  # features of a step from which on a sequence may be a picture
+_TABLE = 1 << 22  # numbers, at most, of a table whose features are compared
 
 
 def draw(
@@ -32,37 +35,71 @@ def draw(
 
     `metrics` are those of results.json, `rows` those of metrics.csv, if it was trained just now.
     """
-    picture, classes = data.spec.picture, data.spec.classes
-    test = compared(data.splits['test'])
+    test, classes, layout = compared(data.splits['test']), data.spec.classes, data.spec.layout
     codings = network.compute('codings', test)
+    is_series = _is_series(data, test)
+    picture = () if is_series else data.spec.picture
+    title = f'{title}, {data.tested} examples'
     made: dict[str, Any] = {
         'loss_curves': figures.loss_curves(rows) if rows else None,
         'latent': figures.latent(
-            codings, test.y, classes, f'{title}: codings of the test set', _separation(metrics)
+            codings, test.y, classes, f'{title}: their codes', _separation(metrics, data.tested)
         ),
     }
-    if data.spec.layout == 'steps' and network.restored is None:
-        made |= _sequences(network, data)
+    if layout == 'steps' and network.restored is None:
+        made |= _sequences(network, data, title, is_series)
         if picture:
             thumbs = compared(test, _THUMBNAILS).floats(0, _THUMBNAILS)
-            title = f'{title}: codings of test sequences'
-            made['latent_pictures'] = figures.latent_pictures(codings, thumbs, picture, title)
+            words = f'{title}: sequences at the place of their codes'
+            made['latent_pictures'] = figures.latent_pictures(codings, thumbs, picture, words)
     elif picture:
         made |= _pictures(network, data, test, codings, title)
+    elif (layout == 'flat' or is_series) and 'outputs' in network.endpoints.tensors:
+        made |= _table(network, data, test, title, is_series)
     if 'logits' in network.endpoints.tensors:
-        made |= _confusion(network, data, test, title)
-    elif codings.shape[1] == 2 and not picture:
-        made['pca_plane'] = figures.planes(codings, probes.projection(test, 2), test.y)
+        made |= _confusion(network, test, classes, picture, title)
+    elif codings.shape[1] == 2 and layout == 'flat' and not picture:
+        made['pca_plane'] = figures.planes(
+            codings, probes.projection(test, 2), test.y, classes, title
+        )
     files = {name: folder / f'{name}.png' for name, figure in made.items() if figure}
     for name, file in files.items():
         figures.save(made[name], file)
     return list(files.values())
 
 
-def _separation(metrics: Mapping[str, float]) -> str:
+def _is_series(data: Dataset, test: Rows) -> bool:
+    """Whether examples of [steps, features] are measurements over time, and no picture's rows.
+
+    They are where a step has few features, or values outside [0, 1] that an LSTM reads.
+    """
+    if len(data.spec.picture) != 2:
+        return False
+    steps, width = data.spec.picture
+    if data.spec.layout != 'steps':
+        return width < _NARROW <= steps
+    some = test.floats(0, _THUMBNAILS)
+    return width < _NARROW or bool(some.min() < 0 or some.max() > 1)
+
+
+def _table(
+    network: Network, data: Dataset, test: Rows, title: str, is_series: bool
+) -> dict[str, Any]:
+    """Returns the figures of vectors that are no pictures: each feature, or series as lines."""
+    some = compared(test, _LINES if is_series else max(1, _TABLE // data.spec.shape[0]))
+    inputs, outputs = some.floats(0, len(some)), network.compute('outputs', some)
+    if outputs.shape != inputs.shape:  # of a graph of somebody else
+        return {}
+    if is_series:
+        fed, made = (values.reshape(-1, *data.spec.picture) for values in (inputs, outputs))
+        return {'sequences': features.series(fed, {'': made}, None, some.length, title)}
+    return {'features': features.by_feature(inputs, outputs, f'{title}: error by feature')}
+
+
+def _separation(metrics: Mapping[str, float], tested: str) -> str:
     """Says how well the classes are told apart, in the codes and in what they are compared with."""
-    names = {'codings': 'separation', 'pixels': 'separation_pixels', 'PCA': 'separation_pca'}
-    found = {k: metrics[f'test/{v}'] for k, v in names.items() if f'test/{v}' in metrics}
+    names = {'codes': 'separation', 'inputs': 'separation_pixels', 'PCA': 'separation_pca'}
+    found = {k: metrics[f'{tested}/{v}'] for k, v in names.items() if f'{tested}/{v}' in metrics}
     texts = [f'{name} {value:.1%}' for name, value in found.items()]
     return f'5-nearest-neighbour accuracy: {", ".join(texts)}' if texts else ''
 
@@ -82,7 +119,7 @@ def _pictures(
         lines[f'after {name.removesuffix("_outputs")}'] = network.compute(name, shown)
     if 'outputs' in tensors:
         lines['output'] = network.compute('outputs', shown)
-    made['reconstructions'] = figures.picture_rows(lines, picture)
+    made['reconstructions'] = figures.picture_rows(lines, picture, title)
     if any(variable.op.name == 'layer1/kernel' for variable in network.variables):
         kernel = network.values()['layer1/kernel']
         if kernel.ndim == 4:  # of a convolution, [side, side, channels, units]
@@ -91,21 +128,26 @@ def _pictures(
             made['filters'] = figures.filters(kernel, picture)
     thumbs = compared(test, _THUMBNAILS)
     made['latent_pictures'] = figures.latent_pictures(
-        codings, thumbs.targets(0, len(thumbs)), picture, f'{title}: codings of test pictures'
+        codings,
+        thumbs.targets(0, len(thumbs)),
+        picture,
+        f'{title}: pictures at the place of their codes',
     )
     if network.decodes() and not data.spec.one_hot:
         made['samples'] = figures.picture_rows(_samples(network, data), picture)
-        made['interpolation'] = figures.picture_rows(_between(network, shown), picture)
+        made['interpolation'] = figures.picture_rows(_between(network, shown), picture, title)
     if network.decodes() and data.spec.layout == 'maps':
         images, outputs = thumbs.floats(0, len(thumbs)), network.compute('outputs', thumbs)
         made['spectra'] = figures.spectra(
             {
                 'pictures': (probes.spectrum(images), probes.checkerboard(images)),
                 'reconstructions': (probes.spectrum(outputs), probes.checkerboard(outputs)),
-            }
+            },
+            title,
         )
     if network.decodes() and codings.shape[1] == 2:
-        made['manifold'] = _manifold(network, codings, picture)
+        words = f'{title}: pictures decoded from a grid over the middle of their codes'
+        made['manifold'] = _manifold(network, codings, picture, words)
     return made
 
 
@@ -118,7 +160,7 @@ def _samples(network: Network, data: Dataset) -> dict[str, np.ndarray]:
     fitted = mean + weights @ (codings - mean)  # has the codes' covariance
     return {
         'decoded from the unit Gaussian': network.decode(unit),
-        'decoded from a Gaussian fitted to the codes': network.decode(fitted),
+        'decoded from a Gaussian fitted to the codes of training examples': network.decode(fitted),
     }
 
 
@@ -136,22 +178,23 @@ def _between(network: Network, shown: Rows) -> dict[str, np.ndarray]:
     return lines
 
 
-def _manifold(network: Network, codings: np.ndarray, picture: tuple[int, ...]) -> Any:
+def _manifold(network: Network, codings: np.ndarray, picture: tuple[int, ...], title: str) -> Any:
     """Decodes a grid over the middle 95 % of a two-dimensional code."""
     axes = [np.quantile(c, np.linspace(0.025, 0.975, _MANIFOLD)) for c in codings.T]
     grid = np.stack(np.meshgrid(axes[0], axes[1][::-1]), axis=-1).reshape(-1, 2)
-    return figures.manifold(network.decode(grid), picture, axes)
+    return figures.manifold(network.decode(grid), picture, axes, title)
 
 
-def _confusion(network: Network, data: Dataset, test: Rows, title: str) -> dict[str, Any]:
-    picture, classes = data.spec.picture, data.spec.classes
+def _confusion(
+    network: Network, test: Rows, classes: tuple[str, ...], picture: tuple[int, ...], title: str
+) -> dict[str, Any]:
     logits = network.compute('logits', test)
     joint = network.restored is None  # with an output of its own for each class
     probabilities = expit(logits) if joint else softmax(logits, axis=1)
     correct = float(np.mean(probabilities.argmax(axis=1) == test.labels))
-    title = f'{title}: test accuracy {correct:.2%}'
+    words = f'{title}: {correct:.2%} of {len(test):,} right'
     made: dict[str, Any] = {}
-    made['confusion'] = figures.confusion(test.labels, probabilities, classes, title)
+    made['confusion'] = figures.confusion(test.labels, probabilities, classes, words)
     if picture:
         made['most_confused'] = figures.most_confused(
             lambda rows: test.take(rows).floats(0, len(rows)),
@@ -159,6 +202,7 @@ def _confusion(network: Network, data: Dataset, test: Rows, title: str) -> dict[
             probabilities,
             classes,
             picture,
+            title,
         )
     return made
 
@@ -171,7 +215,7 @@ def _one_of_each(rows: Rows) -> Rows:
     return rows.take(chosen)
 
 
-def _sequences(network: Network, data: Dataset) -> dict[str, Any]:
+def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> dict[str, Any]:
     """Returns the figures of a sequence network: sequences beside what it makes, error by step."""
     train, test = data.splits.get('train'), compared(data.splits['test'])
     made = {
@@ -192,13 +236,19 @@ def _sequences(network: Network, data: Dataset) -> dict[str, Any]:
             / np.maximum(counted.sum(axis=0), 1)
             for label, guess in guesses.items()
         }
-    found = {'error_by_step': figures.error_by_step(panels)}
-    if data.spec.frame or data.spec.picture:
-        found['sequences'] = _strips(data, test, made)
+    found = {'error_by_step': figures.error_by_step(panels, title)}
+    if is_series:
+        some = compared(test, _LINES)
+        follows = some.targets(0, _LINES) if 'future_' in made else None
+        parts = {prefix: values[:_LINES] for prefix, values in made.items()}
+        fed = some.floats(0, _LINES)
+        found['sequences'] = features.series(fed, parts, follows, some.length, title)
+    elif data.spec.frame or data.spec.picture:
+        found['sequences'] = _strips(data, test, made, title)
     return found
 
 
-def _strips(data: Dataset, test: Rows, made: dict[str, np.ndarray]) -> Any:
+def _strips(data: Dataset, test: Rows, made: dict[str, np.ndarray], title: str) -> Any:
     """Draws sequences as strips of frames, or each as one picture whose rows are the steps."""
     fed, titles = test.floats(0, 2 * _EXAMPLES), {'': 'reconstructed', 'future_': 'predicted'}
     if data.spec.frame:
@@ -209,7 +259,7 @@ def _strips(data: Dataset, test: Rows, made: dict[str, np.ndarray]) -> Any:
                 if prefix:
                     lines[f'{index + 1}: what follows'] = test.targets(index, index + 1)[0]
                 lines[f'{index + 1}: {titles[prefix]}'] = values[index]
-        return figures.picture_rows(lines, data.spec.frame)
+        return figures.picture_rows(lines, data.spec.frame, title)
     parts = {prefix: values[: len(fed)] for prefix, values in made.items()}
     future = [test.targets(0, 2 * _EXAMPLES)] if 'future_' in parts else []
     result = [parts.get('', fed), *([parts['future_']] if future else [])]
@@ -221,4 +271,4 @@ def _strips(data: Dataset, test: Rows, made: dict[str, np.ndarray]) -> Any:
         words if '' in parts else f'fed, and {words}': np.concatenate(result, axis=1),
     }
     shape = next(iter(lines.values())).shape[1:]
-    return figures.picture_rows(lines, shape)
+    return figures.picture_rows(lines, shape, title)

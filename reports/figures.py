@@ -11,21 +11,32 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import Normalize
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.ticker import MaxNLocator
 from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from evaluation import metrics
 from system import disk
 
 SHOWN = 10  # pictures in a row
+_ACROSS = 4  # panels of losses in a row
 _ENDS = ((0, -0.5), (-1, 0.5))  # of an axis of values: half a step before the first, after the last
 _SCATTERED = 3000  # points at most in a latent figure
+_NEIGHBOURS = (10, 500)  # codes that t-SNE needs at least, and gets at most: a second or two
+_NAMED = 20  # classes with a colour and a name of their own
+_CELLS = 100  # classes of a confusion matrix, at most, that each have a name on its axes
+_NUMBERED = 30  # classes of a confusion matrix, at most, whose cells have numbers
 
 
-def save(figure: Figure, file: Path) -> None:
-    """Writes a PNG; its folder is made."""
+def save(figure: Figure | Callable[[], Figure], file: Path) -> None:
+    """Writes a PNG; its folder is made. What takes long to draw is given as a function."""
+    figure = figure() if callable(figure) else figure
     file.parent.mkdir(parents=True, exist_ok=True)
     with disk.whole(file, 'wb') as opened:
         figure.savefig(opened, format='png', dpi=110, bbox_inches='tight')
@@ -43,10 +54,13 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
         names = [n for n, v in mine[-1].items() if n.startswith(('train/', 'validation/')) and v]
         terms = dict.fromkeys(n.split('/', 1)[1] for n in names)
         panels += [(phase, term, mine) for term in terms]
-    figure = Figure(figsize=(4.2 * len(panels), 3.4), layout='constrained')
-    for panel, (phase, term, mine) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-    ):
+    columns = min(len(panels), _ACROSS)
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.4 * lines), layout='constrained')
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for panel in axes[len(panels) :]:
+        panel.axis('off')
+    for panel, (phase, term, mine) in zip(axes, panels, strict=False):
         epochs = [int(row['epoch']) for row in mine]
         marker = 'o' if len(epochs) == 1 else None
         lowest, highest = float('inf'), float('-inf')
@@ -69,32 +83,38 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
     return figure
 
 
-def picture_rows(rows: Mapping[str, np.ndarray], picture: tuple[int, ...]) -> Figure:
+def picture_rows(
+    rows: Mapping[str, np.ndarray], picture: tuple[int, ...], title: str = ''
+) -> Figure:
     """Draws groups of pictures, [n, pixels] each, ten in a row, with titles; cuts to [0, 1]."""
     columns = min(SHOWN, max(len(images) for images in rows.values()))
     lines = [-(-len(images) // columns) for images in rows.values()]
     height = sum(lines) * columns / SHOWN * picture[0] / picture[1] + 0.3 * len(rows)
+    height += 0.3 * bool(title)
     figure = Figure(figsize=(SHOWN, max(height, 1)), layout='constrained')
     panels = figure.subplots(len(rows), 1, squeeze=False, height_ratios=lines).ravel()
-    for panel, (title, images) in zip(panels, rows.items(), strict=True):
+    for panel, (words, images) in zip(panels, rows.items(), strict=True):
         grid = _montage(_drawable(images, picture), columns, 1.0)
         panel.imshow(grid, cmap='gray', vmin=0, vmax=1)
         panel.axis('off')
-        panel.set_title(title, fontsize=9, loc='left')
+        panel.set_title(words, fontsize=9, loc='left')
+    figure.suptitle(title, fontsize=10)
     return figure
 
 
-def error_by_step(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+def error_by_step(panels: Mapping[str, Mapping[str, np.ndarray]], title: str) -> Figure:
     """Draws the squared error of sequences against the step, a line for each of a panel's [T]."""
     figure = Figure(figsize=(5.2 * len(panels), 3.6), layout='constrained')
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    for panel, (title, lines) in zip(axes, panels.items(), strict=True):
+    for panel, (made, lines) in zip(axes, panels.items(), strict=True):
         for label, values in lines.items():
             style = '-' if label == 'network' else '--'
             panel.plot(range(1, len(values) + 1), values, style, label=label)
-        panel.set(title=title, xlabel='step', ylabel=metrics.find('mse').unit, ylim=(0, None))
+        panel.set(title=made, xlabel='step', ylim=(0, None))
         panel.grid(alpha=0.3)
         panel.legend(fontsize=8)
+    axes[0].set_ylabel(metrics.find('mse').unit)
+    figure.suptitle(title, fontsize=10)
     return figure
 
 
@@ -108,7 +128,9 @@ def _montage(images: np.ndarray, columns: int, between: float) -> np.ndarray:
     return grid.reshape(lines * (height + 2), columns * (width + 2), *rest)
 
 
-def manifold(images: np.ndarray, picture: tuple[int, ...], axes: Sequence[np.ndarray]) -> Figure:
+def manifold(
+    images: np.ndarray, picture: tuple[int, ...], axes: Sequence[np.ndarray], title: str
+) -> Figure:
     """Draws a square grid of pictures, [side * side, pixels], decoded from two codes.
 
     `axes` are the codes' values along the grid: left to right, bottom to top.
@@ -123,7 +145,8 @@ def manifold(images: np.ndarray, picture: tuple[int, ...], axes: Sequence[np.nda
     panel.set_yticks(
         marks * height + height / 2, [f'{axes[1][::-1][m]:.2g}' for m in marks], fontsize=8
     )
-    panel.set(title='pictures decoded from a grid of codes', xlabel='code 1', ylabel='code 2')
+    panel.set(xlabel='code 1', ylabel='code 2')
+    panel.set_title(title, fontsize=10)
     return figure
 
 
@@ -158,7 +181,7 @@ def filters(kernel: np.ndarray, picture: tuple[int, ...]) -> Figure:
     return figure
 
 
-def spectra(measured: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
+def spectra(measured: Mapping[str, tuple[np.ndarray, float]], title: str) -> Figure:
     """Draws mean power spectra, [H, W] as numpy.fft orders them, each with its checkerboard."""
     figure = Figure(figsize=(4.6 * len(measured), 4.2), layout='constrained')
     panels = figure.subplots(1, len(measured), squeeze=False)[0]
@@ -176,6 +199,7 @@ def spectra(measured: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
         panel.set(xlabel='cycles a pixel, across', ylabel='down')
         panel.set_title(f'{name}: {measured[name][1]:.2%} at the period of the stride', fontsize=9)
     figure.colorbar(shown[-1], ax=panels, label='log10 of the share of the power')
+    figure.suptitle(title, fontsize=10)
     return figure
 
 
@@ -185,32 +209,84 @@ def latent(
     classes: Sequence[str],
     title: str,
     note: str = '',
-) -> Figure:
-    """Draws codings, [N, units], in the plane of their first two principal components."""
+) -> Callable[[], Figure]:
+    """Returns what draws codings, [N, units], in a plane: of principal components, and by t-SNE.
+
+    The latter (van der Maaten and Hinton 2008) is of the first 500 codings, where they have more
+    than two units and ten of them differ. It takes a second or two, and so is made when the figure
+    is saved.
+    """
     with np.errstate(invalid='ignore'):  # codes that are all dead have no variance to share
         fitted = PCA(min(2, codings.shape[1])).fit(codings)
     plane = fitted.transform(codings)[:_SCATTERED]
     if plane.shape[1] == 1:
         plane = np.column_stack([plane, np.zeros(len(plane))])
     shares = [*np.nan_to_num(fitted.explained_variance_ratio_), 0.0]
-    figure = Figure(figsize=(7, 6), layout='constrained')
-    panel = figure.subplots()
-    if labels is None:
-        panel.scatter(plane[:, 0], plane[:, 1], s=6, alpha=0.6)
-    else:
-        labels = labels[:_SCATTERED]
-        colours = _colours(len(classes))
-        for index, name in enumerate(classes[: len(colours)]):
-            x, y = plane[labels == index].T
-            panel.scatter(x, y, s=6, alpha=0.6, color=colours[index], label=name)
-        panel.legend(markerscale=3, fontsize=8, loc='center left', bbox_to_anchor=(1, 0.5))
-    figure.suptitle(title, fontsize=11)
-    panel.set_title(note, fontsize=9)
-    panel.set(
+    least, most = _NEIGHBOURS
+    some = codings[:most]
+    has_neighbours = codings.shape[1] > 2 and len(np.unique(some, axis=0)) >= least
+    figure = Figure(figsize=(13 if has_neighbours else 7.5, 6), layout='constrained')
+    panels = figure.subplots(1, 1 + has_neighbours, squeeze=False)[0]
+    _scatter(panels[0], plane, labels, classes)
+    panels[0].set(
         xlabel=f'first principal component ({shares[0]:.0%} of the variance)',
         ylabel=f'second principal component ({shares[1]:.0%})',
     )
-    return figure
+    figure.suptitle(f'{title}\n{note}' if note else title, fontsize=11)
+    _legend(figure, panels, labels, classes)
+
+    def drawn() -> Figure:
+        if has_neighbours:
+            perplexity = min(30.0, (len(some) - 1) / 3)
+            with threadpool_limits(1):  # its threads wait for each other: minutes on a busy machine
+                mapped = TSNE(perplexity=perplexity, random_state=0).fit_transform(some)
+            _scatter(panels[1], mapped, labels, classes)
+            panels[1].set_title(f't-SNE of {len(some)} codes, perplexity {perplexity:.3g}', size=10)
+            panels[1].set(xlabel='t-SNE 1, without a unit', ylabel='t-SNE 2', xticks=[], yticks=[])
+            panels[0].set_title(f'principal components of {len(codings):,} codes', size=10)
+        return figure
+
+    return drawn
+
+
+def _scatter(
+    panel: Axes, plane: np.ndarray, labels: np.ndarray | None, classes: Sequence[str]
+) -> None:
+    """Draws points, [n, 2], in the colours of the first n labels."""
+    looks: dict[str, Any] = (
+        {} if labels is None else {'c': _colours(len(classes))[labels[: len(plane)]]}
+    )
+    size = float(np.clip(4000 / len(plane), 8, 30))
+    panel.scatter(plane[:, 0], plane[:, 1], s=size, alpha=0.7, linewidths=0, **looks)
+
+
+def _legend(
+    figure: Figure, panels: Sequence[Axes], labels: np.ndarray | None, classes: Sequence[str]
+) -> None:
+    """Says which colour a class has: by its name, of many classes by its number."""
+    if labels is None:
+        return
+    colours = _colours(len(classes))
+    if len(classes) > _NAMED:
+        scale = ScalarMappable(Normalize(0, len(classes) - 1), ListedColormap(colours))
+        figure.colorbar(scale, ax=list(panels), label='number of the class', shrink=0.8)
+        return
+    marks = [panels[0].scatter([], [], s=40, color=colour) for colour in colours]
+    figure.legend(marks, names(classes), loc='outside right center', fontsize=8)
+
+
+def shortened(name: str, most: int = 24) -> str:
+    """Returns a name with its middle left out where it is longer than a figure has room for."""
+    if len(name) <= most:
+        return name
+    return f'{name[: most // 2 - 1]}...{name[-(most - most // 2 - 2) :]}'
+
+
+def names(classes: Sequence[str]) -> list[str]:
+    """Returns the classes' names shortened, with their numbers where two would read alike."""
+    short = [shortened(name) for name in classes]
+    alike = {name for name in short if short.count(name) > 1}
+    return [f'{i}: {name}' if name in alike else name for i, name in enumerate(short)]
 
 
 def latent_pictures(
@@ -237,32 +313,55 @@ def latent_pictures(
 
 
 def _colours(count: int) -> np.ndarray:
-    return colormaps['tab10'](range(count)) if count <= 10 else colormaps['tab20'](range(20))
+    """Returns a colour a class, [count, 4]."""
+    if count > _NAMED:
+        return colormaps['turbo'](np.linspace(0, 1, count))
+    return colormaps['tab10' if count <= 10 else 'tab20'](range(count))
 
 
 def confusion(
     labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], title: str
 ) -> Figure:
     """Draws the confusion matrix: counts, with the diagonal left uncoloured."""
-    predicted = probabilities.argmax(axis=1)
-    counts = np.zeros((len(classes), len(classes)), int)
+    predicted, size = probabilities.argmax(axis=1), len(classes)
+    counts = np.zeros((size, size), int)
     np.add.at(counts, (labels, predicted), 1)
-    errors = np.where(np.eye(len(classes), dtype=bool), 0, counts)
-    figure = Figure(figsize=(7, 6), layout='constrained')
+    errors = np.where(np.eye(size, dtype=bool), 0, counts)
+    side = float(np.clip(2.6 + 0.45 * size, 4.2, 14))
+    cell = 55 * side / size  # points, about
+    figure = Figure(figsize=(side + 1.6, side + 0.4), layout='constrained')
     panel = figure.subplots()
-    shown = panel.imshow(errors, cmap='Reds')
-    figure.colorbar(shown, ax=panel, label='examples taken for another class')
-    if len(classes) <= 20:
-        panel.set_xticks(range(len(classes)), classes, rotation=45 * (max(map(len, classes)) > 2))
-        panel.set_yticks(range(len(classes)), classes)
-        dark = errors.max() / 2
-        for (row, column), count in np.ndenumerate(counts):
-            colour = 'white' if errors[row, column] > max(dark, 1) else 'black'
-            weight = 'bold' if row == column else 'normal'
-            panel.text(column, row, count or '', ha='center', va='center', color=colour,
-                       fontsize=8, fontweight=weight)  # fmt: skip
-    panel.set(title=title, xlabel='predicted', ylabel='true')
+    shown = panel.imshow(errors, cmap='Reds', vmin=0, vmax=max(errors.max(), 1))
+    whole = MaxNLocator(integer=True)
+    figure.colorbar(
+        shown, ax=panel, shrink=0.8, ticks=whole, label='examples taken for another class'
+    )
+    between = -(-size // _CELLS)
+    places, words = range(0, size, between), names(classes)[::between]
+    points = float(np.clip(0.8 * cell * between, 4.5, 10))
+    slanted: dict[str, Any] = {}
+    if 0.65 * points * max(map(len, words)) > cell * between:  # wider than there is room for
+        slanted = {'rotation': 40, 'ha': 'right', 'rotation_mode': 'anchor'}
+        slanted = {'rotation': 90} if size > 12 else slanted
+    panel.set_xticks(places, words, fontsize=points, **slanted)
+    panel.set_yticks(places, words, fontsize=points)
+    if size <= _NUMBERED:
+        _counted(panel, counts, errors, float(np.clip(0.3 * cell, 5, 14)))
+    figure.suptitle(title, fontsize=10)
+    panel.set(xlabel='predicted', ylabel='true')
     return figure
+
+
+def _counted(panel: Axes, counts: np.ndarray, errors: np.ndarray, points: float) -> None:
+    """Writes counts into their cells; of few classes, the share of the true class below."""
+    totals, dark = np.maximum(counts.sum(axis=1), 1), max(errors.max(), 1) / 2
+    for (row, column), count in np.ndenumerate(counts):
+        share = f'\n{count / totals[row]:.1%}' if len(counts) <= 5 else ''
+        panel.text(
+            column, row, f'{count:,}{share}' if count else '', ha='center', va='center',
+            color='white' if errors[row, column] > dark else 'black', fontsize=points,
+            fontweight='bold' if row == column else 'normal',
+        )  # fmt: skip
 
 
 def most_confused(
@@ -271,6 +370,7 @@ def most_confused(
     probabilities: np.ndarray,
     classes: Sequence[str],
     picture: tuple[int, ...],
+    title: str,
 ) -> Figure | None:
     """Draws the wrongly classified pictures of the highest confidence; None where all are right.
 
@@ -291,24 +391,33 @@ def most_confused(
     for panel, image, row in zip(panels, drawable, wrong, strict=False):
         panel.imshow(image, cmap='gray', vmin=0, vmax=1)
         panel.set_title(
-            f'{classes[labels[row]]} taken for\n{classes[predicted[row]]} ({confidence[row]:.0%})',
+            f'{shortened(classes[labels[row]], 16)} taken for\n'
+            f'{shortened(classes[predicted[row]], 14)} ({confidence[row]:.0%})',
             fontsize=8,
         )
-    figure.suptitle('most confused: wrong with the highest stated probability (test)', fontsize=10)
+    words = 'most confused: wrong with the highest stated probability'
+    figure.suptitle(f'{title}\n{words}', fontsize=10)
     return figure
 
 
-def planes(codings: np.ndarray, projection: np.ndarray, labels: np.ndarray | None) -> Figure:
+def planes(
+    codings: np.ndarray,
+    projection: np.ndarray,
+    labels: np.ndarray | None,
+    classes: Sequence[str],
+    title: str,
+) -> Figure:
     """Draws a linear autoencoder's codings, [N, 2], fitted linearly onto PCA's, over PCA's."""
     design = np.column_stack([codings, np.ones(len(codings))])
     mapped = design @ np.linalg.lstsq(design, projection, rcond=None)[0]
-    (x, y), (mapped_x, mapped_y) = projection.T, mapped.T
-    figure = Figure(figsize=(6.5, 5), layout='constrained')
+    figure = Figure(figsize=(7.5, 5), layout='constrained')
     panel = figure.subplots()
-    panel.scatter(x, y, s=50, facecolors='none', edgecolors='gray', label='PCA')
-    colours: dict[str, Any] = {} if labels is None else {'c': labels, 'cmap': 'brg'}
-    panel.scatter(mapped_x, mapped_y, s=8, **colours, label='codings, mapped linearly onto PCA')
+    rings: dict[str, Any] = {'s': 50, 'facecolors': 'none', 'edgecolors': 'gray'}
+    panel.scatter(*projection.T, **rings, label='principal components')
+    _scatter(panel, mapped, labels, classes)
+    panel.scatter([], [], s=8, color='black', label='codes, mapped linearly onto them')
     panel.set(xlabel='first component', ylabel='second component')
-    panel.set(title='linear codings beside principal components')
-    panel.legend()
+    panel.set_title(f'{title}\ncodes beside principal components', fontsize=10)
+    panel.legend(fontsize=8)
+    _legend(figure, [panel], labels, classes)
     return figure

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from evaluation.metrics import find
 from parameters import Experiment
 from reports import figures
 from studies import figure
@@ -58,7 +59,7 @@ def run_study(
             {
                 'arm': p.arm,
                 'value': p.value,
-                'metrics': {n: spread(v) for n, v in p.metrics.items()},
+                'metrics': {n: spread(v, find(n).within) for n, v in p.metrics.items()},
             }
             for p in points
         ],
@@ -126,7 +127,8 @@ def _differences(study: Study, points: list[Point]) -> list[dict[str, Any]]:
                     for mine, other in zip(
                         point.metrics[name], first[point.value].metrics[name], strict=True
                     )
-                ]
+                ],
+                _of_difference(find(name).within),
             ),
         }
         for point in points
@@ -134,6 +136,12 @@ def _differences(study: Study, points: list[Point]) -> list[dict[str, Any]]:
         for name in study.metrics
         if name in point.metrics and name in first[point.value].metrics
     ]
+
+
+def _of_difference(within: tuple[float, float]) -> tuple[float, float]:
+    """Returns what the difference of two values within these ends can be."""
+    least, most = within
+    return least - most, most - least
 
 
 def _lines(study: Study, results: dict[str, Any]) -> list[str]:

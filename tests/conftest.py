@@ -47,6 +47,20 @@ def draws(thumbnails, monkeypatch):
     monkeypatch.setattr(figures, 'save', thumbnails)
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """Keeps figures in place of saving them; returns them by name."""
+    from reports import figures
+
+    kept: dict = {}
+
+    def keep(figure, file: Path) -> None:
+        kept[file.stem] = figure() if callable(figure) else figure
+
+    monkeypatch.setattr(figures, 'save', keep)
+    return kept
+
+
 @pytest.fixture(scope='session')
 def data_dir(tmp_path_factory) -> Path:
     """A data folder that all tests share, so that records are written once."""

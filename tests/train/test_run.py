@@ -27,7 +27,7 @@ def parents(tmp_path_factory):
 def figures_of(experiment) -> set[str]:
     """Returns the figures that the README promises of an experiment on digits, or iris."""
     if experiment.dataset == 'iris':
-        return {'loss_curves', 'latent', 'pca_plane'}
+        return {'loss_curves', 'latent', 'pca_plane', 'features'}
     wanted = {'loss_curves', 'latent', 'latent_pictures', 'reconstructions'}
     if experiment.network == 'memory':
         return wanted

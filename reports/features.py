@@ -1,0 +1,151 @@
+"""Figures of features: sequences as lines, and how well each feature of a table comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_LINES = 6  # features of a sequence, a row of panels each
+_SCATTERED = 12  # features of a table, a panel each
+_BARS = 40  # features of a table that there are bars with numbers for
+_WORST = 30  # of more features, those with the largest error
+_POINTS = 1000  # examples at most in a panel
+_LOOKS = {  # prefix of what a network makes -> its line
+    '': ('reconstructed', 'C1', '-'),
+    'future_': ('predicted', 'C3', '-'),
+}
+
+
+def series(
+    fed: np.ndarray,
+    made: Mapping[str, np.ndarray],
+    follows: np.ndarray | None,
+    length: np.ndarray | None,
+    title: str,
+) -> Figure:
+    """Draws sequences, [n, T, D], as lines over their steps: a column each, a row a feature.
+
+    `made` are the reconstruction, [n, T, D], and under `future_` the prediction of what `follows`,
+    [n, F, D]. Of each sequence only the first `length` steps, [n], are drawn. Of more than six
+    features those of the largest variance are.
+    """
+    count, steps, features = fed.shape
+    lengths = np.full(count, steps) if length is None else length
+    variance = np.concatenate([s[:n] for s, n in zip(fed, lengths, strict=True)]).var(axis=0)
+    chosen = np.sort(np.argsort(-variance, kind='stable')[:_LINES])
+    if features > _LINES:
+        title += f'\n{_LINES} of {features} features, those of the largest variance'
+    size = (max(2.9 * count, 6), 1.7 * len(chosen) + 1.2)
+    figure = Figure(figsize=size, layout='constrained')
+    panels = figure.subplots(len(chosen), count, squeeze=False, sharex=True, sharey='row')
+    for (row, column), panel in np.ndenumerate(panels):
+        feature, last = chosen[row], lengths[column]
+        panel.plot(range(1, last + 1), fed[column, :last, feature], '.-', color='black', ms=3,
+                   lw=1, label='fed')  # fmt: skip
+        for prefix, values in made.items():
+            label, colour, style = _LOOKS[prefix]
+            line = values[column, : None if prefix else last, feature]
+            first = steps + 1 if prefix else 1
+            marker = 'o' if len(line) == 1 else ''
+            panel.plot(range(first, first + len(line)), line, style, color=colour, marker=marker,
+                       lw=1.5, label=label)  # fmt: skip
+        if follows is not None:
+            line = follows[column, :, feature]
+            panel.plot(range(steps + 1, steps + 1 + len(line)), line, '.--', color='gray', ms=3,
+                       lw=1, label='what follows')  # fmt: skip
+            panel.axvline(steps + 0.5, color='gray', lw=0.6)
+        panel.grid(alpha=0.3)
+        panel.tick_params(labelsize=7)
+        if row == 0:
+            panel.set_title(f'sequence {column}', fontsize=9)
+        if row == len(chosen) - 1:
+            panel.set_xlabel('step', fontsize=8)
+        if column == 0:
+            panel.set_ylabel(f'feature {feature}', fontsize=8)
+    lines, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc='outside lower center', ncols=4, fontsize=8, frameon=False)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def by_feature(inputs: np.ndarray, outputs: np.ndarray, title: str) -> Figure:
+    """Draws how well each feature of a table comes back, of inputs and outputs, both [N, features].
+
+    Of few features it is the output against the input, a panel each; of more it is the error, a bar
+    each, the largest first. Features are numbered from 0, as the columns of the inputs are.
+    """
+    errors = np.asarray(np.mean((outputs - inputs) ** 2, axis=0, dtype=np.float64))
+    if inputs.shape[1] <= _SCATTERED:
+        return _scattered(inputs[:_POINTS], outputs[:_POINTS], errors, title)
+    variances = np.asarray(np.var(inputs, axis=0, dtype=np.float64))
+    return _ranked(errors, variances, title)
+
+
+def _scattered(inputs: np.ndarray, outputs: np.ndarray, errors: np.ndarray, title: str) -> Figure:
+    count = inputs.shape[1]
+    columns = min(count, 4)
+    lines = -(-count // columns)
+    figure = Figure(figsize=(max(2.6 * columns, 5), 2.7 * lines + 0.8), layout='constrained')
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for panel in panels[count:]:
+        panel.axis('off')
+    for feature, panel in enumerate(panels[:count]):
+        x, y = inputs[:, feature], outputs[:, feature]
+        least, most = min(x.min(), y.min()), max(x.max(), y.max())
+        aside = 0.05 * (most - least) or 0.5  # of a feature that is one value
+        ends = (least - aside, most + aside)
+        panel.plot(ends, ends, '-', color='gray', lw=0.8)
+        panel.scatter(x, y, s=8, alpha=0.5)
+        panel.set(xlim=ends, ylim=ends, aspect='equal')
+        panel.set_title(f'feature {feature}: error {errors[feature]:.3g}', fontsize=9)
+        panel.tick_params(labelsize=7)
+        panel.grid(alpha=0.3)
+    figure.supxlabel('input', fontsize=9)
+    figure.supylabel('output', fontsize=9)
+    figure.suptitle(f'{title}\nline: output = input; error: mean squared', fontsize=10)
+    return figure
+
+
+def _ranked(errors: np.ndarray, variances: np.ndarray, title: str) -> Figure:
+    order = np.argsort(-errors, kind='stable')
+    every = len(errors) <= _BARS
+    named = order if every else order[:_WORST]
+    figure = Figure(figsize=(10, 4.2 if every else 7.6), layout='constrained')
+    panels = figure.subplots(1 if every else 2, 1, squeeze=False)[:, 0]
+    places = range(len(named))
+    panels[0].bar(places, errors[named], color='C0', label='network')
+    panels[0].plot(
+        places,
+        variances[named],
+        '_',
+        color='black',
+        ms=9,
+        label="the feature's mean (its variance)",
+    )
+    panels[0].set_xticks(places, [str(f) for f in named], rotation=90, fontsize=8)
+    panels[0].set_xlim(-0.7, len(named) - 0.3)
+    panels[0].set_xlabel('feature: its column in the inputs, from 0', fontsize=9)
+    if not every:
+        panels[0].set_title(f'the {_WORST} features of the largest error', fontsize=9)
+        ranks = range(1, len(order) + 1)
+        panels[1].plot(ranks, variances[order], '.', color='black', ms=3, alpha=0.5)
+        panels[1].plot(ranks, errors[order], '-', color='C0', lw=2)
+        panels[1].set_title(f'all {len(order):,} features, by their error', fontsize=9)
+        panels[1].set_xlabel('rank of the feature', fontsize=9)
+    for panel in panels:
+        _measured(panel, errors, variances)
+    figure.legend(loc='outside lower center', ncols=2, fontsize=8, frameon=False)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def _measured(panel: Axes, errors: np.ndarray, variances: np.ndarray) -> None:
+    """Makes an axis of errors logarithmic where they would not be seen otherwise."""
+    seen = np.concatenate([errors, variances])
+    if errors.min() > 0 and seen.max() > 100 * np.median(errors):
+        panel.set_yscale('log')
+    panel.set_ylabel('mean squared error', fontsize=9)
+    panel.grid(axis='y', alpha=0.3)

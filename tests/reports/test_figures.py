@@ -1,0 +1,160 @@
+"""What figures show: series as lines, tables by feature, splits by name, labels side by side."""
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from reports import features, figures
+
+TINY = ('--set=hidden=4', '--set=epochs=1', '--set=steps_per_epoch=2')
+
+
+def words_of(figure) -> str:
+    """Returns the title of a figure, or of its first panel."""
+    return figure.get_suptitle() or figure.axes[0].get_title()
+
+
+def lines_of(panel) -> dict[str, np.ndarray]:
+    """Returns a panel's lines by their labels, [steps, 2]."""
+    return {line.get_label(): line.get_xydata() for line in panel.lines}
+
+
+@pytest.fixture
+def waves(tmp_path):
+    """A file of 40 sequences of two features, of 5 to 12 steps; returns (file, x, length)."""
+    generator = np.random.default_rng(0)
+    x = np.sin(np.arange(12) * generator.uniform(0.2, 1, (40, 2, 1))).transpose(0, 2, 1)
+    length = generator.integers(5, 13, 40)
+    np.savez(tmp_path / 'waves.npz', x=x.astype(np.float32), length=length)
+    return tmp_path / 'waves.npz', x.astype(np.float32), length
+
+
+def test_series_are_drawn_as_lines_over_the_steps_that_count(main, waves, drawn):
+    file, x, length = waves
+    code, _, err = main('--experiment=lstm_reconstruct', f'--array={file}', *TINY)
+    assert code == 0, err
+    assert 'latent_pictures' not in drawn
+    panels = np.reshape(drawn['sequences'].axes, (2, -1))
+    for feature, row in enumerate(panels):
+        assert row[0].get_ylabel() == f'feature {feature}'
+        for panel in row:
+            lines = lines_of(panel)
+            (which,) = np.flatnonzero(
+                [np.array_equal(lines['fed'][:, 1], s[:n, feature])
+                 for s, n in zip(x, length, strict=True)]
+            )  # fmt: skip
+            assert len(lines['reconstructed']) == len(lines['fed']) == length[which]
+
+
+def test_what_follows_a_series_is_drawn_after_it(main, waves, tmp_path, drawn):
+    np.savez(tmp_path / 'whole.npz', x=waves[1])
+    flags = (f'--array={tmp_path}/whole.npz', '--set=future=3', *TINY)
+    code, _, err = main('--experiment=lstm_composite', *flags)
+    assert code == 0, err
+    lines = lines_of(drawn['sequences'].axes[0])
+    assert lines['fed'][-1, 0] == lines['reconstructed'][-1, 0] == 9
+    assert lines['what follows'][:, 0].tolist() == lines['predicted'][:, 0].tolist() == [10, 11, 12]
+
+
+def test_of_many_features_those_that_vary_most_are_drawn():
+    x = np.random.default_rng(0).normal(0, 2.0 ** np.arange(20), (1, 30, 20))
+    figure = features.series(x, {'': x}, None, None, 'title')
+    assert [panel.get_ylabel() for panel in figure.axes] == [f'feature {i}' for i in range(14, 20)]
+    assert '6 of 20 features' in words_of(figure)
+
+
+def test_a_table_is_drawn_by_feature(main, tmp_path, drawn):
+    x = np.random.default_rng(0).normal(0, np.arange(1, 31), (60, 30)).astype(np.float32)
+    np.savez(tmp_path / 'table.npz', x=x)
+    flags = ('--set=epochs=1', '--set=hidden=5', f'--array={tmp_path}/table.npz')
+    code, _, err = main('--experiment=basic', *flags)
+    assert code == 0, err
+    (panel,) = drawn['features'].axes
+    heights = [bar.get_height() for bar in panel.patches]
+    numbers = [int(label.get_text()) for label in panel.get_xticklabels()]
+    assert heights == sorted(heights, reverse=True) and sorted(numbers) == list(range(30))
+    assert numbers.index(29) < numbers.index(0)  # the larger the variance, the larger the error
+
+
+@pytest.mark.parametrize(('count', 'panels'), [(1, 1), (4, 4), (13, 1), (300, 2)])
+@pytest.mark.parametrize('examples', [1, 50])
+def test_tables_of_any_size_have_a_figure(count, panels, examples, tmp_path, draws):
+    x = np.random.default_rng(0).normal(size=(examples, count)).astype(np.float32)
+    figure = features.by_feature(x, 0.5 * x, 'title')
+    assert sum(panel.axison for panel in figure.axes) == panels
+    figures.save(figure, tmp_path / 'a.png')
+
+
+def test_figures_say_which_split_they_show(main, tmp_path, drawn, digits):
+    run = ('--experiment=phasewise_classifier', f'--array={digits}', f'--run_dir={tmp_path}/run')
+    short = ('--set=parent.epochs=1', '--set=epochs=1', '--set=parent.hidden=8,6')
+    assert main(*run, *short)[0] == 0
+    named = {name: words_of(figure) for name, figure in drawn.items() if name != 'loss_curves'}
+    for name in ('filters', 'samples'):  # of the network alone
+        named.pop(name)
+    assert all('test examples' in words for words in named.values()), named
+    drawn.clear()
+    code, _, err = main('--mode=evaluate', '--tune', f'--run_dir={tmp_path}/run')
+    assert code == 0, err
+    shown = [words_of(figure) for name, figure in drawn.items() if name != 'filters']
+    assert len(shown) > 3 and all('validation examples' in words for words in shown), shown
+    assert '5-nearest-neighbour accuracy' in words_of(drawn['latent'])
+
+
+def test_the_codes_are_drawn_by_t_sne_where_that_tells_more(monkeypatch):
+    monkeypatch.setattr(figures, '_NEIGHBOURS', (10, 60))
+    x = np.random.default_rng(0).normal(size=(90, 5)).astype(np.float32)
+    labels = np.arange(90) % 3
+
+    def panels(codings):
+        return figures.latent(codings, labels[: len(codings)], ['a', 'b', 'c'], '')().axes
+
+    assert '60 codes' in panels(x)[1].get_title()
+    once, again = (panels(x[:40])[1].collections[0].get_offsets() for _ in range(2))
+    assert len(once) == 40 and np.array_equal(once, again)
+    for few in (x[:, :2], x[:9], np.ones((50, 5), np.float32)):
+        assert len(panels(few)) == 1
+
+
+@pytest.mark.parametrize(
+    'classes',
+    [
+        ['benign', 'malignant'],
+        ['setosa', 'versicolor', 'virginica'],
+        ['a class of a name of very many letters indeed', 'another of such'],
+        [f'breed number {i} of a long list of breeds' for i in range(12)],
+        [f'species {i}' for i in range(25)],
+        [f'n{i:08d}' for i in range(100)],
+        [str(i) for i in range(250)],
+    ],
+    ids=len,
+)
+def test_a_confusion_is_legible(classes):
+    labels = np.arange(500) % len(classes)
+    shown = np.eye(len(classes))[np.roll(labels, 3)]
+    figure = figures.confusion(labels, shown, classes, 'title')
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    panel = figure.axes[0]
+    for axis, along in ((panel.xaxis, 'x0 x1'), (panel.yaxis, 'y0 y1')):
+        texts = [tick.label1 for tick in axis.get_major_ticks()]
+        assert len({text.get_text() for text in texts}) == len(texts)
+        if texts[0].get_rotation() not in (0, 90):
+            continue
+        boxes = sorted(
+            tuple(getattr(t.get_window_extent(renderer), e) for e in along.split()) for t in texts
+        )
+        for (_, end), (start, _) in zip(boxes, boxes[1:], strict=False):
+            assert end <= start
+    if len(classes) <= 30:
+        cell = panel.transData.transform([[0, 0], [1, 0]])
+        room = cell[1, 0] - cell[0, 0]
+        assert max(t.get_window_extent(renderer).width for t in panel.texts) < room
+
+
+def test_losses_of_many_phases_take_several_rows():
+    phases = [f'phase{i}' for i in range(1, 6)]
+    rows = [{'phase': p, 'epoch': '1', f'train/{p}/mse': '1', f'train/{p}/l2': '1'} for p in phases]
+    figure = figures.loss_curves(rows)
+    assert figure.get_size_inches()[0] < 20
+    assert sum(panel.axison for panel in figure.axes) == 10

@@ -1,0 +1,43 @@
+"""What a study says of the spread: in its figure, and in intervals that can be."""
+
+import pytest
+from conftest import results_of
+
+from evaluation import metrics
+from studies.run import _of_difference
+from studies.spread import spread
+
+
+def test_an_interval_ends_where_the_quantity_does():
+    values = [1.0, 0.95, 1.0]
+    assert spread(values)['interval'][1] > 1
+    assert spread(values, metrics.find('test/accuracy').within)['interval'][1] == 1.0
+    assert spread([0.001, 0.2], metrics.find('test/mse').within)['interval'][0] == 0.0
+    assert spread([-0.9, 0.3], _of_difference((0.0, 1.0)))['interval'] == [-1.0, 1.0]
+
+
+@pytest.fixture
+def one_arm(main, tmp_path, drawn):
+    """A study of one arm, of a few updates; returns (its figure, its results)."""
+    flags = ('--experiment=iris_linear', '--seeds=3', '--set=epochs=2')
+    code, _, err = main(*flags)
+    assert code == 0, err
+    return drawn['study'], results_of(tmp_path / 'runs/iris_linear/iris-seeds0..2-epochs=2')
+
+
+def test_one_arm_is_one_compact_figure(one_arm):
+    figure, results = one_arm
+    (point,) = results['points']
+    scores = {name.split('/')[-1] for name in point['metrics']}
+    assert len(figure.axes) == len(scores) < len(point['metrics'])
+    assert figure.get_size_inches()[1] < 10
+    labels = {panel.get_ylabel().replace('\n', ' ') for panel in figure.axes}
+    assert labels == {metrics.find(name).unit for name in scores}
+    assert [text.get_text() for text in figure.legends[0].texts] == ['train', 'test']
+
+
+def test_intervals_of_a_study_are_within_what_can_be(one_arm):
+    _, results = one_arm
+    for name, found in results['points'][0]['metrics'].items():
+        least, most = metrics.find(name).within
+        assert least <= found['interval'][0] <= found['mean'] <= found['interval'][1] <= most, name
