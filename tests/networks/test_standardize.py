@@ -42,7 +42,7 @@ def test_x_and_outputs_keep_the_users_units(kind, main, tmp_path):
     read = (x - shift) / scale
     kernel = w['layer1/kernel']
     codes = np.maximum(read @ kernel + w['layer1/bias'], 0)
-    decoder = kernel.T if 'layer1/decoder_kernel' not in w else w['layer1/decoder_kernel']
+    decoder = w.get('layer1/decoder_kernel', kernel.T)
     made = codes @ decoder + w['layer1/decoder_bias']
     codings, outputs = graph_of(tmp_path / 'run', x, 'codings', 'outputs')
     np.testing.assert_allclose(codings, codes, rtol=1e-3, atol=1e-3)
