@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow.compat.v1 as tf
 
-from networks import layers, losses
-from networks.endpoints import Blueprint, Endpoints, reconstruction_metrics
+from networks import layers, losses, steps
+from networks.endpoints import Blueprint, Endpoints, Lazy, reconstruction_metrics
 from networks.layers import Initial
 
 
@@ -30,8 +30,20 @@ def classifier(plan: Blueprint) -> Endpoints:
     terms = {'cross_entropy': lambda: losses.cross_entropy(logits, batch.y)}
     metrics = {**terms, 'accuracy': lambda: losses.correct(logits, batch.y)}
     if 'outputs' in tensors:
-        metrics |= reconstruction_metrics(tensors['outputs'], batch.target)
+        metrics |= _reconstruction(plan, tensors['outputs'])
     return Endpoints(tensors, terms, metrics)
+
+
+def _reconstruction(plan: Blueprint, outputs: tf.Tensor) -> dict[str, Lazy]:
+    """Returns the distances of what the restored graph makes of its input, as far as it counts."""
+    target, length, restored = plan.batch.target, plan.batch.length, plan.restored
+    counts = length is not None and restored is not None and restored.counts_steps
+    if not outputs.shape.is_compatible_with(target.shape):  # of a stranger's, who means another
+        return {}
+    if not counts or outputs.shape.rank != 3:
+        return reconstruction_metrics(outputs, target)
+    counted = reconstruction_metrics(outputs, steps.masked(target, length))
+    return counted | steps.step_metrics('', outputs, target, length)
 
 
 def _logits(plan: Blueprint, codings: tf.Tensor) -> tf.Tensor:

@@ -55,10 +55,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         data = dataset.load(experiment, place.data_dir, verify=place.verify, check=interrupts.check)
         if place.tune:
             data = data.without_test()
-        if restored and restored.shape:
-            known = tuple(size for size in restored.shape if size is not None)
-            if len(known) == len(restored.shape):
-                data = shaped(data, known)
+        if restored:
+            data = shaped(data, transfer.shape_read(restored, data))
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if sibling:
             print(f'goes on from {sibling}')
