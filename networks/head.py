@@ -25,6 +25,8 @@ def classifier(plan: Blueprint) -> Endpoints:
         change = dropped if experiment.finetune_dropout else None
         assert plan.restored is not None, 'a head without a restored graph'
         tensors = plan.restored.tower(batch.inputs, batch.length, change)
+        if 'outputs' in tensors and not _is_reconstruction(plan, tensors['outputs']):
+            del tensors['outputs']
     tensors = {name: plan.expose(name, tensor) for name, tensor in tensors.items()}
     logits = tensors['logits'] = plan.expose('logits', _logits(plan, tensors['codings']))
     terms = {'cross_entropy': lambda: losses.cross_entropy(logits, batch.y)}
@@ -34,12 +36,15 @@ def classifier(plan: Blueprint) -> Endpoints:
     return Endpoints(tensors, terms, metrics)
 
 
+def _is_reconstruction(plan: Blueprint, outputs: tf.Tensor) -> bool:
+    """Whether outputs are of the inputs' shape: a stranger may mean something else by the name."""
+    return plan.spec.one_hot or outputs.shape.is_compatible_with(plan.batch.inputs.shape)
+
+
 def _reconstruction(plan: Blueprint, outputs: tf.Tensor) -> dict[str, Lazy]:
     """Returns the distances of what the restored graph makes of its input, as far as it counts."""
     target, length, restored = plan.batch.target, plan.batch.length, plan.restored
     counts = length is not None and restored is not None and restored.counts_steps
-    if not outputs.shape.is_compatible_with(target.shape):  # of a stranger's, who means another
-        return {}
     if not counts or outputs.shape.rank != 3:
         return reconstruction_metrics(outputs, target)
     counted = reconstruction_metrics(outputs, steps.masked(target, length))
