@@ -30,7 +30,7 @@ LINK = re.compile(r'\]\(([^)\s]+)\)')
 FENCE = re.compile(r'```python\n(.*?)```', re.S)
 ADDED = {name: code for text in TEXTS.values() for code in FENCE.findall(text)
          for name in re.findall(r'^(\w+) = \w+\.vary\(', code, re.M)}  # fmt: skip
-SNIPPETS = [code for text in TEXTS.values() for code in FENCE.findall(text) if 'get_tensor' in code]
+SNIPPETS = [code for text in TEXTS.values() for code in FENCE.findall(text) if "'runs/" in code]
 
 
 def shortened(command: str) -> str:
