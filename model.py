@@ -58,7 +58,7 @@ def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None
         with tf.name_scope(None):
             return tf.identity(tensor, name=name)
 
-    if spec.layout == 'steps' and (restored is None or restored.counts_steps):
+    if restored.counts_steps if restored else spec.layout == 'steps':
         length = tf.placeholder_with_default([spec.shape[0]], [None], name='length')
         tensors['length'] = length
     units = units_of(experiment, spec)

@@ -126,8 +126,11 @@ def checked(
 ) -> Examples:
     """Returns arrays as examples: x [N, ...] uint8 or float32, `length` [N] whole numbers.
 
-    Raises DataError, which begins with `where`, for what is no number, or not finite.
+    Beyond its length a sequence is zero, whatever is there; [N, steps] with lengths is read as
+    [N, steps, 1]. Raises DataError, which begins with `where`, for what is no number or not finite.
     """
+    if length is not None and x.ndim == 2:  # a number a step
+        x = x[..., None]
     if x.ndim < 2 or not x.size:
         remedy = '; save x[:, None] for one number an example' if x.ndim == 1 and x.size else ''
         raise DataError(f'{where}x must be [examples, features...], it is {list(x.shape)}{remedy}')
@@ -135,20 +138,32 @@ def checked(
         if x.dtype.kind not in 'biuf':
             raise DataError(f'{where}x must hold real numbers, it holds {x.dtype}')
         x = x.astype(np.float32)
+    if length is not None:
+        x, length = _counted(where, x, length)
+    if x.dtype != np.uint8:
         bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
         if len(bad):
             raise DataError(
                 f'{where}x has NaN or infinity in {len(bad)} rows, first in row {bad[0]}'
             )
-    if length is not None:
-        whole = np.issubdtype(length.dtype, np.integer) and length.shape == (len(x),)
-        if not whole or x.ndim < 3 or length.min() < 1 or length.max() > x.shape[1]:
-            raise DataError(
-                f'{where}length must be [{len(x)}] like x, whole numbers from 1 to the steps of x '
-                f'[N, steps, features]; x is {list(x.shape)}'
-            )
-        length = length.astype(np.int64)
     return Examples(x, y, length)
+
+
+def _counted(path: str, x: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns sequences with zeros after the steps that count, whatever was there, and those steps.
+
+    Raises DataError where `length` says what cannot be.
+    """
+    whole = length.dtype.kind in 'iuf' and length.shape == (len(x),)
+    whole = whole and np.array_equal(length, np.floor(length))
+    if not whole or length.min() < 1 or length.max() > x.shape[1]:
+        raise DataError(
+            f'{path}: length must be [{len(x)}] like x, whole numbers from 1 to the steps of x '
+            f'[N, steps, features]; x is {list(x.shape)}'
+        )
+    x = x.copy()  # which is somebody's own
+    x[np.arange(x.shape[1]) >= length[:, None]] = 0
+    return x, length.astype(np.int64)
 
 
 def _check_headers(opened: zipfile.ZipFile) -> None:

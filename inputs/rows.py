@@ -153,7 +153,9 @@ def shaped(data: Dataset, shape: tuple[int, ...]) -> Dataset:
 def refuse_lengths(data: Dataset) -> None:
     """Raises UsageError where examples have lengths, for a network that cannot count steps."""
     if any(rows.length is not None for rows in data.splits.values()):
-        raise UsageError(f'{data.key}: has lengths, which only network=lstm reads')
+        raise UsageError(
+            f'{data.key}: has lengths, which only network=lstm reads, and what reads length:0'
+        )
 
 
 def flat(data: Dataset, experiment: Experiment) -> Dataset:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow.compat.v1 as tf
 
-from networks import layers, losses
-from networks.endpoints import Blueprint, Endpoints, reconstruction_metrics
+from networks import layers, losses, steps
+from networks.endpoints import Blueprint, Endpoints, Lazy, reconstruction_metrics
 from networks.layers import Initial
 
 
@@ -25,13 +25,30 @@ def classifier(plan: Blueprint) -> Endpoints:
         change = dropped if experiment.finetune_dropout else None
         assert plan.restored is not None, 'a head without a restored graph'
         tensors = plan.restored.tower(batch.inputs, batch.length, change)
+        if 'outputs' in tensors and not _is_reconstruction(plan, tensors['outputs']):
+            del tensors['outputs']
     tensors = {name: plan.expose(name, tensor) for name, tensor in tensors.items()}
     logits = tensors['logits'] = plan.expose('logits', _logits(plan, tensors['codings']))
     terms = {'cross_entropy': lambda: losses.cross_entropy(logits, batch.y)}
     metrics = {**terms, 'accuracy': lambda: losses.correct(logits, batch.y)}
     if 'outputs' in tensors:
-        metrics |= reconstruction_metrics(tensors['outputs'], batch.target)
+        metrics |= _reconstruction(plan, tensors['outputs'])
     return Endpoints(tensors, terms, metrics)
+
+
+def _is_reconstruction(plan: Blueprint, outputs: tf.Tensor) -> bool:
+    """Whether outputs are of the inputs' shape: a stranger may mean something else by the name."""
+    return plan.spec.one_hot or outputs.shape.is_compatible_with(plan.batch.inputs.shape)
+
+
+def _reconstruction(plan: Blueprint, outputs: tf.Tensor) -> dict[str, Lazy]:
+    """Returns the distances of what the restored graph makes of its input, as far as it counts."""
+    target, length, restored = plan.batch.target, plan.batch.length, plan.restored
+    counts = length is not None and restored is not None and restored.counts_steps
+    if not counts or outputs.shape.rank != 3:
+        return reconstruction_metrics(outputs, target)
+    counted = reconstruction_metrics(outputs, steps.masked(target, length))
+    return counted | steps.step_metrics('', outputs, target, length)
 
 
 def _logits(plan: Blueprint, codings: tf.Tensor) -> tf.Tensor:

@@ -17,10 +17,10 @@ import tensorflow.compat.v1 as tf
 from networks import layers, losses
 from networks.endpoints import Blueprint, Endpoints, Lazy, distance_of
 from networks.layers import Initial, bias_variable, kernel_variable
+from networks.steps import masked, over_steps, step_metrics
 from parameters import LOSSES, Experiment
 
 UNROLLED = 64  # steps of the longest sequence that is not looped over
-_SUMMED = ('nll', 'squared_error')  # over steps; other losses are means
 
 Carry = tuple[tf.Tensor, ...]
 Step = Callable[..., Carry]
@@ -317,7 +317,7 @@ def autoencoder(plan: Blueprint) -> Endpoints:
             logits = path.turned(logits)
         else:
             prefix, promised, wanted, counted = 'future_', 'predictions', target, None
-        made = _masked(units.back(path.activated(logits)), counted)
+        made = masked(units.back(path.activated(logits)), counted)
         tensors[promised] = plan.expose(promised, made)
         terms[f'{prefix}{name}'] = partial(loss, path.activation, logits, wanted, counted)
         metrics |= step_metrics(prefix, tensors[promised], units.back(wanted), counted)
@@ -326,7 +326,7 @@ def autoencoder(plan: Blueprint) -> Endpoints:
         for k in range(plan.bottom, plan.top):
             made = path.turned(path.down('decoder', k, _swapped(path.turned(hidden[k]))))
             label = f'phase{k}_outputs'
-            tensors[label] = plan.expose(label, _masked(units.back(path.activated(made)), length))
+            tensors[label] = plan.expose(label, masked(units.back(path.activated(made)), length))
         terms |= _phase_losses(path, hidden, codings, loss)
     return Endpoints(tensors, terms, metrics)
 
@@ -363,7 +363,7 @@ def _loss_of(experiment: Experiment) -> Loss:
     def loss(
         activation: str, logits: tf.Tensor, target: tf.Tensor, length: tf.Tensor | None
     ) -> tf.Tensor:
-        return _over_steps(name, lambda a, b: distance(a, activation, b), logits, target, length)
+        return over_steps(name, lambda a, b: distance(a, activation, b), logits, target, length)
 
     return loss
 
@@ -384,42 +384,3 @@ def _reversed(values: tf.Tensor, length: tf.Tensor | None) -> tf.Tensor:
     made = tf.gather(values, tf.broadcast_to(index, tf.stack([count, steps])), batch_dims=1)
     made.set_shape(values.shape)
     return made
-
-
-def _masked(values: tf.Tensor, length: tf.Tensor | None) -> tf.Tensor:
-    """Returns [N, T, features] with zeros from step `length` on."""
-    if length is None:
-        return values
-    return values * tf.sequence_mask(length, int(values.shape[1]), tf.float32)[:, :, None]
-
-
-def _over_steps(
-    name: str,
-    loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-    made: tf.Tensor,
-    target: tf.Tensor,
-    length: tf.Tensor | None,
-) -> tf.Tensor:
-    """Returns a loss of single steps, (made, target) [n, features] -> [n], for sequences, [N].
-
-    It is the sum or the mean over the steps that count.
-    """
-    steps, features = map(int, made.shape[1:])
-    values = loss(tf.reshape(made, [-1, features]), tf.reshape(target, [-1, features]))
-    values, counted = tf.reshape(values, [-1, steps]), tf.cast(steps, tf.float32)
-    if length is not None:
-        values *= tf.sequence_mask(length, steps, tf.float32)
-        counted = tf.cast(length, tf.float32)
-    total = tf.reduce_sum(values, axis=1)
-    return total if name in _SUMMED else total / counted
-
-
-def step_metrics(
-    prefix: str, made: tf.Tensor, target: tf.Tensor, length: tf.Tensor | None
-) -> dict[str, Lazy]:
-    """Returns the distances of sequences made and wanted, [N, T, D], by name after `prefix`."""
-    known = {'mse': losses.mse, 'squared_error': losses.squared_error, 'mae': losses.mae}
-    return {
-        f'{prefix}{name}': partial(_over_steps, name, loss, made, target, length)
-        for name, loss in known.items()
-    }

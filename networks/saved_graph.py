@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
 
 from networks.allowed_ops import VARIABLES, confined
 from networks.session import assign
@@ -25,6 +26,7 @@ from system import disk
 from system.errors import DataError
 
 _META_BYTES = 1 << 28  # of a saved graph at most, weights not included
+_NO_RESULTS = ('X', 'y', 'length', 'accuracy')  # of what is served
 _OFFERED = re.compile(
     r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs|predictions'
 )
@@ -49,7 +51,13 @@ class SavedGraph(NamedTuple):
     @property
     def counts_steps(self) -> bool:
         """Whether it reads `length:0`, the steps of a sequence that count."""
-        return any(node.name == 'length' for node in self.graph_def.node)
+        return self._length is not None
+
+    @property
+    def _length(self) -> tf.NodeDef | None:
+        """The placeholder of the steps that count, of a graph that reads sequences."""
+        placed = (node for node in self.graph_def.node if _says_length(node, self.shape))
+        return next(placed, None)
 
     def tower(
         self,
@@ -59,8 +67,8 @@ class SavedGraph(NamedTuple):
     ) -> dict[str, tf.Tensor]:
         """Imports the graph over `inputs`, as at inference, and returns its tensors by name.
 
-        Of sequences of different lengths, `length` [N] says how many steps count. What `change`
-        returns of a layer's name and activations is what the layers above it read.
+        Of sequences of different lengths, `length` [N] or [1] says how many steps count. What
+        `change` returns of a layer's name and activations is what the layers above it read.
 
         The first tower in a graph makes the variables (zeros, see `load`), later ones share them.
         """
@@ -75,8 +83,11 @@ class SavedGraph(NamedTuple):
             sources[f'{name}:0'] = variable.handle if is_handle else variable.value()
         if self.trains:
             sources['training:0'] = tf.constant(False)
-        if length is not None and self.counts_steps:
-            sources['length:0'] = length
+        placed = self._length
+        if placed is not None and (length is not None or placed.op == 'Placeholder'):
+            counted = tf.constant([int(inputs.shape[1])]) if length is None else length
+            counted = tf.cast(counted, placed.attr['dtype'].type)
+            sources['length:0'] = tf.broadcast_to(counted, tf.shape(inputs)[:1])
         if change is not None:
             for name in self.hidden:
                 sources[f'{name}:0'] = change(name, self._imported([name], sources)[name])
@@ -105,6 +116,12 @@ class SavedGraph(NamedTuple):
 def _number(name: str) -> int:
     """Returns the number at the end of a layer's name."""
     return int(name.removeprefix('hidden'))
+
+
+def _says_length(node: tf.NodeDef, shape: tuple[int | None, ...] | None) -> bool:
+    """Whether a node is fed the steps that count, where an example of that shape has steps."""
+    is_fed = node.name == 'length' and node.op in ('Placeholder', 'PlaceholderWithDefault')
+    return is_fed and shape is not None and len(shape) > 1
 
 
 def _exists(name: str) -> bool:
@@ -139,13 +156,22 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
         if name not in nodes:
             raise DataError(f'{prefix}.meta: holds no tensor {name}:0, which is needed')
 
+    read_shape = nodes['X'].attr['shape'].shape
+    has_rank = not read_shape.unknown_rank and read_shape.dim
+    sizes = (None if dim.size < 0 else dim.size for dim in read_shape.dim[1:])
+    shape = tuple(sizes) if has_rank else None
+
     needed: dict[str, None] = {}
     tensors = []
     for name in wanted or [n for n in nodes if _OFFERED.fullmatch(n)]:
         closure = _closure(nodes, name, prefix)
-        stray = [n for n in closure if nodes[n].op == 'Placeholder' and n not in ('X', 'training')]
+        fed = [n for n in closure if nodes[n].op == 'Placeholder' and n not in ('X', 'training')]
+        stray = [n for n in fed if not _says_length(nodes[n], shape)]
         if stray and name in (*wanted, 'codings'):
-            raise DataError(f'{prefix}.meta: {name}:0 needs placeholder {stray[0]}:0 besides X:0')
+            hint = ', which is fed where X:0 is [N, steps, ...]' if stray[0] == 'length' else ''
+            raise DataError(
+                f'{prefix}.meta: {name}:0 needs placeholder {stray[0]}:0 besides X:0{hint}'
+            )
         if not stray:
             needed |= dict.fromkeys(closure)
             tensors.append(name)
@@ -157,16 +183,13 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
     for node in cut.node:
         node.attr.pop('_class', None)  # colocation with variables that are no longer in it
         node.device = ''
-    shape = nodes['X'].attr['shape'].shape
     return SavedGraph(
         prefix=prefix,
         graph_def=confined(cut, f'{prefix}.meta'),
         variables=values(prefix, {node.name: _declared(node) for node in variables}),
         handles=frozenset(node.name for node in variables if node.op == 'VarHandleOp'),
         tensors=tuple(tensors),
-        shape=None
-        if shape.unknown_rank or not shape.dim
-        else tuple(None if dim.size < 0 else dim.size for dim in shape.dim[1:]),
+        shape=shape,
         trains='training' in needed,
     )
 
@@ -268,20 +291,53 @@ def write(
         tensors = build()
         variables = tf.global_variables()
         load(session, values)
+        owner = checksum(values)
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix='.export-', suffix='.writing', dir=folder) as aside:
             saver = tf.train.Saver(variables, save_relative_paths=True)
             saver.save(session, f'{aside}/model', write_state=False, write_meta_graph=False)
-            saver.export_meta_graph(f'{aside}/model.meta', clear_devices=True)
-            results = {
-                n: t for n, t in tensors.items() if n not in ('X', 'y', 'length', 'accuracy')
-            }
-            tf.saved_model.simple_save(
-                session, f'{aside}/saved_model', {'X': tensors['X']}, results
-            )
+            meta = saver.export_meta_graph(clear_devices=True)
+            _own_variables(meta.graph_def, owner)
+            Path(aside, 'model.meta').write_bytes(meta.SerializeToString(deterministic=True))
+            _write_saved_model(session, Path(aside, 'saved_model'), tensors, owner)
             for file in sorted(Path(aside).glob('model.*')):
                 disk.move(file, folder / file.name)
             disk.move(Path(aside, 'saved_model'), folder / 'saved_model')
+
+
+def _write_saved_model(
+    session: tf.Session, folder: Path, tensors: Mapping[str, tf.Tensor], owner: str
+) -> None:
+    """Writes the session's graph for serving: a signature of X alone, one of X and its length.
+
+    For all that a signature names must be fed, in TensorFlow 2, also what has a default.
+    """
+    results = {n: t for n, t in tensors.items() if n not in _NO_RESULTS}
+    inputs = {'serving_default': {'X': tensors['X']}}
+    if 'length' in tensors:
+        inputs['with_length'] = {'X': tensors['X'], 'length': tensors['length']}
+    signatures = {
+        name: tf.saved_model.predict_signature_def(fed, results) for name, fed in inputs.items()
+    }
+    builder = tf.saved_model.Builder(str(folder))
+    builder.add_meta_graph_and_variables(session, ['serve'], signatures, clear_devices=True)
+    builder.save()
+    file = folder / 'saved_model.pb'
+    written = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for meta in written.meta_graphs:
+        _own_variables(meta.graph_def, owner)
+    file.write_bytes(written.SerializeToString(deterministic=True))
+
+
+def _own_variables(graph_def: tf.GraphDef, owner: str) -> None:
+    """Gives the variables of a graph that is written a place of their own in whatever session.
+
+    Which resource a variable is its `shared_name` says, that import_scope leaves as it is: graphs
+    of two runs in one session would have the same weights, those that were restored last.
+    """
+    for node in graph_def.node:
+        if node.op == 'VarHandleOp':
+            node.attr['shared_name'].s = f'{owner}/{node.name}'.encode()
 
 
 def load(session: tf.Session, values: Mapping[str, np.ndarray]) -> None:

@@ -30,7 +30,7 @@ LINK = re.compile(r'\]\(([^)\s]+)\)')
 FENCE = re.compile(r'```python\n(.*?)```', re.S)
 ADDED = {name: code for text in TEXTS.values() for code in FENCE.findall(text)
          for name in re.findall(r'^(\w+) = \w+\.vary\(', code, re.M)}  # fmt: skip
-SNIPPETS = [code for text in TEXTS.values() for code in FENCE.findall(text) if 'get_tensor' in code]
+SNIPPETS = [code for text in TEXTS.values() for code in FENCE.findall(text) if "'runs/" in code]
 
 
 def shortened(command: str) -> str:
@@ -155,8 +155,10 @@ def places(tmp_path_factory, digits) -> dict[str, str]:
 @pytest.fixture(scope='session')
 def finished(tmp_path_factory, data_dir, digits) -> Path:
     """A folder of finished runs, as the pages' commands take them for granted."""
-    runs, experiment = tmp_path_factory.mktemp('runs'), small(inst.phasewise_classifier, digits)
-    run(experiment, experiment, Place(runs=runs, data_dir=data_dir, figures=False))
+    runs = tmp_path_factory.mktemp('runs')
+    for experiment in (inst.phasewise_classifier, inst.lstm_reconstruct):
+        made = small(experiment, digits)
+        run(made, made, Place(runs=runs, data_dir=data_dir, figures=False))
     return runs
 
 
@@ -190,7 +192,7 @@ def test_a_command_of_the_pages_runs(main, shrunk, places, finished, command):
 
 @pytest.mark.parametrize('code', SNIPPETS, ids=range(len(SNIPPETS)))
 def test_a_snippet_that_uses_a_saved_graph_runs(finished, code):
-    for name in ('phasewise', 'phasewise_classifier'):
+    for name in ('phasewise', 'phasewise_classifier', 'lstm_reconstruct'):
         code = re.sub(rf'runs/{name}/[\w-]+', str(run_of(finished, name)), code)
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

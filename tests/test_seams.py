@@ -6,7 +6,7 @@ import model
 import parameters
 from evaluation import metrics
 from inputs import rows, sources
-from networks import endpoints, layers, lstm
+from networks import endpoints, layers, lstm, steps
 from parameters import schedule_of
 from train import updates
 
@@ -40,7 +40,7 @@ def test_every_loss_that_a_phase_logs_is_a_metric():
 
 
 def test_every_loss_and_every_number_that_is_scored_is_a_metric():
-    scored = endpoints.reconstruction_metrics(None, None), lstm.step_metrics('', None, None, None)
+    scored = endpoints.reconstruction_metrics(None, None), steps.step_metrics('', None, None, None)
     for name in {*parameters.LOSSES.values(), *(name for names in scored for name in names)}:
         assert metrics.find(name).unit
 

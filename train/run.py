@@ -56,10 +56,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             return results
         data = looked_at(experiment, place, interrupts.check)
         restored = _parent(experiment, place, interrupts)
-        if restored and restored.shape:
-            known = tuple(size for size in restored.shape if size is not None)
-            if len(known) == len(restored.shape):
-                data = shaped(data, known)
+        if restored:
+            data = shaped(data, transfer.shape_read(restored, data))
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if sibling:
             print(f'goes on from {sibling}')

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from inputs.rows import Rows, stratified
+from inputs.rows import Dataset, Rows, stratified
 from inputs.spec import Spec
 from model import batch_size
 from networks import layers, saved_graph
@@ -17,6 +18,28 @@ from parameters import Experiment
 from system.errors import DataError
 
 _NOT_RESTORED = ('random', 'the draw')  # a control: its values are drawn
+
+
+def shape_read(restored: SavedGraph, data: Dataset) -> tuple[int, ...]:
+    """Returns the shape in which the saved graph reads the examples, if it can read them at all.
+
+    What it leaves open of it, as the number of steps, is as in the records.
+    """
+    recorded, shape = data.recorded or data.spec.shape, restored.shape
+    if shape is None:
+        return data.spec.shape
+    if len(shape) == 2:  # a film is a sequence of vectors
+        recorded = (recorded[0], math.prod(recorded[1:]))
+    elif len(shape) == 1:
+        recorded = (math.prod(recorded),)
+    if _fits(shape, recorded):
+        return recorded
+    return tuple(size for size in shape if size is not None)
+
+
+def _fits(shape: tuple[int | None, ...], sizes: tuple[int, ...]) -> bool:
+    """Whether examples of these sizes can be read as that shape."""
+    return tf.TensorShape(shape).is_compatible_with(sizes)
 
 
 def check(restored: SavedGraph, experiment: Experiment, spec: Spec) -> None:
@@ -29,9 +52,10 @@ def check(restored: SavedGraph, experiment: Experiment, spec: Spec) -> None:
             f'{restored.prefix}: names no layer hidden1:0, ..., that finetune_dropout='
             f'{experiment.finetune_dropout} could drop'
         )
-    if restored.shape is not None and restored.shape != spec.shape:
+    if restored.shape is not None and not _fits(restored.shape, spec.shape):
+        open_or_not = ['any' if size is None else size for size in restored.shape]
         raise DataError(
-            f'{restored.prefix}: its X:0 reads {list(restored.shape)} features, '
+            f'{restored.prefix}: its X:0 reads {open_or_not} features, '
             f'the data has {list(spec.shape)}'
         )
     taken = [name for name in restored.variables if name.startswith('head/')]

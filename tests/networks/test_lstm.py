@@ -375,11 +375,23 @@ def test_what_cannot_be_is_one_line(main, flags, said):
 
 
 @pytest.mark.parametrize(
-    ('length', 'shape'), [([0] * 10, (10, 4, 2)), ([5] * 10, (10, 4, 2)), ([1] * 9, (10, 4, 2)), ([1] * 10, (10, 4))]
+    ('length', 'shape'), [([0] * 10, (10, 4, 2)), ([5] * 10, (10, 4, 2)), ([1] * 9, (10, 4, 2)), ([1.5] * 10, (10, 4))]
 )  # fmt: skip
 def test_impossible_lengths_are_refused(tmp_path, length, shape):
     np.savez(tmp_path / 'a.npz', x=np.zeros(shape), length=length)
     with pytest.raises(DataError, match='length must be'):
+        foreign.read_npz(str(tmp_path / 'a.npz'))
+
+
+def test_what_follows_a_sequence_may_be_anything_and_what_counts_may_not(tmp_path):
+    x, length = np.ones((4, 3, 2), np.float32), np.array([1.0, 2, 3, 2])
+    x[0, 1:], x[1, 2] = np.nan, 7
+    np.savez(tmp_path / 'a.npz', x=x, length=length)
+    found = foreign.read_npz(str(tmp_path / 'a.npz'))
+    np.testing.assert_array_equal(found.x[..., 0], [[1, 0, 0], [1, 1, 0], [1, 1, 1], [1, 1, 0]])
+    x[3, 1, 1] = np.nan
+    np.savez(tmp_path / 'a.npz', x=x, length=length)
+    with pytest.raises(DataError, match='NaN or infinity in 1 rows, first in row 3'):
         foreign.read_npz(str(tmp_path / 'a.npz'))
 
 
