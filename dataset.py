@@ -64,6 +64,8 @@ def load(
     that. Raises DataError where records and manifest disagree, naming file and offset.
     """
     key = key_of(experiment)
+    if experiment.dataset == 'images':
+        pictures.announced(experiment.data_path)
     folder = data_dir / 'records' / key
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -35,15 +35,14 @@ def draw(
     picture, classes = data.spec.picture, data.spec.classes
     test = compared(data.splits['test'])
     codings = network.compute('codings', test)
-    made: dict[str, Any] = {
-        'loss_curves': figures.loss_curves(rows) if rows else None,
-        'latent': figures.latent(
+    made: dict[str, Any] = {'loss_curves': figures.loss_curves(rows) if rows else None}
+    if len(codings) > 1:  # of a single one there is no plane
+        made['latent'] = figures.latent(
             codings, test.y, classes, f'{title}: codings of the test set', _separation(metrics)
-        ),
-    }
+        )
     if data.spec.layout == 'steps' and network.restored is None:
         made |= _sequences(network, data)
-        if picture:
+        if picture and len(codings) > 1:
             thumbs = compared(test, _THUMBNAILS).floats(0, _THUMBNAILS)
             title = f'{title}: codings of test sequences'
             made['latent_pictures'] = figures.latent_pictures(codings, thumbs, picture, title)
@@ -51,7 +50,7 @@ def draw(
         made |= _pictures(network, data, test, codings, title)
     if 'logits' in network.endpoints.tensors:
         made |= _confusion(network, data, test, title)
-    elif codings.shape[1] == 2 and not picture:
+    elif codings.shape[1] == 2 and not picture and min(len(test), *data.spec.shape) > 1:
         made['pca_plane'] = figures.planes(codings, probes.projection(test, 2), test.y)
     files = {name: folder / f'{name}.png' for name, figure in made.items() if figure}
     for name, file in files.items():
@@ -90,12 +89,14 @@ def _pictures(
         elif kernel.shape[0] == math.prod(picture):
             made['filters'] = figures.filters(kernel, picture)
     thumbs = compared(test, _THUMBNAILS)
-    made['latent_pictures'] = figures.latent_pictures(
-        codings, thumbs.targets(0, len(thumbs)), picture, f'{title}: codings of test pictures'
-    )
+    if len(codings) > 1:
+        made['latent_pictures'] = figures.latent_pictures(
+            codings, thumbs.targets(0, len(thumbs)), picture, f'{title}: codings of test pictures'
+        )
     if network.decodes() and not data.spec.one_hot:
         made['samples'] = figures.picture_rows(_samples(network, data), picture)
-        made['interpolation'] = figures.picture_rows(_between(network, shown), picture)
+        if len(shown) > 1:
+            made['interpolation'] = figures.picture_rows(_between(network, shown), picture)
     if network.decodes() and data.spec.layout == 'maps':
         images, outputs = thumbs.floats(0, len(thumbs)), network.compute('outputs', thumbs)
         made['spectra'] = figures.spectra(

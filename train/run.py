@@ -30,6 +30,7 @@ from train.folder import (
 from train.trainer import Trainer
 
 _CHECKED = 10_000  # rows looked at together
+_NAMED = 10  # classes that are told of by name
 
 
 def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any]:
@@ -63,6 +64,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         if sibling:
             print(f'goes on from {sibling}')
         _check_data(experiment, data)
+        _check_splits(experiment, data)
         config['data'] = {
             'key': data.key,
             'digest': data.digest,
@@ -146,3 +148,24 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
             f'{data.key}: has values from {least:g} to {most:g}, loss=bernoulli needs [0, 1]; '
             'scale them, or use --set loss=gaussian --set output_activation=linear'
         )
+
+
+def _check_splits(experiment: Experiment, data: Dataset) -> None:
+    """Says what scores are of, and which classes have nothing to be learned on.
+
+    Raises DataError where a classifier has but one class.
+    """
+    train, classes = data.splits['train'], data.spec.classes
+    if data.splits['test'] is train:
+        print(f'{data.key}: nothing is held out; the scores of test are of the examples of train')
+    if not experiment.classifies:
+        return
+    if len(classes) < 2:
+        raise DataError(f'{data.key}: all is of class {classes[0]!r}; a classifier needs two')
+    for split, word in (('train', 'learned'), ('test', 'tested')):
+        there = np.isin(range(len(classes)), data.splits[split].labels)
+        lacking = [name for name, is_there in zip(classes, there, strict=True) if not is_there]
+        if lacking:
+            shown = ', '.join(lacking[:_NAMED]) + (', ...' if len(lacking) > _NAMED else '')
+            which = f'{len(lacking)} of {len(classes)} classes'
+            print(f'warning: no example to be {word} on of {which}: {shown}')
