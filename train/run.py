@@ -157,7 +157,7 @@ def _check_splits(experiment: Experiment, data: Dataset) -> None:
     """
     train, classes = data.splits['train'], data.spec.classes
     if data.splits['test'] is train:
-        print(f'{data.key}: nothing is held out; the scores of test are of the examples of train')
+        print(f'{data.key}: no examples are held out to test on; scores of test are those of train')
     if not experiment.classifies:
         return
     if len(classes) < 2:

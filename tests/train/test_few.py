@@ -67,7 +67,7 @@ def test_any_number_of_examples_ends_in_results(train, tmp_path, name, n, labels
     assert code == 0, err
     metrics = results_of(tmp_path / 'run')['metrics']
     assert metrics and all(np.isfinite(value) for value in metrics.values())
-    assert ('nothing is held out' in out) == (n < 10)
+    assert ('no examples are held out' in out) == (n < 10)
 
 
 @pytest.mark.parametrize(
