@@ -67,7 +67,10 @@ def load(
     `verify` hashes every shard. `check` is called while records are written, and may raise to stop
     that. Raises DataError where records and manifest disagree, naming file and offset.
     """
-    data = _recorded(experiment, key_of(experiment), data_dir, recording.write, verify, check)
+    key = key_of(experiment)
+    if experiment.dataset == 'images':
+        pictures.announced(experiment.data_path)
+    data = _recorded(experiment, key, data_dir, recording.write, verify, check)
     return ARRANGED[experiment.layout](data, experiment)
 
 

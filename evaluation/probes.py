@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import subspace_angles
 from scipy.stats import kurtosis
@@ -41,12 +43,18 @@ def baselines(train: Rows, test: Rows, units: int) -> dict[str, float]:
 
 
 def usage(codings: np.ndarray) -> dict[str, float]:
-    """Counts the codes, [N, units], that vary over the data, and those that never do."""
+    """Counts the codes, [N, units], that vary over the data, and those that never do.
+
+    Of a single example nothing can vary, and nothing is counted.
+    """
+    mean = {'mean_activation': float(np.mean(codings, dtype=np.float64))}
+    if len(codings) < 2:
+        return mean
     variance = np.var(codings, axis=0, dtype=np.float64)
     return {
         'active_codes': int(np.sum(variance > _ACTIVE)),
         'dead_codes': int(np.sum(variance < 1e-12)),
-        'mean_activation': float(np.mean(codings, dtype=np.float64)),
+        **mean,
     }
 
 
@@ -115,10 +123,12 @@ def projection(rows: Rows, units: int) -> np.ndarray:
 
 def _fit(images: np.ndarray, units: int) -> PCA:
     count, features = images.shape
+    settings: dict[str, Any] = {'svd_solver': 'randomized', 'iterated_power': 2, 'random_state': 0}
     if features <= COVARIANCE:  # of fewer examples than features the decomposition is the cheaper
-        return PCA(units, svd_solver='covariance_eigh' if count >= features else 'full').fit(images)
-    randomized = {'svd_solver': 'randomized', 'iterated_power': 2, 'random_state': 0}
-    return PCA(units, **randomized).fit(images)
+        settings = {'svd_solver': 'covariance_eigh' if count >= features else 'full'}
+    rows = images if count > 1 else np.repeat(images, 2, axis=0)  # deviations divide by count - 1
+    with np.errstate(invalid='ignore'):  # examples that are all alike have no variance to share
+        return PCA(units, **settings).fit(rows)
 
 
 def plane_angle(decoder_kernel: np.ndarray, components: np.ndarray) -> float:

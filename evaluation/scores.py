@@ -233,7 +233,7 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
         return {}
     error, components = probes.pca(train, test, units)
     found = {'test/pca_mse': error}
-    if _is_linear(experiment):
+    if _is_linear(experiment) and units < len(train):  # which span no such plane otherwise
         values = network.values()
         kernel = values['layer1/kernel'].T if experiment.tied else values['layer1/decoder_kernel']
         found['pca_angle_degrees'] = probes.plane_angle(kernel, components)

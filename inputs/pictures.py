@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,16 +25,33 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from system.errors import DataError, UsageError
+from inputs.folders import Found, digest_of, found_in, of_unread
+from inputs.splits import alone, sizes
+from system.errors import DataError
 from system.progress import Bar
 
-ENDINGS = ('.png', '.jpg', '.jpeg', '.bmp', '.gif')
+ENDINGS = ('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.bmp', '.gif', '.webp', '.tif', '.tiff')
 SHARD = 2000  # pictures in a shard, all of which an interruption may cost
 UNREADABLE = 0.05  # share of unreadable pictures above which nothing is recorded
 _CHUNK = 64  # pictures a process is handed at a time
-_SHOWN = 10  # unreadable files that are printed; the manifest has all
-_SPLITS = {'train': 'train', 'validation': 'validation', 'val': 'validation', 'test': 'test'}
-_SHARES = (0.8, 0.1, 0.1)  # of train, validation and test, where the folder has no such folders
+_SHOWN = 10  # unreadable files, or classes, that are printed; the manifest has all
+_SPLITS = {  # folders at the top, in any case
+    **dict.fromkeys(('train', 'training'), 'train'),
+    **dict.fromkeys(('validation', 'val', 'valid', 'dev'), 'validation'),
+    **dict.fromkeys(('test', 'testing'), 'test'),
+}
+_BEFORE = ('train', 'validation', 'val', 'test')  # those that always were, beside train and test
+_SHARE = 0.1  # of a split that the folder has no folder for
+_ORIENTATION = 0x0112  # of EXIF's tags, and how a picture is put upright by its value
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class Picture(NamedTuple):
@@ -45,13 +62,14 @@ class Picture(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """What a folder of pictures holds. Each split is in the order of a hash of the paths."""
+    """What a folder of pictures holds. `listed` orders each split by a hash of the paths."""
 
     folder: str
-    splits: dict[str, list[Picture]]
+    splits: dict[str, list[Picture]]  # none of them empty
     classes: tuple[str, ...]
-    digest: str  # of paths, sizes and times of change
+    digest: str  # of paths, sizes and times of change, and how they are split
     ignored: dict[str, str]  # links that lead nowhere, or round in a loop
+    told: tuple[str, ...] = ()  # what a user must know of it, a line each
 
 
 class Settings(NamedTuple):
@@ -65,24 +83,22 @@ class Settings(NamedTuple):
 def listed(path: str) -> Folder:
     """Lists a folder: pictures of a class in a folder each (or below it), or all of them flat.
 
-    Folders `train` and `test` (and `validation`) at the top are kept as the splits; otherwise each
-    class is split 80/10/10 by a hash of the paths. Raises UsageError where there is no folder,
-    DataError where it holds no pictures, or too few, or some beside the classes.
+    Folders at the top that are all named like splits (train, val, testing, ...) are the splits;
+    without one for validation or test, a tenth of train takes its place. Otherwise the set is
+    split 80/10/10, each class by a hash of the paths, small classes together. Raises UsageError
+    where there is no folder, DataError where it holds no pictures, or some beside the classes.
     """
-    if not Path(path).is_dir():
-        raise UsageError(f'--images={path}: no such folder')
-    ignored: dict[str, str] = {}
-    found = sorted(_walk(Path(path), (), (), ignored))
-    if not found:
-        raise DataError(f'--images={path}: no pictures there ({", ".join(ENDINGS)})')
-    digest = hashlib.sha256()
-    for parts, size, changed in found:
-        digest.update(os.fsencode('/'.join(parts)) + f' {size} {changed}\n'.encode())
-    tops = {parts[0] for parts, _, _ in found if len(parts) > 1}
-    has_splits = {'train', 'test'} <= tops <= _SPLITS.keys()
+    found = found_in(path, ENDINGS)
+    tops = _splits_at_the_top(found)
+    missing = [split for split in ('validation', 'test') if split not in tops.values()]
+    if tops and 'train' not in tops.values():
+        raise DataError(
+            f'--images={path}: has {_named(tops)}, but no train/ to be trained on; to have the '
+            f'pictures of {min(tops)}/ split, name that folder'
+        )
     grouped: dict[str, dict[str | None, list[str]]] = {}
-    for parts, _, _ in found:
-        split = _SPLITS[parts[0]] if has_splits and len(parts) > 1 else ''
+    for parts, _, _ in found.pictures:
+        split = tops.get(parts[0], '') if len(parts) > 1 else ''
         inner = parts[1:] if split else parts
         name = inner[0] if len(inner) > 1 else None
         grouped.setdefault(split, {}).setdefault(name, []).append('/'.join(parts))
@@ -93,83 +109,127 @@ def listed(path: str) -> Folder:
             f'--images={path}: {stray} lies beside folders of pictures; put every picture into the '
             'folder of its class, or all of them into one folder'
         )
-    if len(found) < 10:
-        raise DataError(
-            f'--images={path}: {len(found)} pictures; at least 10 are needed to split them'
-        )
     classes = tuple(sorted(name for name in names if name is not None))
-    splits = _split(grouped, classes)
-    return Folder(path, splits, classes, digest.hexdigest()[:16], ignored)
+    splits, as_before = _split(grouped, missing, classes)
+    as_before &= not tops or {'train', 'test'} <= tops.keys() <= {*_BEFORE}
+    digest = digest_of(found, '' if as_before else f'{sorted(tops)}')
+    told = [*_of_splits(path, tops, missing, splits, classes)]
+    told += [_of_classes(path, splits, classes), *of_unread(found, bool(tops))]
+    return Folder(path, splits, classes, digest, found.ignored, tuple(told))
 
 
+@functools.lru_cache(maxsize=4)
+def announced(path: str) -> Folder:
+    """Lists a folder and prints, the first time in a process, what a user must know of it."""
+    found = listed(path)
+    print('\n'.join(found.told))
+    return found
+
+
+@functools.lru_cache(maxsize=4)
 def everything(path: str) -> Folder:
-    """Lists all pictures below a folder, to apply a finished run to them: one split, `all`."""
-    if not Path(path).is_dir():
-        raise UsageError(f'--images={path}: no such folder')
-    ignored: dict[str, str] = {}
-    found = sorted(_walk(Path(path), (), (), ignored))
-    if not found:
-        raise DataError(f'--images={path}: no pictures there ({", ".join(ENDINGS)})')
-    digest = hashlib.sha256(b'everything')
-    for parts, size, changed in found:
-        digest.update(os.fsencode('/'.join(parts)) + f' {size} {changed}\n'.encode())
-    made = sorted('/'.join(parts) for parts, _, _ in found)
-    return Folder(
-        path, {'all': [Picture(p, None) for p in made]}, (), digest.hexdigest()[:16], ignored
-    )
+    """Lists all pictures below a folder, to be read by a finished run: one split, named 'all'.
+
+    They are in the order of their paths. They have labels where every one of them lies in the
+    folder of its class, in a folder for its split or not; otherwise there are no classes. Raises
+    UsageError where there is no folder, DataError where it holds no pictures.
+    """
+    found = found_in(path, ENDINGS)
+    tops = _splits_at_the_top(found)
+    inner = [parts[1:] if parts[0] in tops else parts for parts, _, _ in found.pictures]
+    labelled = all(len(parts) > 1 for parts in inner)
+    classes = tuple(sorted({parts[0] for parts in inner})) if labelled else ()
+    made = [
+        Picture('/'.join(parts), classes.index(rest[0]) if labelled else None)
+        for (parts, _, _), rest in zip(found.pictures, inner, strict=True)
+    ]
+    told = tuple(of_unread(found, bool(tops)))
+    splits = {'all': sorted(made, key=lambda picture: picture.path)}
+    return Folder(path, splits, classes, digest_of(found, 'all'), found.ignored, told)
 
 
-def _walk(
-    folder: Path,
-    parts: tuple[str, ...],
-    above: tuple[tuple[int, int], ...],
-    ignored: dict[str, str],
-) -> Iterator[tuple[tuple[str, ...], int, int]]:
-    """Finds all pictures: path, size and time of change; follows links, but not in a loop."""
-    status = folder.stat()
-    here = (status.st_dev, status.st_ino)
-    if here in above:
-        ignored['/'.join(parts)] = 'a link to a folder that it lies in'
-        return
-    for entry in os.scandir(folder):
-        if entry.name.startswith('.'):
-            continue
-        inner = (*parts, entry.name)
-        try:
-            if entry.is_dir():
-                yield from _walk(Path(entry.path), inner, (*above, here), ignored)
-            elif entry.name.lower().endswith(ENDINGS):
-                found = entry.stat()
-                yield inner, found.st_size, found.st_mtime_ns
-        except OSError as error:
-            ignored['/'.join(inner)] = str(error.strerror)
+def _splits_at_the_top(found: Found) -> dict[str, str]:
+    """Returns the split that each folder at the top is; none where any of them is no split."""
+    tops = sorted({parts[0] for parts, _, _ in found.pictures if len(parts) > 1})
+    if not all(top.lower() in _SPLITS for top in tops):
+        return {}
+    return {top: _SPLITS[top.lower()] for top in tops}
 
 
 def _split(
-    grouped: Mapping[str, Mapping[str | None, list[str]]], classes: tuple[str, ...]
-) -> dict[str, list[Picture]]:
+    grouped: Mapping[str, Mapping[str | None, list[str]]],
+    missing: list[str],
+    classes: tuple[str, ...],
+) -> tuple[dict[str, list[Picture]], bool]:
+    """Returns the splits, and whether each class was divided by itself, as it once always was."""
+
     def hashed(path: str) -> bytes:
         return hashlib.sha256(os.fsencode(path)).digest()
 
     splits: dict[str, list[Picture]] = {'train': [], 'validation': [], 'test': []}
+    as_before = True
     for split, group in grouped.items():
-        for name, paths in group.items():
+        parts = ['train', *missing] if split in ('', 'train') else [split]
+        shares = [round(1 - _SHARE * (len(parts) - 1), 1), *[_SHARE] * (len(parts) - 1)]
+        lengths = [*map(len, group.values())]
+        counts = sizes(lengths, shares)
+        as_before &= np.array_equal(counts, alone(lengths, shares))
+        for (name, paths), ends in zip(group.items(), np.cumsum(counts, axis=1), strict=True):
             label = None if name is None else classes.index(name)
             made = [Picture(path, label) for path in sorted(paths, key=hashed)]
-            if split in ('test', 'validation') or (split and 'validation' in grouped):
-                splits[split] += made
-                continue
-            train, validation, test = _SHARES
-            shares = (train + test, validation) if split else _SHARES
-            ends = np.round(np.cumsum(shares) * len(made)).astype(int)
-            for part, chosen in zip(
-                splits, np.split(np.arange(len(made)), ends[:-1]), strict=False
-            ):
-                splits[part] += [made[i] for i in chosen]
-    return {
+            for part, start, end in zip(parts, (0, *ends), ends, strict=False):
+                splits[part] += made[start:end]
+    ordered = {
         split: sorted(made, key=lambda picture: hashed(picture.path))
         for split, made in splits.items()
+        if made
     }
+    return ordered, as_before
+
+
+def _named(tops: Iterable[str]) -> str:
+    return ' and '.join(f'{top}/' for top in sorted(tops))
+
+
+def _of_splits(
+    path: str,
+    tops: Mapping[str, str],
+    missing: list[str],
+    splits: Mapping[str, list[Picture]],
+    classes: tuple[str, ...],
+) -> Iterator[str]:
+    """Yields what is made of folders named like splits, where that is not plain."""
+    beside = sorted({name for name in classes if name.lower() in _SPLITS})
+    if len(beside) > 1 and len(beside) < len(classes):
+        other = next(name for name in classes if name not in beside)
+        yield f'warning: {_named(beside)} are taken for classes, as {other}/ lies beside them'
+    for split in dict.fromkeys(tops.values()):
+        same = [top for top in tops if tops[top] == split]
+        if len(same) > 1:
+            yield f'{path}: {_named(same)} are both the {split} split, and are taken together'
+    taken = [split for split in missing if split in splits]
+    if tops and taken:
+        train = _named(top for top in tops if tops[top] == 'train')
+        each = ' each' if len(taken) > 1 else ''
+        yield f'{path}: no folder for {" and ".join(taken)}: a tenth of {train}{each} is taken'
+
+
+def _of_classes(path: str, splits: Mapping[str, list[Picture]], classes: tuple[str, ...]) -> str:
+    """Says how many pictures there are, by class and split."""
+    total = sum(map(len, splits.values()))
+    names = '/'.join(splits)
+    sums = '/'.join(f'{len(made):,}' for made in splits.values())
+    if not classes:
+        return f'{path}: {total:,} pictures without classes, {names} {sums}'
+    counts = Counter((split, p.label) for split, made in splits.items() for p in made)
+    shown = [
+        f'{name} {"/".join(f"{counts[split, label]:,}" for split in splits)}'
+        for label, name in enumerate(classes[:_SHOWN])
+    ]
+    more = f', and {len(classes) - _SHOWN} more' if len(classes) > _SHOWN else ''
+    kinds = 'class' if len(classes) == 1 else 'classes'
+    what = f'{total:,} pictures in {len(classes)} {kinds}, {names} {sums}'
+    return f'{path}: {what}: {", ".join(shown)}{more}'
 
 
 def fitted(file: Path | str, shape: tuple[int, ...]) -> Image.Image:
@@ -184,9 +244,13 @@ def fitted(file: Path | str, shape: tuple[int, ...]) -> Image.Image:
         warnings.simplefilter('error', Image.DecompressionBombWarning)
         with Image.open(file) as opened:
             opened.draft('RGB', (2 * max(height, width),) * 2)  # JPEG: decodes at a part of it
-            picture = ImageOps.exif_transpose(opened)
+            picture = _upright(opened)
+        if picture.mode == 'F':
+            raise ValueError('its values are floating-point numbers of no known range')
         if picture.mode.startswith('I'):  # 16 bits
-            values = np.clip(np.asarray(picture, np.float64) / 257, 0, 255)
+            values = np.asarray(picture, np.float64) / 257
+            if values.min() < 0 or values.max() > 255:
+                raise ValueError('its values are not of 16 bits')
             picture = Image.fromarray(values.round().astype(np.uint8))
         elif picture.has_transparency_data:
             picture = picture.convert('RGBA')
@@ -194,6 +258,16 @@ def fitted(file: Path | str, shape: tuple[int, ...]) -> Image.Image:
             picture = Image.alpha_composite(white, picture)
         picture = picture.convert('L' if channels == 1 else 'RGB')
         return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
+
+
+def _upright(opened: Image.Image) -> Image.Image:
+    """Returns a picture turned as its EXIF says; as it lies where that cannot be read."""
+    opened.load()
+    try:
+        turn = opened.getexif().get(_ORIENTATION)
+    except Exception:  # of a damaged block anything, with its pixels whole
+        turn = None
+    return opened.transpose(_TURNS[turn]) if turn in _TURNS else opened.copy()
 
 
 def encoded(file: Path | str, settings: Settings) -> bytes:
@@ -334,15 +408,6 @@ def say_what_is_left_out(
             f'--images={found.folder}: {len(unreadable)} of {total} pictures cannot be read, over '
             f'{UNREADABLE:.0%}, so nothing is recorded; the first is {path} ({why})'
         )
-    if 'all' in splits:
-        return
-    empty = [split for split in ('train', 'test') if not splits[split]['examples']]
-    if empty:
-        raise DataError(f'--images={found.folder}: no picture of the {empty[0]} split can be read')
-    for split in ('train', 'test'):
-        there = {picture.label for picture in found.splits[split] if picture.path not in unreadable}
-        for label, name in enumerate(found.classes):
-            if label not in there:
-                count = sum(p.label == label for part in found.splits.values() for p in part)
-                word = 'learned' if split == 'train' else 'tested'
-                print(f'warning: class {name!r} ({count} pictures) has none to be {word} on')
+    for split in (split for split in found.splits if split != 'validation'):
+        if not splits[split]['examples']:
+            raise DataError(f'--images={found.folder}: no picture of the {split} split can be read')

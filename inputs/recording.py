@@ -144,6 +144,7 @@ def write_pictures(
     except DataError:
         shutil.rmtree(disk.beside(folder))
         raise
+    splits = {name: entry for name, entry in splits.items() if entry['examples']}
     for shard in shards:
         shard.entry.unlink()
     (disk.beside(folder) / 'plan.json').unlink()

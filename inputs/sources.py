@@ -24,6 +24,7 @@ from PIL import Image
 from inputs import pictures
 from inputs.foreign import Examples, check_memory, checked, read_idx, read_npz
 from inputs.labels import numbered
+from inputs.splits import sizes
 from system.errors import DataError
 from system.progress import Bar
 
@@ -142,30 +143,28 @@ def _shown(items: Iterable[Any], unit: str, check: Callable[[], None]) -> Iterat
 
 
 def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, Examples]:
-    """Shuffles and splits into train, validation and test, stratified where there are labels."""
+    """Shuffles and splits into train, validation and test, stratified where there are labels.
+
+    A split that nothing is in, as of fewer than ten examples, is left out.
+    """
     generator = np.random.default_rng(_SPLIT_SEED)
     labels = np.zeros(len(examples.x), np.int64) if examples.y is None else examples.y
+    classes = [generator.permutation(np.flatnonzero(labels == y)) for y in np.unique(labels)]
     parts: list[list[np.ndarray]] = [[], [], []]
-    for label in np.unique(labels):
-        rows = generator.permutation(np.flatnonzero(labels == label))
-        ends = np.round(np.cumsum(shares) * len(rows)).astype(int)
-        for part, chosen in zip(parts, np.split(rows, ends[:2]), strict=True):
+    for rows, counts in zip(classes, sizes([*map(len, classes)], shares), strict=True):
+        for part, chosen in zip(parts, np.split(rows, np.cumsum(counts)[:-1]), strict=True):
             part.append(chosen)
-    splits = {}
+    made = {}
     for split, part in zip(('train', 'validation', 'test'), parts, strict=True):
         rows = generator.permutation(np.concatenate(part))
-        splits[split] = examples.take(rows)
-    return splits
+        made[split] = examples.take(rows)
+    return {split: taken for split, taken in made.items() if len(taken.x)}
 
 
 def _array(asked: Request) -> Source:
     path = asked.path
     found = whole_array(path)
     examples = found.splits['test']
-    if len(examples.x) < 10:
-        raise DataError(
-            f'{path}: x has {len(examples.x)} examples; at least 10 are needed to split them'
-        )
     return found._replace(splits=_split(examples, (0.8, 0.1, 0.1)))
 
 

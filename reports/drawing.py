@@ -40,15 +40,13 @@ def draw(
     is_series = _is_series(data, test)
     picture = () if is_series else data.spec.picture
     title = f'{title}, {data.tested} examples'
-    made: dict[str, Any] = {
-        'loss_curves': figures.loss_curves(rows) if rows else None,
-        'latent': figures.latent(
-            codings, test.y, classes, f'{title}: their codes', _separation(metrics, data.tested)
-        ),
-    }
+    made: dict[str, Any] = {'loss_curves': figures.loss_curves(rows) if rows else None}
+    if len(codings) > 1:  # of a single one there is no plane
+        note = _separation(metrics, data.tested)
+        made['latent'] = figures.latent(codings, test.y, classes, f'{title}: their codes', note)
     if layout == 'steps' and network.restored is None:
         made |= _sequences(network, data, title, is_series)
-        if picture:
+        if picture and len(codings) > 1:
             thumbs = compared(test, _THUMBNAILS).floats(0, _THUMBNAILS)
             words = f'{title}: sequences at the place of their codes'
             made['latent_pictures'] = figures.latent_pictures(codings, thumbs, picture, words)
@@ -58,10 +56,9 @@ def draw(
         made |= _table(network, data, test, title, is_series)
     if 'logits' in network.endpoints.tensors:
         made |= _confusion(network, test, classes, picture, title)
-    elif codings.shape[1] == 2 and layout == 'flat' and not picture:
-        made['pca_plane'] = figures.planes(
-            codings, probes.projection(test, 2), test.y, classes, title
-        )
+    elif codings.shape[1] == 2 and layout == 'flat' and not picture and _has_plane(test):
+        plane = probes.projection(test, 2)
+        made['pca_plane'] = figures.planes(codings, plane, test.y, classes, title)
     files = {name: folder / f'{name}.png' for name, figure in made.items() if figure}
     for name, file in files.items():
         figures.save(made[name], file)
@@ -104,6 +101,11 @@ def _separation(metrics: Mapping[str, float], tested: str) -> str:
     return f'5-nearest-neighbour accuracy: {", ".join(texts)}' if texts else ''
 
 
+def _has_plane(rows: Rows) -> bool:
+    """Whether the rows have two principal components."""
+    return min(len(rows), math.prod(rows.x.shape[1:])) > 1
+
+
 def _pictures(
     network: Network, data: Dataset, test: Rows, codings: np.ndarray, title: str
 ) -> dict[str, Any]:
@@ -127,15 +129,17 @@ def _pictures(
         elif kernel.shape[0] == math.prod(picture):
             made['filters'] = figures.filters(kernel, picture)
     thumbs = compared(test, _THUMBNAILS)
-    made['latent_pictures'] = figures.latent_pictures(
-        codings,
-        thumbs.targets(0, len(thumbs)),
-        picture,
-        f'{title}: pictures at the place of their codes',
-    )
+    if len(codings) > 1:
+        made['latent_pictures'] = figures.latent_pictures(
+            codings,
+            thumbs.targets(0, len(thumbs)),
+            picture,
+            f'{title}: pictures at the place of their codes',
+        )
     if network.decodes() and not data.spec.one_hot:
         made['samples'] = figures.picture_rows(_samples(network, data), picture)
-        made['interpolation'] = figures.picture_rows(_between(network, shown), picture, title)
+        if len(shown) > 1:
+            made['interpolation'] = figures.picture_rows(_between(network, shown), picture, title)
     if network.decodes() and data.spec.layout == 'maps':
         images, outputs = thumbs.floats(0, len(thumbs)), network.compute('outputs', thumbs)
         made['spectra'] = figures.spectra(

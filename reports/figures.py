@@ -216,12 +216,7 @@ def latent(
     than two units and ten of them differ. It takes a second or two, and so is made when the figure
     is saved.
     """
-    with np.errstate(invalid='ignore'):  # codes that are all dead have no variance to share
-        fitted = PCA(min(2, codings.shape[1])).fit(codings)
-    plane = fitted.transform(codings)[:_SCATTERED]
-    if plane.shape[1] == 1:
-        plane = np.column_stack([plane, np.zeros(len(plane))])
-    shares = [*np.nan_to_num(fitted.explained_variance_ratio_), 0.0]
+    plane, shares = _plane(codings, _SCATTERED)
     least, most = _NEIGHBOURS
     some = codings[:most]
     has_neighbours = codings.shape[1] > 2 and len(np.unique(some, axis=0)) >= least
@@ -296,10 +291,7 @@ def latent_pictures(
 
     The plane is that of the codings' first two principal components.
     """
-    with np.errstate(invalid='ignore'):
-        plane = PCA(min(2, codings.shape[1])).fit(codings).transform(codings[: len(images)])
-    if plane.shape[1] == 1:
-        plane = np.column_stack([plane, np.zeros(len(plane))])
+    plane, _ = _plane(codings, len(images))
     figure = Figure(figsize=(10, 9), layout='constrained')
     panel = figure.subplots()
     panel.scatter(plane[:, 0], plane[:, 1], s=0)
@@ -310,6 +302,19 @@ def latent_pictures(
         panel.add_artist(AnnotationBbox(thumbnail, place, frameon=False))
     panel.set(xlabel='first principal component', ylabel='second principal component', title=title)
     return figure
+
+
+def _plane(codings: np.ndarray, count: int) -> tuple[np.ndarray, list[float]]:
+    """Returns where the first `count` of all codings, [N, units], lie in their principal plane.
+
+    That is [count, 2], with the shares of the variance; N is at least 2.
+    """
+    with np.errstate(invalid='ignore'):  # codes that are all dead have no variance to share
+        fitted = PCA(min(2, codings.shape[1])).fit(codings)
+    plane = fitted.transform(codings[:count])
+    if plane.shape[1] == 1:
+        plane = np.column_stack([plane, np.zeros(len(plane))])
+    return plane, [*np.nan_to_num(fitted.explained_variance_ratio_), 0.0]
 
 
 def _colours(count: int) -> np.ndarray:

@@ -33,6 +33,7 @@ from train.folder import (
 from train.trainer import Trainer
 
 _CLOSE = 1e-3  # to the end of what an activation reaches, as good as there
+_NAMED = 10  # classes that are told of by name
 
 
 def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if sibling:
             print(f'goes on from {sibling}')
+        _say(experiment, data)
         config['data'] = {'key': data.key, 'digest': data.digest, **as_json(data.spec)}
         if restored:
             transfer.check(restored, experiment, data.spec)
@@ -132,8 +134,6 @@ def _measured(experiment: Experiment, data: Dataset, check: Callable[[], None]) 
     rows, spec = data.splits['train'], data.spec
     found = values.measured(rows, spec, check)
     kept = values.described(rows, spec, found)
-    if doubt := values.doubts(rows, kept):
-        print(f'warning: {data.key}: {doubt}')
     if experiment.standardizes:
         shift, scale = values.scales(rows, spec, experiment.standardize, check)
         found = values.Range((found.least - shift) / scale, (found.most - shift) / scale)
@@ -178,3 +178,24 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
         raise UsageError(
             f'{"flip" if experiment.flip else "crop"}: needs pictures, and {data.key} has none'
         )
+    if experiment.classifies and len(data.spec.classes) < 2:
+        name = data.spec.classes[0]
+        raise DataError(f'{data.key}: all is of class {name!r}; a classifier needs two')
+
+
+def _say(experiment: Experiment, data: Dataset) -> None:
+    """Says what looks wrong with the data, and which classes have nothing to be learned on."""
+    train, classes = data.splits['train'], data.spec.classes
+    if data.spec.values and (doubt := values.doubts(train, data.spec.values)):
+        print(f'warning: {data.key}: {doubt}')
+    if data.splits['test'] is train:
+        print(f'{data.key}: no examples are held out to test on; scores of test are those of train')
+    if not experiment.classifies:
+        return
+    for split, word in (('train', 'learned'), ('test', 'tested')):
+        there = np.isin(range(len(classes)), data.splits[split].labels)
+        lacking = [name for name, is_there in zip(classes, there, strict=True) if not is_there]
+        if lacking:
+            shown = ', '.join(lacking[:_NAMED]) + (', ...' if len(lacking) > _NAMED else '')
+            which = f'{len(lacking)} of {len(classes)} classes'
+            print(f'warning: no example to be {word} on of {which}: {shown}')

@@ -37,6 +37,14 @@ def test_codes_in_use_are_those_that_vary():
     assert found['mean_activation'] == pytest.approx(codings.mean())
 
 
+def test_a_single_example_has_components_and_no_codes_that_vary():
+    for features in (1, 5, probes.COVARIANCE + 1):
+        one = Rows(np.ones((1, features), np.float32), np.zeros(1, np.int32))
+        error, components = probes.pca(one, one, 1)
+        assert error == 0 and np.isfinite(components).all()
+    assert probes.usage(np.ones((1, 3))) == {'mean_activation': 1.0}
+
+
 def test_filters_that_look_at_few_inputs_have_a_high_kurtosis():
     noise = np.random.default_rng(0).normal(0, 1, (784, 50))
     assert probes.filter_kurtosis(noise) == pytest.approx(0, abs=0.2)
