@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import Any
 
@@ -15,6 +16,8 @@ def parse(name: str, text: str) -> Any:
     """Reads the value of a field from the command line, by the field's type; raises UsageError."""
     if name.startswith(PARENTS):
         return parse(name.removeprefix(PARENTS), text)
+    if name == 'data_path':
+        return os.path.expanduser(text)
     if name == 'parent':
         raise UsageError(f'--set parent={text}: write --parent={text}')
     if name in IDENTITY or name not in FIELDS:
@@ -80,6 +83,22 @@ def base_of_parent(experiment: Experiment) -> Experiment:
 
 def command(experiment: Experiment, base: Experiment) -> str:
     """Returns the command line that runs an experiment, a variation of the catalogue's `base`."""
+    return ' '.join(map(_quoted, ('python', 'main.py', *flags_of(experiment, base))))
+
+
+def _quoted(word: str) -> str:
+    """Returns a word as a shell takes it, of characters that can be shown."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = ''.join(
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in "\\'" else f'\\x{byte:02x}'
+        for byte in os.fsencode(word)
+    )
+    return f"$'{escaped}'"
+
+
+def flags_of(experiment: Experiment, base: Experiment) -> list[str]:
+    """Returns the flags of that command line, each with its value."""
     flags = {'experiment': base.name}
     own = experiment.dataset if experiment.data_path else ''
     if own:
@@ -96,4 +115,4 @@ def command(experiment: Experiment, base: Experiment) -> str:
     words = [f'--{name}={value}' for name, value in flags.items()]
     for name, value in settings.items():
         words += ['--set', f'{name}={value}']
-    return shlex.join(['python', 'main.py', *words])
+    return words

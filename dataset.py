@@ -24,14 +24,45 @@ from inputs.recording import SCHEMA
 from inputs.rows import ARRANGED, Dataset, Rows
 from inputs.shards import Form, Records, check_shard
 from inputs.spec import Spec
-from parameters import Experiment
+from parameters import OWN_DATA, Experiment
+from system.disk import beside
 from system.errors import DataError, UsageError
+from system.names import filed, shown
 
 _DRAWABLE = (1, 3)  # channels of a picture
 
 
 def key_of(experiment: Experiment) -> str:
     """Returns the name of the experiment's data: a user's own by its file and a hash of it."""
+    own = _own(experiment)
+    return f'{experiment.dataset}-{filed(own[0])}-{own[1]}' if own else experiment.dataset
+
+
+def key_if_there(experiment: Experiment) -> str:
+    """Returns the name of the experiment's data, '' where a user's own are no longer there."""
+    try:
+        return key_of(experiment)
+    except (UsageError, DataError):
+        return ''
+
+
+def former_key_of(experiment: Experiment) -> str:
+    """Returns the name that earlier versions gave the same data."""
+    own = _own(experiment)
+    return f'{experiment.dataset}:{own[0]}-{own[1]}' if own else experiment.dataset
+
+
+def same_data(key: str, other: str) -> bool:
+    """Whether both are names of the same data, be the folder or file called otherwise, or moved."""
+    kinds = {name.replace(':', '-').partition('-')[0] for name in (key, other)}
+    return key == other or (len(kinds) == 1 and kinds <= {*OWN_DATA} and key[-8:] == other[-8:])
+
+
+def _own(experiment: Experiment) -> tuple[str, str] | None:
+    """Returns the name of a user's own folder or file, and a hash of what is in it, if it is one.
+
+    Raises UsageError where there is none.
+    """
     path = experiment.data_path
     if experiment.dataset == 'images':
         if not path:
@@ -39,16 +70,29 @@ def key_of(experiment: Experiment) -> str:
         found = pictures.listed(path)
         settings = (found.digest, experiment.picture_size, experiment.jpeg_quality)
         digest = hashlib.sha256(repr(settings).encode()).hexdigest()
-        return f'images:{Path(path).resolve().name}-{digest[:8]}'
+        return Path(path).resolve().name, digest[:8]
     if experiment.dataset != 'array':
-        return experiment.dataset
+        return None
     if not path:
         raise UsageError('--dataset=array: needs --array=FILE.npz')
     if not Path(path).is_file():
         raise UsageError(f'--array={path}: no such file')
+    status = os.stat(path)
+    return Path(path).stem, _digest(path, status.st_size, status.st_mtime_ns)[:8]
+
+
+@functools.lru_cache(maxsize=4)
+def _digest(path: str, _size: int, _changed: int) -> str:
     with open(path, 'rb') as file:
-        digest = hashlib.file_digest(file, 'sha256').hexdigest()
-    return f'array:{Path(path).stem}-{digest[:8]}'
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def folder_of(experiment: Experiment, data_dir: Path) -> Path:
+    """Returns where the records of its data are, or will be: under the earlier name if there."""
+    folder = data_dir / 'records' / key_of(experiment)
+    former = folder.with_name(former_key_of(experiment))
+    there = [name for name in (folder, former) if any(map(os.path.exists, (name, beside(name))))]
+    return (there or [folder])[0]
 
 
 def load(
@@ -64,12 +108,12 @@ def load(
     that. Raises DataError where records and manifest disagree, naming file and offset.
     """
     key = key_of(experiment)
-    folder = data_dir / 'records' / key
+    folder = folder_of(experiment, data_dir)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder, check):
             if _schema(folder) not in (SCHEMA, None):
-                print(f'the records of {key} are of another version and are written again')
+                print(f'the records of {shown(key)} are of another version and are written again')
                 shutil.rmtree(folder)
             if not (folder / 'manifest.json').is_file():
                 recording.write(experiment, folder, data_dir, check)
@@ -82,7 +126,7 @@ def load(
         data = read(folder, budget, verify=True)
     else:
         data = _kept(folder, budget, stamp)
-    return ARRANGED[experiment.layout](data, experiment)
+    return ARRANGED[experiment.layout](data._replace(key=key), experiment)
 
 
 @contextmanager
@@ -95,7 +139,7 @@ def _locked(folder: Path, check: Callable[[], None]) -> Iterator[None]:
         except Timeout:
             check()
             if not waits:
-                print(f'another process writes the records of {folder.name}; waiting for it')
+                print(f'another process writes the records of {shown(folder.name)}; waiting for it')
             waits = True
     try:
         yield

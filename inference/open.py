@@ -16,6 +16,7 @@ from model import Network, built
 from networks import saved_graph
 from system import disk
 from system.errors import DataError
+from system.names import shown
 from train.folder import Place, configuration
 
 
@@ -65,7 +66,9 @@ def data_for(network: Network, changes: dict[str, Any], place: Place) -> Dataset
     if not network.counts_steps:
         refuse_lengths(data)
     if experiment.classifies and data.spec.classes and data.spec.classes != network.spec.classes:
-        print(f'warning: the classes of {data.key} are not those that the run was trained on')
+        print(
+            f'warning: the classes of {shown(data.key)} are not those that the run was trained on'
+        )
         if len(data.spec.classes) > len(network.spec.classes):
             raise DataError(
                 f'{data.key}: {len(data.spec.classes)} classes, the run knows '

@@ -13,6 +13,7 @@ from inputs.spec import Spec
 from networks import saved_graph
 from system import disk
 from system.errors import DataError, UsageError
+from system.names import filed, shown
 from train.folder import configuration
 from train.transfer import probabilities
 
@@ -29,11 +30,11 @@ def predict(folder: Path, images: str, array: str) -> Path:
     if images:
         own = experiment.dataset == 'images'
         names, x = _pictures(Path(images), experiment.picture_size if own else spec.picture)
-        target = f'predictions-{Path(images).resolve().name}.csv'
+        target = f'predictions-{filed(Path(images).resolve().name)}.csv'
     else:
         x, _, length = foreign.read_npz(array)
         names = [str(row) for row in range(len(x))]
-        target = f'predictions-{Path(array).stem}.csv'
+        target = f'predictions-{filed(Path(array).stem)}.csv'
     rows = Rows(x, None, length=length)
     data = Dataset(images or array, Spec(shape=x.shape[1:]), {'test': rows}, digest='')
     if not restored.counts_steps:
@@ -65,7 +66,7 @@ def _pictures(folder: Path, picture: tuple[int, ...]) -> tuple[list[str], np.nda
         try:
             fitted = pictures.fitted(file, (*picture[:2], *(picture[2:] or (1,))))
         except Exception as error:  # a damaged file can raise anything
-            print(f'warning: {file} is left out: {pictures.reason(error)}')
+            print(f'warning: {shown(file)} is left out: {shown(pictures.reason(error))}')
             continue
         rows.append(np.asarray(fitted, np.float32).ravel() / np.float32(255))
         names.append(file.name)

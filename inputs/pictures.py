@@ -27,6 +27,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from system.errors import DataError, UsageError
+from system.names import shown
 
 ENDINGS = ('.png', '.jpg', '.jpeg', '.bmp', '.gif')
 SHARD = 2000  # pictures in a shard, all of which an interruption may cost
@@ -302,7 +303,7 @@ def say_what_is_left_out(
 ) -> None:
     """Prints what could not be read or used; raises DataError where that is too much."""
     for path, why in [*found.ignored.items(), *unreadable.items()][:_SHOWN]:
-        print(f'warning: {path} is left out: {why}')
+        print(f'warning: {shown(path)} is left out: {shown(why)}')
     more = len(found.ignored) + len(unreadable) - _SHOWN
     if more > 0:
         print(f'warning: {more} more are left out')
@@ -322,4 +323,4 @@ def say_what_is_left_out(
             if label not in there:
                 count = sum(p.label == label for part in found.splits.values() for p in part)
                 word = 'learned' if split == 'train' else 'tested'
-                print(f'warning: class {name!r} ({count} pictures) has none to be {word} on')
+                print(f'warning: class {shown(name)!r} ({count} pictures) has none to be {word} on')

@@ -22,7 +22,7 @@ import google_crc32c
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from system import disk
+from system import disk, names
 from system.errors import DataError
 
 _FRAME = 16  # bytes around a record: length 8, its CRC 4, the record, its CRC 4
@@ -48,7 +48,7 @@ def write_shard(
     Both files are on disk under their own names only when they are whole.
     """
     aside, index = disk.beside(file), []
-    with tf.io.TFRecordWriter(str(aside)) as writer:
+    with tf.io.TFRecordWriter(names.plain(aside)) as writer:
         for x, label, *length in examples:
             record = _example(x, label, *length)
             writer.write(record)

@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 
 from networks.allowed_ops import VARIABLES, confined
 from networks.session import assign
-from system import disk
+from system import disk, names
 from system.errors import DataError
 
 _META_BYTES = 1 << 28  # of a saved graph at most, weights not included
@@ -113,8 +113,11 @@ def _exists(name: str) -> bool:
 
 
 def prefix_of(path: str) -> str:
-    """Returns the saved graph's prefix for a run folder, a prefix, or a `.meta` file."""
-    return str(Path(path) / 'model') if Path(path).is_dir() else path.removesuffix('.meta')
+    """Returns the saved graph's prefix for a run folder, a prefix, or a file of one."""
+    place = Path(path)
+    if place.is_dir():
+        return str(place / 'model')
+    return str(place.with_suffix('') if place.suffix in ('.meta', '.index') else place)
 
 
 def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
@@ -210,7 +213,7 @@ def values(prefix: str, declared: Mapping[str, Declared]) -> dict[str, np.ndarra
     missing, of another type or shape than declared, longer than the file, or not finite.
     """
     try:
-        checkpoint = tf.train.load_checkpoint(prefix)
+        checkpoint = tf.train.load_checkpoint(names.plain(prefix))
         shapes, dtypes = (
             checkpoint.get_variable_to_shape_map(),
             checkpoint.get_variable_to_dtype_map(),
@@ -241,7 +244,7 @@ def _data_files(prefix: str) -> list[Path]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
+    return names.unlinked(str(error).strip().splitlines()[0])[:200]
 
 
 def checksum(variables: Mapping[str, np.ndarray]) -> str:
@@ -271,14 +274,14 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix='.export-', suffix='.writing', dir=folder) as aside:
             saver = tf.train.Saver(variables, save_relative_paths=True)
-            saver.save(session, f'{aside}/model', write_state=False, write_meta_graph=False)
-            saver.export_meta_graph(f'{aside}/model.meta', clear_devices=True)
+            prefix = names.plain(Path(aside, 'model'))
+            saver.save(session, prefix, write_state=False, write_meta_graph=False)
+            saver.export_meta_graph(f'{prefix}.meta', clear_devices=True)
             results = {
                 n: t for n, t in tensors.items() if n not in ('X', 'y', 'length', 'accuracy')
             }
-            tf.saved_model.simple_save(
-                session, f'{aside}/saved_model', {'X': tensors['X']}, results
-            )
+            target = names.plain(Path(aside, 'saved_model'))
+            tf.saved_model.simple_save(session, target, {'X': tensors['X']}, results)
             for file in sorted(Path(aside).glob('model.*')):
                 disk.move(file, folder / file.name)
             disk.move(Path(aside, 'saved_model'), folder / 'saved_model')

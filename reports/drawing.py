@@ -14,6 +14,7 @@ from evaluation import baselines, probes, scores
 from inputs.rows import Dataset, Rows, compared
 from model import Network
 from reports import figures
+from system.names import shown
 
 _THUMBNAILS = 300  # pictures drawn at the place of their codes
 _EXAMPLES = 5  # sequences drawn as strips of frames
@@ -32,7 +33,7 @@ def draw(
 
     `metrics` are those of results.json, `rows` those of metrics.csv, if it was trained just now.
     """
-    picture, classes = data.spec.picture, data.spec.classes
+    picture, classes = data.spec.picture, [*map(shown, data.spec.classes)]
     test = compared(data.splits['test'])
     codings = network.compute('codings', test)
     made: dict[str, Any] = {
@@ -144,7 +145,7 @@ def _manifold(network: Network, codings: np.ndarray, picture: tuple[int, ...]) -
 
 
 def _confusion(network: Network, data: Dataset, test: Rows, title: str) -> dict[str, Any]:
-    picture, classes = data.spec.picture, data.spec.classes
+    picture, classes = data.spec.picture, [*map(shown, data.spec.classes)]
     logits = network.compute('logits', test)
     joint = network.restored is None  # with an output of its own for each class
     probabilities = expit(logits) if joint else softmax(logits, axis=1)

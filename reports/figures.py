@@ -17,6 +17,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from sklearn.decomposition import PCA
 
 from evaluation import metrics
+from reports.lettering import legible
 from system import disk
 
 SHOWN = 10  # pictures in a row
@@ -25,7 +26,8 @@ _SCATTERED = 3000  # points at most in a latent figure
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Writes a PNG; its folder is made."""
+    """Writes a PNG, with all words as they are; its folder is made."""
+    legible(figure)
     file.parent.mkdir(parents=True, exist_ok=True)
     with disk.whole(file, 'wb') as opened:
         figure.savefig(opened, format='png', dpi=110, bbox_inches='tight')

@@ -16,6 +16,7 @@ from parameters import Experiment
 from reports import run_page, screen
 from system.errors import DataError, Diverged, UsageError
 from system.interrupts import Interrupts
+from system.names import shown
 from train import transfer
 from train.checkpoints import Checkpoints
 from train.folder import (
@@ -42,11 +43,12 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         if place.restart:
             restart(folder)
         config: dict[str, Any] = {'experiment': experiment.resolved()}
-        sibling = None if place.run_dir else extend_sibling(folder, config)
-        settle(folder, config)
+        key = dataset.key_if_there(experiment)
+        sibling = None if place.run_dir else extend_sibling(folder, config, key)
+        settle(folder, config, key)
         results = read_json(folder / 'results.json')
         if results:
-            print(f'{folder}: finished before; --restart trains it again')
+            print(f'{shown(folder)}: finished before; --restart trains it again')
             if not (folder / run_page.NAME).exists():
                 run_page.write(folder, experiment, base, results)
             print(screen.scores(results))
@@ -59,9 +61,9 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             known = tuple(size for size in restored.shape if size is not None)
             if len(known) == len(restored.shape):
                 data = shaped(data, known)
-        print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
+        print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {shown(folder)}')
         if sibling:
-            print(f'goes on from {sibling}')
+            print(f'goes on from {shown(sibling)}')
         _check_data(experiment, data)
         config['data'] = {
             'key': data.key,
@@ -95,7 +97,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             results = finished(watched=True)
         run_page.write(folder, experiment, base, results)
         print(screen.scores(results))
-        print(f'{run_page.NAME}, metrics.csv and the saved graph (prefix model) are in {folder}')
+        made = f'{run_page.NAME}, metrics.csv and the saved graph (prefix model)'
+        print(f'{made} are in {shown(folder)}')
         return results
 
 
@@ -109,7 +112,7 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
     base = base_of_parent(experiment)
     folder = at.folder(parent, base)
     if (folder / 'results.json').is_file():
-        settle(folder, {'experiment': parent.resolved()})
+        settle(folder, {'experiment': parent.resolved()}, dataset.key_if_there(parent))
     else:
         print(
             f'{experiment.name} needs {parent.name}, which has no finished run: training it first'
