@@ -97,7 +97,7 @@ def _drawn_in(family: str, letters: Iterable[str]) -> list[str]:
     """Returns the letters that a font draws."""
     try:
         file = font_manager.findfont(
-            font_manager.FontProperties([family]), fallback_to_default=False
+            font_manager.FontProperties(family=[family]), fallback_to_default=False
         )
         font = ft2font.FT2Font(file)
         has = font.get_charmap()

@@ -204,20 +204,19 @@ def _extends(differences: list[tuple[str, Any, Any]], config: dict[str, Any]) ->
     return name == 'epochs' and not others and new > old and exact
 
 
-def extend_sibling(folder: Path, config: dict[str, Any], key: str) -> Path | None:
+def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
     """Copies the longest finished run beside `folder` that this one only continues; returns it.
 
-    It is one on the same data, which is called `key`.
+    `config` is whole, so that it is one on the same data.
     """
-    if (folder / 'config.json').exists():
+    if (folder / 'checkpoints').exists():
         return None
     found = []
     for file in folder.parent.glob('*/results.json'):
         with contextlib.suppress(DataError):  # a damaged neighbour is no fault of this run
             saved = read_json(file.with_name('config.json')) or {}
             differences = _differences(saved, config)
-            same = dataset.same_data(_key_in(saved), key)
-            if same and differences and _extends(differences, config):
+            if differences and _extends(differences, config):
                 found.append((saved['experiment']['epochs'], file.parent))
     if not found:
         return None

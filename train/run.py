@@ -40,13 +40,10 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
     """
     folder = place.folder(experiment, base)
     with claimed(folder), Interrupts() as interrupts, sessions.exhaustion_said():
-        if place.restart:
-            restart(folder)
         config: dict[str, Any] = {'experiment': experiment.resolved()}
-        key = dataset.key_if_there(experiment)
-        sibling = None if place.run_dir else extend_sibling(folder, config, key)
-        settle(folder, config, key)
-        results = read_json(folder / 'results.json')
+        if not place.restart:
+            settle(folder, config, dataset.key_if_there(experiment))
+        results = None if place.restart else read_json(folder / 'results.json')
         if results:
             print(f'{shown(folder)}: finished before; --restart trains it again')
             if not (folder / run_page.NAME).exists():
@@ -62,8 +59,6 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             if len(known) == len(restored.shape):
                 data = shaped(data, known)
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {shown(folder)}')
-        if sibling:
-            print(f'goes on from {shown(sibling)}')
         _check_data(experiment, data)
         config['data'] = {
             'key': data.key,
@@ -80,6 +75,11 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             if experiment.initial != 'parent':
                 restored = transfer.random_values(restored, experiment)
             config['parent'] = saved_graph.checksum(restored.variables)
+        if place.restart:  # now, when all that could be wrong was looked at
+            restart(folder)
+        sibling = None if place.run_dir else extend_sibling(folder, config)
+        if sibling:
+            print(f'goes on from {shown(sibling)}')
         settle(folder, config)
         settle_environment(folder, experiment)
 
