@@ -16,7 +16,7 @@ from pathlib import Path
 
 _PATTERNS = frozenset('*?[]{}\\')  # TensorFlow matches these instead of reading them
 _UNPORTABLE = frozenset('<>:"/\\|?*')  # in the name of a file, on one system or another
-_LONGEST = 100  # bytes of a name in the name of a file, where more words stand beside it
+_LONGEST = 95  # bytes of a name in the name of a file, where more words stand beside it
 
 
 def shown(name: object) -> str:
@@ -32,9 +32,13 @@ def _escaped(character: str) -> str:
 
 
 def filed(name: str) -> str:
-    """Returns a name as a part of a file's name that every system and every tool takes."""
+    """Returns a name as a part of a file's name that every system and every tool takes.
+
+    One that had to be changed ends with a hash, so that no other becomes the same.
+    """
     kept = ''.join('_' if c in _UNPORTABLE or not c.isprintable() else c for c in name)
-    return kept.encode()[:_LONGEST].decode(errors='ignore')
+    kept = kept.encode()[:_LONGEST].decode(errors='ignore')
+    return kept if kept == name else f'{kept}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:4]}'
 
 
 def plain(path: Path | str) -> str:

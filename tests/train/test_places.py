@@ -8,11 +8,14 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 from conftest import results_of
 
 import dataset
 import inst
+from system.errors import DataError
 from train import naming
+from train.checkpoints import Checkpoints, State
 from train.folder import Place
 
 ODD = os.fsdecode(b'k[2]*?\\ $x$ \'"\n\xff\xe7\x8c\xab{a,b}')
@@ -184,3 +187,16 @@ def test_a_damaged_file_of_a_run_costs_nothing_of_what_was_trained(main, array, 
         (tmp_path / 'run' / name).unlink()
     code, out, err = main(*flags)
     assert code == 0 and 'resumes after update' in out, err
+
+
+def test_weights_of_a_network_built_otherwise_are_not_advised_away(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        kernel = tf.get_variable('kernel', [2])
+        session.run(kernel.initializer)
+        Checkpoints(tmp_path).save(session, tf.train.Saver([kernel]), State(step=1))
+    with tf.Graph().as_default(), tf.Session() as session:
+        checkpoints, saver = Checkpoints(tmp_path), tf.train.Saver([tf.get_variable('other', [3])])
+        assert checkpoints.latest() == State(step=1)
+        with pytest.raises(DataError, match='not of this network') as error:
+            checkpoints.restore(session, saver)
+    assert '--restart' not in str(error.value)
