@@ -14,6 +14,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from system.errors import UsageError
+
 _PATTERNS = frozenset('*?[]{}\\')  # TensorFlow matches these instead of reading them
 _UNPORTABLE = frozenset('<>:"/\\|?*')  # in the name of a file, on one system or another
 _LONGEST = 95  # bytes of a name in the name of a file, where more words stand beside it
@@ -95,8 +97,13 @@ def _link(link: Path, target: Path) -> None:
 @functools.cache
 def _links() -> Path:
     """Makes the folder of this process's links, which goes when the process ends by itself."""
-    places = (tempfile.gettempdir(), '/tmp', '/var/tmp', '/dev/shm')
-    usable = (place for place in places if _is_plain(place) and os.access(place, os.W_OK))
-    made = Path(tempfile.mkdtemp(prefix='names-', dir=next(usable, None)))
+    places = [os.environ.get('TMPDIR', ''), '/tmp', '/var/tmp', '/dev/shm']
+    usable = [place for place in places if _is_plain(place) and os.access(place, os.W_OK)]
+    if not usable:
+        raise UsageError(
+            'no temporary folder can be written, which folders with [, * and such in their names '
+            'need; name one in the environment variable TMPDIR'
+        )
+    made = Path(tempfile.mkdtemp(prefix='names-', dir=usable[0]))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made
