@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable
 from typing import Any
@@ -57,6 +58,8 @@ def parse(name: str, text: str, known: Iterable[str] = FIELDS) -> Any:
 
 
 def _valued(name: str, text: str, kind: str) -> Any:
+    if name == 'data_path':
+        return os.path.expanduser(text)
     words = _WANTED.get(kind.removesuffix(' | None'), '')
     words += ', or none' if kind.endswith(' | None') else ''
     try:
@@ -115,6 +118,22 @@ def base_of_parent(experiment: Experiment) -> Experiment:
 
 def command(experiment: Experiment, base: Experiment) -> str:
     """Returns the command line that runs an experiment, a variation of the catalogue's `base`."""
+    return ' '.join(map(_quoted, ('python', 'main.py', *flags_of(experiment, base))))
+
+
+def _quoted(word: str) -> str:
+    """Returns a word as a shell takes it, of characters that can be shown."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = ''.join(
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in "\\'" else f'\\x{byte:02x}'
+        for byte in os.fsencode(word)
+    )
+    return f"$'{escaped}'"
+
+
+def flags_of(experiment: Experiment, base: Experiment) -> list[str]:
+    """Returns the flags of that command line, each with its value."""
     names = (base.name, experiment.dataset, getattr(experiment.parent, 'name', ''))
     own_file = next((inst.OWN[name] for name in names if name in inst.OWN), None)
     flags: dict[str, Any] = {'inst': own_file} if own_file else {}
@@ -134,4 +153,4 @@ def command(experiment: Experiment, base: Experiment) -> str:
     words = [f'--{name}={value}' for name, value in flags.items()]
     for name, value in settings.items():
         words += ['--set', f'{name}={value}']
-    return shlex.join(['python', 'main.py', *words])
+    return words

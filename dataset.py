@@ -25,8 +25,10 @@ from inputs.recording import SCHEMA
 from inputs.rows import ARRANGED, Dataset, Rows
 from inputs.shards import Form, Records, check_shard, files_of
 from inputs.spec import Spec
-from parameters import Experiment
+from parameters import OWN_DATA, Experiment
+from system.disk import beside
 from system.errors import DataError, UsageError
+from system.names import filed, shown
 
 _DRAWABLE = (1, 3)  # channels of a picture
 
@@ -36,6 +38,37 @@ def key_of(experiment: Experiment, *, whole: bool = False) -> str:
 
     A folder of pictures that is read `whole`, rather than in splits, has a name of its own.
     """
+    own = _own(experiment, whole)
+    if own:
+        return f'{experiment.dataset}-{filed(own[0])}-{own[1]}'
+    return readers.key_of(experiment.dataset)
+
+
+def key_if_there(experiment: Experiment) -> str:
+    """Returns the name of the experiment's data, '' where a user's own are no longer there."""
+    try:
+        return key_of(experiment)
+    except (UsageError, DataError):
+        return ''
+
+
+def former_key_of(experiment: Experiment) -> str:
+    """Returns the name that earlier versions gave the same data."""
+    own = _own(experiment)
+    return f'{experiment.dataset}:{own[0]}-{own[1]}' if own else key_of(experiment)
+
+
+def same_data(key: str, other: str) -> bool:
+    """Whether both are names of the same data, be the folder or file called otherwise, or moved."""
+    kinds = {name.replace(':', '-').partition('-')[0] for name in (key, other)}
+    return key == other or (len(kinds) == 1 and kinds <= {*OWN_DATA} and key[-8:] == other[-8:])
+
+
+def _own(experiment: Experiment, whole: bool = False) -> tuple[str, str] | None:
+    """Returns the name of a user's own folder or file, and a hash of what is in it, if it is one.
+
+    Raises UsageError where there is none.
+    """
     path = experiment.data_path
     if experiment.dataset == 'images':
         if not path:
@@ -43,16 +76,29 @@ def key_of(experiment: Experiment, *, whole: bool = False) -> str:
         found = pictures.everything(path) if whole else pictures.listed(path)
         settings = (found.digest, experiment.picture_size, experiment.jpeg_quality)
         digest = hashlib.sha256(repr(settings).encode()).hexdigest()
-        return f'images:{Path(path).resolve().name}-{digest[:8]}'
+        return Path(path).resolve().name, digest[:8]
     if experiment.dataset != 'array':
-        return readers.key_of(experiment.dataset)
+        return None
     if not path:
         raise UsageError('--dataset=array: needs --array=FILE.npz')
     if not Path(path).is_file():
         raise UsageError(f'--array={path}: no such file')
+    status = os.stat(path)
+    return Path(path).stem, _digest(path, status.st_size, status.st_mtime_ns)[:8]
+
+
+@functools.lru_cache(maxsize=4)
+def _digest(path: str, _size: int, _changed: int) -> str:
     with open(path, 'rb') as file:
-        digest = hashlib.file_digest(file, 'sha256').hexdigest()
-    return f'array:{Path(path).stem}-{digest[:8]}'
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def folder_of(experiment: Experiment, data_dir: Path) -> Path:
+    """Returns where the records of its data are, or will be: under the earlier name if there."""
+    folder = data_dir / 'records' / key_of(experiment)
+    former = folder.with_name(former_key_of(experiment))
+    there = [name for name in (folder, former) if any(map(os.path.exists, (name, beside(name))))]
+    return (there or [folder])[0]
 
 
 def load(
@@ -70,7 +116,8 @@ def load(
     key = key_of(experiment)
     if experiment.dataset == 'images':
         pictures.announced(experiment.data_path)
-    data = _recorded(experiment, key, data_dir, recording.write, verify, check)
+    folder = folder_of(experiment, data_dir)
+    data = _recorded(experiment, folder, key, recording.write, verify, check)
     return ARRANGED[experiment.layout](data, experiment)
 
 
@@ -92,8 +139,10 @@ def whole(
         source = sources.whole_array(experiment.data_path, labelled=labelled)
         data = held(key, source, digest=key.rpartition('-')[2])
     else:
-        write = recording.write_everything
-        data = _recorded(experiment, key, data_dir, write, verify, check)
+        for line in pictures.everything(experiment.data_path).told:
+            print(line)
+        folder, write = data_dir / 'records' / key, recording.write_everything
+        data = _recorded(experiment, folder, key, write, verify, check)
         data = data._replace(splits={'test': data.splits['all']})
         if not labelled:
             data = data._replace(spec=data.spec._replace(classes=()))
@@ -125,19 +174,19 @@ def _spec(shape: tuple[int, ...], classes: tuple[str, ...]) -> Spec:
 
 def _recorded(
     experiment: Experiment,
+    folder: Path,
     key: str,
-    data_dir: Path,
     write: Callable[[Experiment, Path, Path, Callable[[], None]], None],
     verify: bool,
     check: Callable[[], None],
 ) -> Dataset:
     """Returns a data set from its records, which `write` writes where there are none."""
-    folder = data_dir / 'records' / key
+    data_dir = folder.parent.parent
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder, check):
             if _schema(folder) not in (SCHEMA, None):
-                print(f'the records of {key} are of another version and are written again')
+                print(f'the records of {shown(key)} are of another version and are written again')
                 shutil.rmtree(folder)
             if not (folder / 'manifest.json').is_file():
                 write(experiment, folder, data_dir, check)
@@ -147,8 +196,10 @@ def _recorded(
     stamp, budget = (folder / 'manifest.json').stat().st_mtime_ns, experiment.cache_bytes
     if verify:
         _kept.cache_clear()
-        return read(folder, budget, verify=True)
-    return _kept(folder, budget, stamp)
+        data = read(folder, budget, verify=True)
+    else:
+        data = _kept(folder, budget, stamp)
+    return data._replace(key=key)
 
 
 @contextmanager
@@ -161,7 +212,7 @@ def _locked(folder: Path, check: Callable[[], None]) -> Iterator[None]:
         except Timeout:
             check()
             if not waits:
-                print(f'another process writes the records of {folder.name}; waiting for it')
+                print(f'another process writes the records of {shown(folder.name)}; waiting for it')
             waits = True
     try:
         yield

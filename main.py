@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import io
 import json
 import math
 import os
@@ -26,6 +27,7 @@ from parameters import COUNT, DATASETS, PRECISIONS, SEED, Experiment
 from studies import catalogue
 from studies.study import Study
 from system.errors import UsageError, UserError
+from system.names import shown
 from system.quiet import silent
 from system.rules import nearest
 
@@ -39,11 +41,8 @@ DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 
 _NAMED = ('experiment', 'dataset', 'array', 'images', 'seed', 'set', 'precision', 'parent')
 _RUN = (*_NAMED, 'run_dir', 'tune')
-PLACES = (
-    'runs',
-    'data_dir',
-    'inst',
-)  # say where things are, whatever is done: a flagfile can hold them
+PATHS = ('array', 'images', 'codes', 'parent', 'runs', 'run_dir', 'data_dir', 'inst')
+PLACES = ('runs', 'data_dir', 'inst')  # say where things are: a flagfile can hold them
 MODES = {  # what is done -> the flags that take effect in it, besides PLACES
     'train': (*_RUN, 'seeds', 'jobs', 'figures', 'checkpoint_seconds', 'restart', 'verify'),
     'evaluate': (*_RUN, 'figures', 'verify'),
@@ -107,11 +106,14 @@ flags.register_validator(  # type: ignore[no-untyped-call]
 
 def main(arguments: list[str]) -> int:
     """Runs the program; returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # which take every character, in any locale
+            stream.reconfigure(errors='backslashreplace')
     try:
         parse_flags(arguments)
         act()
     except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {shown(error)}', file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # as in `main.py --list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -121,7 +123,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         if error.errno not in DISK_FAULTS:
             raise
-        where = f'{error.filename}: ' if error.filename else ''
+        where = f'{shown(error.filename)}: ' if error.filename else ''
         print(f'error: {where}{error.strerror}; what was saved before is kept', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -142,6 +144,10 @@ def parse_flags(arguments: list[str]) -> None:
         raise UsageError(
             f'--{error.flagname}: no such flag{nearest(error.flagname, FLAGS)}'
         ) from None
+    except UnicodeDecodeError:  # names are told to a program as bytes, but files of flags are text
+        raise UsageError(
+            '--flagfile: holds bytes that are no UTF-8; give such names as flags'
+        ) from None
     except flags.Error as error:
         raise UsageError(' '.join(str(error).split())) from None
     if stray:
@@ -151,6 +157,10 @@ def parse_flags(arguments: list[str]) -> None:
             raise UsageError(f'--{name}=: a value is needed')
         if FLAGS[name].present > 1 and name not in (*PLACES, 'set'):
             raise UsageError(f'--{name} is given {FLAGS[name].present} times; give it once')
+    for name in PATHS:
+        path: str | None = FLAGS[name].value
+        if path:  # a shell leaves the ~ of --images=~/pictures as it is
+            FLAGS[name].value = os.path.expanduser(path)
 
 
 def given(name: str) -> bool:
@@ -289,19 +299,19 @@ def use_run() -> None:
     if mode == 'predict':
         own = 'images' if FLAGS.images else 'array'
         labelled = {'dataset': own, 'data_path': FLAGS[own].value}
-        print(f'labels are in {write.predict(folder, labelled, place())}')
+        print(f'labels are in {shown(write.predict(folder, labelled, place()))}')
     elif mode == 'encode':
-        print(f'codes are in {write.encode(folder, changes, place(), FLAGS.format)}')
+        print(f'codes are in {shown(write.encode(folder, changes, place(), FLAGS.format))}')
     elif mode == 'reconstruct':
-        print(f'outputs are in {write.reconstruct(folder, changes, place(), FLAGS.format)}')
+        print(f'outputs are in {shown(write.reconstruct(folder, changes, place(), FLAGS.format))}')
     elif mode == 'score':
         file, summary = write.score(folder, changes, place(), detail=FLAGS.detail)
-        print(f'{summary}\nthe scores of each example are in {file}')
+        print(f'{summary}\nthe scores of each example are in {shown(file)}')
     elif mode == 'evaluate':
         use.evaluate(folder, changes, place())
     else:
         made = use.generate(folder, FLAGS.codes, FLAGS.count, FLAGS.seed or 0)
-        print(f'samples are in {made}')
+        print(f'samples are in {shown(made)}')
 
 
 def finished_run() -> tuple[Path, dict[str, str]]:

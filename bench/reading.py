@@ -87,7 +87,7 @@ def bare(experiment: Experiment, folder: Path) -> Round:
     import tensorflow.compat.v1 as tf
 
     _photos(experiment, folder)
-    files = sorted(str(f) for f in folder.glob('data/records/images:photos*/train*.tfrecord'))
+    files = sorted(str(f) for f in folder.glob('data/records/images?photos*/train*.tfrecord'))
 
     def decode(record: tf.Tensor) -> tf.Tensor:
         x = tf.io.parse_single_example(record, {'x': tf.io.FixedLenFeature([], tf.string)})['x']

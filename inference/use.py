@@ -14,6 +14,7 @@ from reports import drawing, figures, screen
 from system import disk
 from system.errors import DataError, UsageError
 from system.interrupts import Interrupts
+from system.names import filed, shown
 from train.folder import Place
 
 _SHOWN = 10 * figures.SHOWN  # pictures at most in a figure
@@ -61,11 +62,11 @@ def generate(folder: Path, codes: str | None, count: int, seed: int) -> Path:
             raise UsageError(f'{folder}: {network.experiment.name} has no decoder of its own')
         units = int(network.endpoints.tensors['codings'].shape[-1])
         codings = _codings(codes, units) if codes else scores.gaussian_codes(count, units, seed)
-        name = f'generated-{Path(codes).stem}' if codes else f'generated-seed{seed}'
+        name = f'generated-{filed(Path(codes).stem)}' if codes else f'generated-seed{seed}'
         outputs = network.decode(codings)
         picture = network.spec.picture
         if picture:
-            title = f'decoded from {codes or f"the unit Gaussian, seed {seed}"}'
+            title = f'decoded from {shown(codes) if codes else f"the unit Gaussian, seed {seed}"}'
             lines = {title: outputs[:_SHOWN]}
             figures.save(figures.picture_rows(lines, picture), folder / f'{name}.png')
         made = {'x': outputs.reshape(-1, *picture) if picture else outputs, 'codings': codings}

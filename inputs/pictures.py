@@ -28,6 +28,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from inputs.folders import Found, digest_of, found_in, of_unread
 from inputs.splits import alone, sizes
 from system.errors import DataError
+from system.names import shown
 from system.progress import Bar
 
 ENDINGS = ('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.bmp', '.gif', '.webp', '.tif', '.tiff')
@@ -397,7 +398,7 @@ def say_what_is_left_out(
 ) -> None:
     """Prints what could not be read or used; raises DataError where that is too much."""
     for path, why in [*found.ignored.items(), *unreadable.items()][:_SHOWN]:
-        print(f'warning: {path} is left out: {why}')
+        print(f'warning: {shown(path)} is left out: {shown(why)}')
     more = len(found.ignored) + len(unreadable) - _SHOWN
     if more > 0:
         print(f'warning: {more} more are left out')

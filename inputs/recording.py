@@ -20,6 +20,7 @@ from inputs.shards import Entry, Form, paths_file, write_shard
 from parameters import Experiment
 from system import disk
 from system.errors import DataError
+from system.names import filed, shown
 
 SCHEMA = 5
 _SHARD_EXAMPLES = 20_000  # rows of an array in a shard
@@ -32,7 +33,7 @@ def write(
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Writes the records of the experiment's data set; `check` may raise to interrupt that."""
-    print(f'writing the records of {folder.name} to {folder}, once')
+    print(f'writing the records of {shown(folder.name)} to {shown(folder)}, once')
     if experiment.dataset == 'images':
         settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
         write_pictures(pictures.listed(experiment.data_path), settings, folder, check)
@@ -187,15 +188,16 @@ def _planned(found: pictures.Folder, aside: Path) -> list[_Shard]:
 
 def _say_what_changed(found: pictures.Folder, folder: Path) -> None:
     """Prints that a folder of pictures was recorded before, as it was or as it was to be then."""
-    name, _, _ = folder.name.rpartition('-')
+    name = filed(Path(found.folder).resolve().name)
     splits = {split: files for split, files in found.splits.items() if files}
-    for other in folder.parent.glob(f'{glob.escape(name)}-*/manifest.json'):
+    for other in folder.parent.glob(f'images[:-]{glob.escape(name)}-*/manifest.json'):
         before = _json(other) or {}
         alike = before.get('splits', {}).keys() == splits.keys()
         if alike and before.get('images') == os.path.realpath(found.folder):
             same = before.get('listing') == found.digest
             what = 'in another form' if same else 'before its files changed'
-            print(f'{found.folder} was recorded {what} as {other.parent.name}, which is kept')
+            where, name = shown(found.folder), shown(other.parent.name)
+            print(f'{where} was recorded {what} as {name}, which is kept')
 
 
 def _json(file: Path) -> Any:

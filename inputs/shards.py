@@ -23,7 +23,7 @@ import google_crc32c
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from system import disk
+from system import disk, names
 from system.errors import DataError
 
 _FRAME = 16  # bytes around a record: length 8, its CRC 4, the record, its CRC 4
@@ -54,7 +54,7 @@ def write_shard(file: Path, examples: Iterable[Entry]) -> dict[str, Any]:
     Both files are on disk under their own names only when they are whole.
     """
     aside, index = disk.beside(file), []
-    with tf.io.TFRecordWriter(str(aside)) as writer:
+    with tf.io.TFRecordWriter(names.plain(aside)) as writer:
         for entry in examples:
             record = _example(entry.x, entry.label, entry.length)
             writer.write(record)

@@ -195,7 +195,7 @@ def _places(data_dir: Path, *names: str) -> list[Path]:
     """Returns where a data set of one of these names is looked for."""
     roots = [data_dir, Path('/usr/share/datasets'), Path.home() / '.keras/datasets']
     if os.environ.get('DATASETS_DIR'):
-        roots.insert(1, Path(os.environ['DATASETS_DIR']))
+        roots.insert(1, Path(os.environ['DATASETS_DIR']).expanduser())
     return [root / name for root in roots for name in names]
 
 

@@ -17,6 +17,7 @@ from parameters import Experiment
 from reports import figures
 from system import disk
 from system.errors import DataError
+from system.names import shown
 from system.progress import Runs
 from train.folder import Place, configuration
 from train.several import Job, train_each
@@ -128,7 +129,7 @@ def _keep(experiment: Experiment, place: Place, book: Book) -> bool:
     if same:
         store.keep(experiment, folder, book.results)
     else:
-        print(f'warning: {folder}: holds a run of another configuration, which is not taken')
+        print(f'warning: {shown(folder)}: holds a run of another configuration, which is not taken')
     return same
 
 

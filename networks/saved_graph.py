@@ -22,7 +22,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from networks.allowed_ops import VARIABLES, confined
 from networks.session import assign
-from system import disk
+from system import disk, names
 from system.errors import DataError
 
 _META_BYTES = 1 << 28  # of a saved graph at most, weights not included
@@ -130,8 +130,11 @@ def _exists(name: str) -> bool:
 
 
 def prefix_of(path: str) -> str:
-    """Returns the saved graph's prefix for a run folder, a prefix, or a `.meta` file."""
-    return str(Path(path) / 'model') if Path(path).is_dir() else path.removesuffix('.meta')
+    """Returns the saved graph's prefix for a run folder, a prefix, or a file of one."""
+    place = Path(path)
+    if place.is_dir():
+        return str(place / 'model')
+    return str(place.with_suffix('') if place.suffix in ('.meta', '.index') else place)
 
 
 def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
@@ -233,7 +236,7 @@ def values(prefix: str, declared: Mapping[str, Declared]) -> dict[str, np.ndarra
     missing, of another type or shape than declared, longer than the file, or not finite.
     """
     try:
-        checkpoint = tf.train.load_checkpoint(prefix)
+        checkpoint = tf.train.load_checkpoint(names.plain(prefix))
         shapes, dtypes = (
             checkpoint.get_variable_to_shape_map(),
             checkpoint.get_variable_to_dtype_map(),
@@ -264,7 +267,7 @@ def _data_files(prefix: str) -> list[Path]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
+    return names.unlinked(str(error).strip().splitlines()[0])[:200]
 
 
 def checksum(variables: Mapping[str, np.ndarray]) -> str:
@@ -295,7 +298,8 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix='.export-', suffix='.writing', dir=folder) as aside:
             saver = tf.train.Saver(variables, save_relative_paths=True)
-            saver.save(session, f'{aside}/model', write_state=False, write_meta_graph=False)
+            prefix = names.plain(Path(aside, 'model'))
+            saver.save(session, prefix, write_state=False, write_meta_graph=False)
             meta = saver.export_meta_graph(clear_devices=True)
             _own_variables(meta.graph_def, owner)
             Path(aside, 'model.meta').write_bytes(meta.SerializeToString(deterministic=True))
@@ -319,7 +323,7 @@ def _write_saved_model(
     signatures = {
         name: tf.saved_model.predict_signature_def(fed, results) for name, fed in inputs.items()
     }
-    builder = tf.saved_model.Builder(str(folder))
+    builder = tf.saved_model.Builder(names.plain(folder))
     builder.add_meta_graph_and_variables(session, ['serve'], signatures, clear_devices=True)
     builder.save()
     file = folder / 'saved_model.pb'

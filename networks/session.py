@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from system.errors import Exhausted
+from system.names import unlinked
 
 _EXHAUSTED = ('No space left', 'OOM', 'ermission denied', 'Read-only')
 
@@ -47,7 +48,7 @@ def exhaustion_said() -> Iterator[None]:
     except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
         said = [line for line in str(error).splitlines() if any(w in line for w in _EXHAUSTED)]
         detail = said[0] if said else error.message.splitlines()[0]
-        raise Exhausted(f'{detail.strip()}; what was saved before is kept') from None
+        raise Exhausted(f'{unlinked(detail.strip())}; what was saved before is kept') from None
 
 
 def assign(session: tf.Session, variable: tf.Variable, value: np.ndarray) -> None:

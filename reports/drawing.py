@@ -14,6 +14,7 @@ from evaluation import baselines, probes, scores
 from inputs.rows import Dataset, Rows, compared
 from model import Network
 from reports import features, figures
+from system.names import shown
 
 _THUMBNAILS = 300  # pictures drawn at the place of their codes
 _EXAMPLES = 5  # sequences drawn as strips of frames
@@ -35,7 +36,8 @@ def draw(
 
     `metrics` are those of results.json, `rows` those of metrics.csv, if it was trained just now.
     """
-    test, classes, layout = compared(data.splits['test']), data.spec.classes, data.spec.layout
+    test, layout = compared(data.splits['test']), data.spec.layout
+    classes = tuple(map(shown, data.spec.classes))
     codings = network.compute('codings', test)
     is_series = _is_series(data, test)
     picture = () if is_series else data.spec.picture

@@ -22,6 +22,7 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from evaluation import metrics
+from reports.lettering import legible
 from system import disk
 
 SHOWN = 10  # pictures in a row
@@ -35,8 +36,9 @@ _NUMBERED = 30  # classes of a confusion matrix, at most, whose cells have numbe
 
 
 def save(figure: Figure | Callable[[], Figure], file: Path) -> None:
-    """Writes a PNG; its folder is made. What takes long to draw is given as a function."""
+    """Writes a PNG, with all words as they are; its folder is made. What takes long to draw is given as a function."""
     figure = figure() if callable(figure) else figure
+    legible(figure)
     file.parent.mkdir(parents=True, exist_ok=True)
     with disk.whole(file, 'wb') as opened:
         figure.savefig(opened, format='png', dpi=110, bbox_inches='tight')

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
+
+from system.names import shown
 
 _STYLE = """
 body { max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222; line-height: 1.45;
@@ -33,30 +35,35 @@ img { max-width: 100%; border: 1px solid #ddd }
 _VERDICTS = ('holds', 'better', 'fails', 'open')
 
 
+def _escaped(words: str) -> str:
+    """Returns words as text of a page, whatever characters are in them."""
+    return html.escape(shown(words))
+
+
 def document(title: str, parts: Iterable[str]) -> str:
     """Returns the page; each part is HTML that the functions below made."""
     body = '\n'.join(parts)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n'
-        f'<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n</html>\n'
+        f'<title>{_escaped(title)}</title>\n<style>{_STYLE}</style>\n</head>\n'
+        f'<body>\n<h1>{_escaped(title)}</h1>\n{body}\n</body>\n</html>\n'
     )
 
 
 def heading(words: str) -> str:
     """Returns a heading."""
-    return f'<h2>{escape(words)}</h2>'
+    return f'<h2>{_escaped(words)}</h2>'
 
 
 def paragraph(words: str) -> str:
     """Returns a paragraph."""
-    return f'<p>{escape(words)}</p>'
+    return f'<p>{_escaped(words)}</p>'
 
 
 def command(words: str) -> str:
     """Returns a command line, as it is typed."""
-    return f'<pre>{escape(words)}</pre>'
+    return f'<pre>{_escaped(words)}</pre>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -65,7 +72,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         'number' if all(_is_number(row[i]) for row in rows) and i else '' for i in range(len(head))
     ]
     names = ''.join(
-        f'<th scope="col"{_marked(kind)}>{escape(name)}</th>'
+        f'<th scope="col"{_marked(kind)}>{_escaped(name)}</th>'
         for name, kind in zip(head, kinds, strict=True)
     )
     body = '\n'.join(f'<tr>{"".join(map(_cell, row, kinds))}</tr>' for row in rows)
@@ -73,7 +80,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str, kind: str) -> str:
-    return f'<td{_marked(text if text in _VERDICTS else kind)}>{escape(text)}</td>'
+    return f'<td{_marked(text if text in _VERDICTS else kind)}>{_escaped(text)}</td>'
 
 
 def _marked(kind: str) -> str:
@@ -86,7 +93,7 @@ def _is_number(text: str) -> bool:
 
 def figure(file: Path, caption: str = '') -> str:
     """Returns a PNG, which is put into the page, under its caption, or else its name."""
-    name = escape(caption or file.stem.replace('_', ' '))
+    name = _escaped(caption or file.stem.replace('_', ' '))
     content = base64.b64encode(file.read_bytes()).decode()
     image = f'<img alt="{name}" src="data:image/png;base64,{content}">'
     return f'<figure><figcaption>{name}</figcaption>{image}</figure>'

@@ -13,6 +13,7 @@ from studies import figure
 from studies.spread import spread
 from studies.study import Study
 from system import disk
+from system.names import shown
 from system.progress import Runs
 from system.rules import written
 from train.folder import Place, claimed
@@ -69,7 +70,7 @@ def run_study(
     title = f'{study.name} on {first.dataset}'
     figures.save(figure.draw(study, results['points'], title), folder / 'figures' / 'study.png')
     print('\n'.join(_lines(study, results)))
-    print(f'seeds: {study.seeds}; the figure and results.json are in {folder}')
+    print(f'seeds: {study.seeds}; the figure and results.json are in {shown(folder)}')
     return results
 
 

@@ -30,6 +30,8 @@ def whole(file: Path, mode: str = 'w', **options: Any) -> Iterator[IO[Any]]:
     Raises OSError where it cannot be written; what was begun is removed then, and an older `file`
     stays.
     """
+    if 'b' not in mode:  # names are written with the bytes that they have
+        options = {'encoding': 'utf-8', 'errors': 'surrogateescape', **options}
     with replaced(file) as aside, open(aside, mode, **options) as opened:
         yield opened
 

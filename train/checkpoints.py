@@ -18,7 +18,7 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-from system import disk
+from system import disk, names
 from system.errors import DataError
 
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -75,7 +75,8 @@ class Checkpoints:
         if final == self._good:
             return
         with disk.whole_folder(final) as aside:
-            saver.save(session, str(aside / 'state'), write_meta_graph=False, write_state=False)
+            prefix = names.plain(aside / 'state')
+            saver.save(session, prefix, write_meta_graph=False, write_state=False)
             (aside / 'state.json').write_text(json.dumps(dataclasses.asdict(state)))
             manifest = {file.name: _entry(file) for file in sorted(aside.iterdir())}
             (aside / 'manifest.json').write_text(json.dumps(manifest, indent=1))
@@ -93,7 +94,7 @@ class Checkpoints:
         Prints a warning that names each newer one that is damaged or missing. Raises DataError
         where none is whole.
         """
-        found, faults = self._all(), []
+        found, faults, unread = self._all(), [], False
         newest = self._newest()
         if newest and self.folder / newest not in found:
             faults.append(f'{self.folder / newest}: missing')
@@ -102,23 +103,26 @@ class Checkpoints:
                 state = _read(folder)
             except _DAMAGE as error:
                 faults.append(f'{folder}: damaged checkpoint ({error})')
+                unread |= isinstance(error, OSError)  # as of a disk that is not there for a while
                 continue
             for fault in faults:
-                print(f'warning: {fault}; goes on from {folder.name}, the one before')
+                print(f'warning: {names.shown(fault)}; goes on from {folder.name}, the one before')
             self._good = folder
             return state
         if faults:
-            raise DataError(f'{"; ".join(faults)}; no other is whole, --restart begins again')
+            remedy = 'see that it can be read' if unread else '--restart begins again'
+            raise DataError(f'{"; ".join(faults)}; no other is whole, {remedy}')
         return None
 
     def restore(self, session: tf.Session, saver: tf.train.Saver) -> None:
         """Restores the variables of `latest`; raises DataError where that fails."""
         assert self._good is not None, 'latest() found none'
         try:
-            saver.restore(session, str(self._good / 'state'))
+            saver.restore(session, names.plain(self._good / 'state'))
         except (tf.errors.OpError, ValueError):
             raise DataError(
-                f'{self._good}: a checkpoint of another network; --restart begins again'
+                f'{self._good}: the weights are not of this network, as it is built today; an '
+                'earlier version of the code goes on from there, --run_dir names another folder'
             ) from None
 
     def _newest(self) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +19,15 @@ import tensorflow.compat.v1 as tf
 from filelock import FileLock, Timeout
 
 import dataset
-from command_line import changed, same_parent
 from inputs.spec import Spec, from_json
 from networks import session as sessions
 from parameters import DATASETS, Experiment, restore
 from system import disk
 from system.errors import DataError, RunInUse, UsageError
+from train.naming import canonical, former_names, name_of
 
-_LONGEST = 200  # bytes of a folder's name
+_WRITTEN = ('*.json', 'metrics.csv', 'model.*', 'report.html', 'predictions-*', 'codes-*',
+            'scores-*', 'reconstructions-*', 'generated-*', 'evaluation-*')  # fmt: skip
 _UNCOMPARED = ('description', 'source', 'phases')  # words, and what follows from the fields
 
 
@@ -53,8 +53,13 @@ class Place:
         """Returns the run's folder; `base` is the experiment as it stands in the catalogue."""
         if self.run_dir:
             return self.run_dir
-        key = dataset.key_of(experiment)
-        return self.root / experiment.name / name_of(experiment, key, base)
+        runs = self.root / experiment.name
+        folder = runs / name_of(experiment, dataset.key_of(experiment), base, self.runs)
+        if not os.path.exists(folder):
+            for former in former_names(experiment, dataset.former_key_of(experiment), base):
+                if os.path.isfile(runs / former / 'config.json'):
+                    return runs / former
+        return folder
 
     def drawing(self, wanted: bool) -> Place:
         """Returns the place for a run that draws, where any does, only if that is wanted."""
@@ -65,30 +70,19 @@ class Place:
         return dataclasses.replace(self, run_dir=None, restart=False)
 
 
-def name_of(experiment: Experiment, key: str, base: Experiment) -> str:
-    """Returns the run folder's name: data, seed, precision and what differs from the catalogue."""
-    parts = [f'{key}-seed{experiment.seed}']
-    if experiment.precision != 'float32':
-        parts.append(experiment.precision)
-    if experiment.parent != base.parent and not same_parent(experiment, base):
-        parts.append(f'parent={hashlib.sha256(str(experiment.parent).encode()).hexdigest()[:8]}')
-    parts += [f'{name}={value}' for name, value in changed(experiment, base).items()]
-    name = '-'.join(parts).replace('/', '_')
-    if len(name.encode()) > _LONGEST:  # than a file system takes
-        name = f'{name[:150]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}'
-    return name
-
-
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """Makes the folder, holds its lock, and removes what an interrupted write left there.
 
-    Raises RunInUse, or UsageError where the folder cannot be written.
+    A start that fails before anything is trained leaves the folder as it was, or none. Raises
+    RunInUse, or UsageError where the folder cannot be written.
     """
     lock = FileLock(folder / '.lock', timeout=0)
+    missing = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        was_empty = {*os.listdir(folder)} <= {'.lock'}
     except Timeout:
         raise RunInUse(f'{folder}: another process is running there') from None
     except OSError as error:
@@ -100,17 +94,32 @@ def claimed(folder: Path) -> Iterator[None]:
         for part in ('', 'checkpoints', 'cache', 'figures'):
             disk.tidy(folder / part)
         yield
+    except BaseException as error:
+        if was_empty:
+            _withdraw(folder, missing, keeps_log=not isinstance(error, UsageError | DataError))
+        raise
     finally:
         lock.release()
+
+
+def _withdraw(folder: Path, made: list[Path], *, keeps_log: bool) -> None:
+    """Removes what a start wrote into an empty folder, and the folders made, if that is all."""
+    written = {'.lock', 'config.json', 'environment.json', *(() if keeps_log else ('log.txt',))}
+    with contextlib.suppress(OSError):  # a full disk is no reason to hide what failed
+        if {*os.listdir(folder)} <= written:
+            for name in written:
+                (folder / name).unlink(missing_ok=True)
+            for place in made:
+                place.rmdir()
 
 
 def restart(folder: Path) -> None:
     """Empties a run's folder of all that a run writes."""
     for name in ('checkpoints', 'cache', 'figures', 'tb', 'saved_model'):
         disk.remove(folder / name)
-    for pattern in ('*.json', 'metrics.csv', 'model.*', 'predictions-*.csv', 'report.html'):
+    for pattern in _WRITTEN:
         for file in folder.glob(pattern):
-            file.unlink()
+            disk.remove(file)
 
 
 def read_json(file: Path) -> Any:
@@ -119,28 +128,45 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
-        raise DataError(f'{file}: damaged; --restart begins again') from None
+    except OSError as error:
+        raise DataError(f'{file}: cannot be read ({error.strerror})') from None
+    except ValueError:
+        raise DataError(
+            f'{file}: damaged; remove it and results.json, and the command that made this run goes '
+            'on from its checkpoint'
+        ) from None
 
 
-def settle(folder: Path, config: dict[str, Any]) -> None:
+def settle(folder: Path, config: dict[str, Any], key: str = '') -> None:
     """Records what this folder's run is, or checks that it is the same.
 
-    A run may go on with more epochs where that equals having asked for them at once. Raises
-    UsageError that shows every difference.
+    A run may go on with more epochs where that equals having asked for them at once, and its data
+    (`key` names them as they are now) may have been moved. Raises UsageError that shows every
+    difference.
     """
     saved = read_json(folder / 'config.json') or {}
     differences = _differences(saved, config)
+    moved = [found for found in differences if found[0].endswith('data_path')]
+    if moved and key and dataset.same_data(_key_in(saved), key):
+        differences = [found for found in differences if found not in moved]
     if differences and _extends(differences, config):
         (folder / 'results.json').unlink(missing_ok=True)
     elif differences:
         shown = '; '.join(f'{n} was {_short(o)}, now {_short(w)}' for n, o, w in differences)
         raise UsageError(
             f'{folder}: holds a run of another configuration ({shown}); '
-            '--restart begins again, --run_dir names another folder'
+            'to keep it, --run_dir names another folder'
         )
-    if differences or config.keys() - saved.keys():
+    if differences or moved or config.keys() - saved.keys():
         disk.write_json(folder / 'config.json', saved | config)
+
+
+def _key_in(config: Any) -> str:
+    """Returns what a configuration calls its data; '' where it does not say."""
+    try:
+        return str(config['data']['key'])
+    except (KeyError, TypeError):
+        return ''
 
 
 def _differences(saved: Any, asked: Any, name: str = '') -> list[tuple[str, Any, Any]]:
@@ -152,7 +178,18 @@ def _differences(saved: Any, asked: Any, name: str = '') -> list[tuple[str, Any,
             if key not in _UNCOMPARED
             for found in _differences(saved[key], asked[key], f'{name}.{key}' if name else key)
         ]
-    return [] if saved == asked else [(name.removeprefix('experiment.'), saved, asked)]
+    same = _SAME.get(name.rpartition('.')[2])
+    strings = isinstance(saved, str) and isinstance(asked, str)
+    if saved == asked or (strings and same is not None and same(saved, asked)):
+        return []
+    return [(name.removeprefix('experiment.'), saved, asked)]
+
+
+_SAME: dict[str, Callable[[str, str], bool]] = {  # strings that may differ and mean the same
+    'parent': lambda saved, asked: canonical(saved) == canonical(asked),
+    'data_path': lambda saved, asked: os.path.realpath(saved) == os.path.realpath(asked),
+    'key': dataset.same_data,
+}
 
 
 def _short(value: Any) -> str:
@@ -170,8 +207,11 @@ def _extends(differences: list[tuple[str, Any, Any]], config: dict[str, Any]) ->
 
 
 def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
-    """Copies the longest finished run beside `folder` that this one only continues; returns it."""
-    if (folder / 'config.json').exists():
+    """Copies the longest finished run beside `folder` that this one only continues; returns it.
+
+    `config` is whole, so that it is one on the same data.
+    """
+    if (folder / 'checkpoints').exists():
         return None
     found = []
     for file in folder.parent.glob('*/results.json'):

@@ -19,6 +19,7 @@ from parameters import Experiment
 from reports import run_page, screen
 from system.errors import DataError, Diverged, UsageError
 from system.interrupts import Interrupts
+from system.names import shown
 from train import transfer
 from train.checkpoints import Checkpoints
 from train.folder import (
@@ -43,14 +44,12 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
     """
     folder = place.folder(experiment, base)
     with claimed(folder), Interrupts() as interrupts, sessions.exhaustion_said():
-        if place.restart:
-            restart(folder)
         config: dict[str, Any] = {'experiment': experiment.resolved()}
-        sibling = None if place.run_dir else extend_sibling(folder, config)
-        settle(folder, config)
-        results = read_json(folder / 'results.json')
+        if not place.restart:
+            settle(folder, config, dataset.key_if_there(experiment))
+        results = None if place.restart else read_json(folder / 'results.json')
         if results:
-            print(f'{folder}: finished before; --restart trains it again')
+            print(f'{shown(folder)}: finished before; --restart trains it again')
             if not (folder / run_page.NAME).exists():
                 run_page.write(folder, experiment, base, results)
             print(screen.scores(results))
@@ -59,9 +58,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         restored = _parent(experiment, place, interrupts)
         if restored:
             data = shaped(data, transfer.shape_read(restored, data))
-        print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
-        if sibling:
-            print(f'goes on from {sibling}')
+        print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {shown(folder)}')
         _say(experiment, data)
         config['data'] = {'key': data.key, 'digest': data.digest, **as_json(data.spec)}
         if restored:
@@ -71,6 +68,11 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             if experiment.initial != 'parent':
                 restored = transfer.random_values(restored, experiment)
             config['parent'] = saved_graph.checksum(restored.variables)
+        if place.restart:  # now, when all that could be wrong was looked at
+            restart(folder)
+        sibling = None if place.run_dir else extend_sibling(folder, config)
+        if sibling:
+            print(f'goes on from {shown(sibling)}')
         settle(folder, config)
         settle_environment(folder, experiment)
 
@@ -88,7 +90,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             results = finished(watched=True)
         run_page.write(folder, experiment, base, results)
         print(screen.scores(results))
-        print(f'{run_page.NAME}, metrics.csv and the saved graph (prefix model) are in {folder}')
+        made = f'{run_page.NAME}, metrics.csv and the saved graph (prefix model)'
+        print(f'{made} are in {shown(folder)}')
         return results
 
 
@@ -116,7 +119,7 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
     base = base_of_parent(experiment)
     folder = at.folder(parent, base)
     if (folder / 'results.json').is_file():
-        settle(folder, {'experiment': parent.resolved()})
+        settle(folder, {'experiment': parent.resolved()}, dataset.key_if_there(parent))
     else:
         print(
             f'{experiment.name} needs {parent.name}, which has no finished run: training it first'

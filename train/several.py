@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from command_line import base_of_parent, command
+from command_line import base_of_parent, flags_of
 from parameters import Experiment
 from system.errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
 from system.interrupts import Interrupts
@@ -49,7 +48,7 @@ class Job(NamedTuple):
             '--nofigures': not place.figures,
         }
         return [
-            *shlex.split(command(self.experiment, self.base))[2:],
+            *flags_of(self.experiment, self.base),
             f'--runs={place.runs}',
             f'--data_dir={place.data_dir}',
             f'--checkpoint_seconds={place.checkpoint_seconds}',
@@ -112,8 +111,13 @@ def _look_ahead(jobs: Sequence[Job], log: Path) -> None:
 
 def _run(job: Job, log: Path) -> dict[str, Any]:
     """Trains, or only reads what is finished; progress bars, on the error stream, still show."""
-    with open(log, 'a', buffering=1) as opened, contextlib.redirect_stdout(opened):
+    with _appended(log) as opened, contextlib.redirect_stdout(opened):
         return run(*job)
+
+
+def _appended(log: Path) -> IO[str]:
+    """Opens a log, a line at a time, which takes whatever a run prints."""
+    return open(log, 'a', buffering=1, encoding='utf-8', errors='backslashreplace')
 
 
 def _stages(jobs: list[Job]) -> list[list[Job]]:
@@ -167,8 +171,8 @@ class _Running:
 
     def __init__(self, job: Job, cores: set[int], log: Path):
         self.job, self.cores, self._began = job, cores, time.monotonic()
-        self._errors: IO[str] = tempfile.TemporaryFile('w+')  # noqa: SIM115 (open while it runs)
-        with open(log, 'a') as opened:
+        self._errors: IO[str] = tempfile.TemporaryFile('w+', encoding='utf-8', errors='replace')  # noqa: SIM115 (open while it runs)
+        with _appended(log) as opened:
             self.process = subprocess.Popen(
                 [sys.executable, str(_MAIN), *job.flags()],
                 stdin=subprocess.DEVNULL,
@@ -184,7 +188,7 @@ class _Running:
         self._errors.seek(0)
         said = self._errors.read()
         self._errors.close()
-        with open(log, 'a') as opened:
+        with _appended(log) as opened:
             opened.write(said)
         code = self.process.returncode
         if code:

@@ -15,6 +15,7 @@ from model import batch_size
 from networks import layers, saved_graph
 from networks.saved_graph import SavedGraph, checksum
 from parameters import Experiment
+from system import names
 from system.errors import DataError
 
 _NOT_RESTORED = ('random', 'the draw')  # a control: its values are drawn
@@ -94,8 +95,9 @@ def lines(proved: Mapping[str, Any]) -> list[str]:
     same = proved['sha256_file'] == proved['sha256_restored']
     count = len(proved['restored'])
     word, source = ('restored', 'the file') if proved['initial'] == 'parent' else _NOT_RESTORED
+    graph = names.shown(proved['graph'])
     shown = [
-        f'{word:9} {count} variables ({proved["values"]:,} values) of {proved["graph"]}: '
+        f'{word:9} {count} variables ({proved["values"]:,} values) of {graph}: '
         f'{", ".join(proved["restored"])}',
         f'          sha256 {proved["sha256_file"]} in {source}, {proved["sha256_restored"]} in the '
         f'session: {"equal" if same else "DIFFERENT"}',

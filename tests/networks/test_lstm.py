@@ -305,7 +305,7 @@ def test_lengths_are_recorded_and_masked(main, tmp_path):
         np.savez(tmp_path / f'{name}.npz', x=values.astype(np.float32), length=length)
         code, _, err = main(*flags, f'--array={tmp_path}/{name}.npz')
         assert code == 0, err
-        (folder,) = (tmp_path / 'runs/lstm_reconstruct').glob(f'array:{name}*')
+        (folder,) = (tmp_path / 'runs/lstm_reconstruct').glob(f'array-{name}*')
         found.append((weights_of(folder), results_of(folder)['metrics']))
     for name, value in found[0][0].items():
         np.testing.assert_allclose(value, found[1][0][name], atol=1e-6)

@@ -166,7 +166,7 @@ def test_another_configuration_in_the_same_folder_is_refused_with_the_difference
     main(*flags)
     code, _, err = main(*flags, '--set', 'l2=0.01', '--seed=3')
     assert code == 2 and len(err.splitlines()) == 1
-    assert 'l2 was 0.0001, now 0.01' in err and 'seed was 0, now 3' in err and '--restart' in err
+    assert 'l2 was 0.0001, now 0.01' in err and 'seed was 0, now 3' in err and '--run_dir' in err
 
 
 def test_more_epochs_go_on_from_a_finished_run_and_equal_them_at_once(main, tmp_path):
@@ -236,7 +236,7 @@ def test_a_users_own_array_is_trained_on_and_named_by_its_content(main, tmp_path
     code, _, err = main('--experiment=phasewise_classifier', f'--array={tmp_path}/mine.npz', *small)
     assert code == 0, err
     (folder,) = (tmp_path / 'runs/phasewise_classifier').iterdir()
-    assert folder.name.startswith('array:mine-')
+    assert folder.name.startswith('array-mine-')
     assert results_of(folder)['metrics']['test/accuracy'] > 0.9
     assert json.loads((folder / 'config.json').read_text())['data']['classes'] == [
         'blue',
