@@ -1,4 +1,4 @@
-"""Every hyper-parameter: the frozen values Experiment and Phase, checked when made.
+"""Every hyper-parameter: the frozen value Experiment, checked when made.
 
 An experiment is a value and a variation is one line (`tied.vary('untied', tied=False)`). The phases
 in which it trains are derived from it by `schedule_of`. Standard library only, so that reading the
@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from phases import Noise, Phase, Term
 from system.errors import UsageError
 from system.rules import Need, Rule, Span, nearest, setting, written
 
@@ -57,39 +58,6 @@ _HEAD_EPOCHS = Need('epochs above 0', lambda e: e.epochs)
 _HEAD_LAYERS = Need('head', lambda e: e.head)
 _FINETUNED = Need('finetune_epochs', lambda e: e.finetune_epochs)
 _AUGMENTED = Need('finetune_epochs', lambda e: e.finetune_epochs or not e.parent)
-
-
-class Term(NamedTuple):
-    """A loss that a phase minimises: its name in Endpoints.losses, and how much it weighs."""
-
-    name: str
-    weight: float = 1.0
-    warmup: int = 0  # epochs in which the weight rises linearly from zero
-
-
-class Noise(NamedTuple):
-    """Corruption of inputs; what is to be reconstructed stays clean."""
-
-    kind: str = 'mask'
-    amount: float = 0.0  # share of the inputs set to zero, or the deviation of what is added
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One stretch of training: which losses fall, by moving which variables, fed with what.
-
-    Each of `losses` is logged under its name. `trainable` is a pattern that must match a variable's
-    whole name. `reads` is 'X', or the tensor whose activations are computed once and fed in its
-    place. None means the experiment's own value.
-    """
-
-    name: str
-    losses: tuple[Term, ...]
-    trainable: str
-    reads: str = 'X'
-    epochs: int | None = None
-    learning_rate: float | None = None
-    corruption: Noise = Noise()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from model import Network, batch_size
 from networks import layers
 from networks.endpoints import Batch
 from networks.layers import Mode
-from parameters import Experiment, Noise
+from parameters import Experiment
+from phases import Noise
 from system.interrupts import Interrupts
 
 _OF_LABELS = ('cross_entropy', 'accuracy')

@@ -17,7 +17,10 @@ from evaluation import scores
 from inference.open import classified, fitting, network_of_run
 from inputs import sources
 from inputs.rows import ARRANGED, Rows
-from model import Network
+from inputs.spec import Spec
+from model import Network, network_of
+from networks import saved_graph
+from networks.saved_graph import SavedGraph
 from parameters import Experiment
 from system.errors import DataError, UsageError
 
@@ -42,6 +45,12 @@ class Run:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Is pickled as what it is built from: its configuration, graph and weights."""
+        network = self.network
+        built_from = network.experiment, network.spec, network.restored, network.values()
+        return _rebuilt, (*built_from, self.name, self.labels)
 
     def close(self) -> None:
         """Closes the session; the run cannot be used after that."""
@@ -125,6 +134,19 @@ class Run:
     def _together(batches: Iterator[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         parts = list(batches)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _rebuilt(
+    experiment: Experiment,
+    spec: Spec,
+    restored: SavedGraph | None,
+    values: dict[str, np.ndarray],
+    name: str,
+    labels: np.ndarray,
+) -> Run:
+    network = network_of(experiment, spec, restored)
+    saved_graph.load(network.session, values)
+    return Run(network, name, labels)
 
 
 def _warn(text: str) -> None:

@@ -41,6 +41,7 @@ class Examples(NamedTuple):
     y: np.ndarray | None
     length: np.ndarray | None = None
     place: np.ndarray | None = None
+    split: np.ndarray | None = None  # the name of each one's split, where their owner says it
 
     @property
     def places(self) -> np.ndarray:
@@ -49,8 +50,10 @@ class Examples(NamedTuple):
 
     def take(self, rows: np.ndarray | slice) -> Examples:
         """Returns the chosen rows."""
-        y, length = (None if part is None else part[rows] for part in (self.y, self.length))
-        return Examples(self.x[rows], y, length, self.places[rows])
+        y, length, split = (
+            None if part is None else part[rows] for part in (self.y, self.length, self.split)
+        )
+        return Examples(self.x[rows], y, length, self.places[rows], split)
 
 
 def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
@@ -116,9 +119,10 @@ def read_npz(path: str, *, labelled: bool = True) -> Examples:
     """
     if not Path(path).is_file():
         raise UsageError(f'--array={path}: no such file')
-    others = ('y', 'length') if labelled else ('length',)
+    others = ('y', 'length', 'split') if labelled else ('length',)
     found = arrays(path, 'x', *others)
-    return checked(found['x'], found.get('y'), found.get('length'), f'{path}: ')
+    read = checked(found['x'], found.get('y'), found.get('length'), f'{path}: ')
+    return read._replace(split=found.get('split'))
 
 
 def checked(

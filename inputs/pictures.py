@@ -36,7 +36,7 @@ SHARD = 2000  # pictures in a shard, all of which an interruption may cost
 UNREADABLE = 0.05  # share of unreadable pictures above which nothing is recorded
 _CHUNK = 64  # pictures a process is handed at a time
 _SHOWN = 10  # unreadable files, or classes, that are printed; the manifest has all
-_SPLITS = {  # folders at the top, in any case
+SPLITS = {  # folders at the top, in any case
     **dict.fromkeys(('train', 'training'), 'train'),
     **dict.fromkeys(('validation', 'val', 'valid', 'dev'), 'validation'),
     **dict.fromkeys(('test', 'testing'), 'test'),
@@ -152,9 +152,9 @@ def everything(path: str) -> Folder:
 def _splits_at_the_top(found: Found) -> dict[str, str]:
     """Returns the split that each folder at the top is; none where any of them is no split."""
     tops = sorted({parts[0] for parts, _, _ in found.pictures if len(parts) > 1})
-    if not all(top.lower() in _SPLITS for top in tops):
+    if not all(top.lower() in SPLITS for top in tops):
         return {}
-    return {top: _SPLITS[top.lower()] for top in tops}
+    return {top: SPLITS[top.lower()] for top in tops}
 
 
 def _split(
@@ -200,7 +200,7 @@ def _of_splits(
     classes: tuple[str, ...],
 ) -> Iterator[str]:
     """Yields what is made of folders named like splits, where that is not plain."""
-    beside = sorted({name for name in classes if name.lower() in _SPLITS})
+    beside = sorted({name for name in classes if name.lower() in SPLITS})
     if len(beside) > 1 and len(beside) < len(classes):
         other = next(name for name in classes if name not in beside)
         yield f'warning: {_named(beside)} are taken for classes, as {other}/ lies beside them'

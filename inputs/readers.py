@@ -105,7 +105,7 @@ def _rows(split: str, rows: Any, classes: tuple[str, ...]) -> Examples:
     if not isinstance(rows, Examples):
         raise DataError(f'{split} is {type(rows).__name__}, not Examples(x, y)')
     x = np.asarray(rows.x)
-    y, length = (part if part is None else np.asarray(part) for part in rows[1:])
+    y, length = (None if part is None else np.asarray(part) for part in (rows.y, rows.length))
     if not 2 <= x.ndim <= 5 or not x.size:
         raise DataError(f'x of {split} must be [examples, features...], it is {list(x.shape)}')
     if x.dtype != np.uint8:
@@ -126,7 +126,7 @@ def _rows(split: str, rows: Any, classes: tuple[str, ...]) -> Examples:
             raise DataError(f'length of {split} needs x of [N, steps, features]')
         _check_whole(f'length of {split}', length, len(x), 1, x.shape[1])
     y, length = (part if part is None else part.astype(np.int64) for part in (y, length))
-    return Examples(x, y, length)
+    return Examples(x, y, length, rows.place)
 
 
 def _check_whole(what: str, values: np.ndarray, count: int, least: int, most: int) -> None:

@@ -165,7 +165,34 @@ def _array(asked: Request) -> Source:
     path = asked.path
     found = whole_array(path)
     examples = found.splits['test']
-    return found._replace(splits=_split(examples, (0.8, 0.1, 0.1)))
+    if examples.split is None:
+        return found._replace(splits=_split(examples, (0.8, 0.1, 0.1)))
+    return found._replace(splits=_told(examples, f'{path}: split'))
+
+
+def _told(examples: Examples, what: str) -> dict[str, Examples]:
+    """Splits as the owner says; raises DataError, which begins with `what`, for what is no split.
+
+    Each split is shuffled, for its rows may be by class.
+    """
+    names = np.asarray(examples.split)
+    if names.shape != (len(examples.x),) or names.dtype.kind not in 'US':
+        raise DataError(
+            f'{what} must be [{len(examples.x)}] like x, each train, validation or test; it is '
+            f'{list(names.shape)} of {names.dtype}'
+        )
+    words = np.char.lower(names.astype(str))
+    strange = [word for word in np.unique(words).tolist() if word not in pictures.SPLITS]
+    if strange:
+        raise DataError(f'{what} has {strange[0]!r}; allowed are {", ".join(pictures.SPLITS)}')
+    told = np.array([pictures.SPLITS[word] for word in words.tolist()])
+    generator, made = np.random.default_rng(_SPLIT_SEED), {}
+    for split in dict.fromkeys(pictures.SPLITS.values()):
+        if rows := np.flatnonzero(told == split).tolist():
+            made[split] = examples.take(generator.permutation(rows))
+    if 'train' not in made:
+        raise DataError(f'{what} has no train; some rows must be trained on')
+    return made
 
 
 def whole_array(path: str, *, labelled: bool = True) -> Source:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from parameters import Noise
+from phases import Noise
 
 tf.disable_v2_behavior()
 

@@ -36,7 +36,10 @@ _NUMBERED = 30  # classes of a confusion matrix, at most, whose cells have numbe
 
 
 def save(figure: Figure | Callable[[], Figure], file: Path) -> None:
-    """Writes a PNG, with all words as they are; its folder is made. What takes long to draw is given as a function."""
+    """Writes a PNG, with all words as they are; its folder is made.
+
+    What takes long to draw is given as a function.
+    """
     figure = figure() if callable(figure) else figure
     legible(figure)
     file.parent.mkdir(parents=True, exist_ok=True)

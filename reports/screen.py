@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from evaluation.metrics import SPLITS
 from inputs.rows import Rows
 from inputs.spec import Spec
-from parameters import Phase
+from phases import Phase
 
 
 def size(splits: Mapping[str, Rows], spec: Spec, variables: Sequence[tf.Variable]) -> str:

@@ -9,7 +9,7 @@ import model
 from inputs.spec import Spec
 from networks import layers, losses
 from networks.layers import Mode
-from parameters import Noise
+from phases import Noise
 
 SPEC = Spec(shape=(6,), classes=('a', 'b', 'c'))
 SMALL = inst.phasewise.vary(hidden=(5, 3))

@@ -17,7 +17,8 @@ from inputs.shards import Records
 from model import Network, batch_size
 from networks import session as sessions
 from networks.endpoints import Batch
-from parameters import Experiment, Phase
+from parameters import Experiment
+from phases import Phase
 from system import disk
 from system.errors import Exhausted
 from system.interrupts import Interrupts

@@ -11,7 +11,8 @@ from evaluation import overfit
 from evaluation.scores import Evaluation
 from inputs.rows import Rows
 from model import Network
-from parameters import Experiment, Noise, Phase
+from parameters import Experiment
+from phases import Noise, Phase
 from reports import screen
 from system.interrupts import Interrupts
 from train import loop, updates

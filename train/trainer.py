@@ -15,7 +15,8 @@ from inputs.rows import Dataset, Rows, stratified, unlabelled
 from model import built
 from networks import saved_graph, standardize
 from networks.saved_graph import SavedGraph
-from parameters import Experiment, Phase, schedule_of
+from parameters import Experiment, schedule_of
+from phases import Phase
 from reports import drawing, screen
 from system import disk
 from system.interrupts import Interrupts

@@ -22,7 +22,8 @@ from networks import session as sessions
 from networks.endpoints import Batch
 from networks.layers import Mode
 from networks.standardize import AS_FED, Units
-from parameters import Experiment, Phase, Term
+from parameters import Experiment
+from phases import Phase, Term
 from train import feeding
 
 _MOMENTUM = 0.9

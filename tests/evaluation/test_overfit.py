@@ -7,7 +7,7 @@ import pytest
 from conftest import results_of
 
 from evaluation import overfit
-from parameters import Phase, Term
+from phases import Phase, Term
 
 PHASE = Phase('joint', (Term('mse'), Term('l2', 0.5)), '.*')
 

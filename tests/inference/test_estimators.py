@@ -1,0 +1,52 @@
+"""The estimators, as scikit-learn uses them."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import inst
+from inference import Autoencoder, CodeClassifier
+
+STACK = inst.basic.vary(hidden=(4,), epochs=15, batch_size=16)
+HEAD = inst.phasewise_classifier.vary(parent=STACK, epochs=60, batch_size=16, head=(20,))
+EXPECTED = {}
+
+
+def expected_failures(estimator) -> dict[str, str]:
+    """Returns the checks that fail, each with the reason."""
+    return EXPECTED
+
+
+@parametrize_with_checks(
+    [Autoencoder(STACK), CodeClassifier(HEAD)], expected_failed_checks=expected_failures
+)
+def test_they_are_estimators(estimator, check):
+    check(estimator)
+
+
+def test_codes_are_the_input_of_another_step_and_are_cross_validated():
+    x, y = load_iris(return_X_y=True)
+    codes = Autoencoder(STACK, settings={'epochs': 60, 'hidden': (3,)}, random_state=1)
+    steps = make_pipeline(StandardScaler(), codes, SVC())
+    assert cross_val_score(steps, x, y, cv=3).mean() > 0.85
+
+
+def test_a_classifier_is_cross_validated():
+    x, y = load_iris(return_X_y=True)
+    names = np.array(['a', 'b', 'c'])[y]
+    assert cross_val_score(CodeClassifier(HEAD), x, names, cv=3).mean() > 0.85
+
+
+def test_settings_and_seed_are_those_of_the_run():
+    x, _ = load_iris(return_X_y=True)
+    fitted = Autoencoder('basic', settings={'hidden': (2,), 'epochs': 1}, random_state=7).fit(x)
+    found = fitted.run_.experiment
+    assert (found.hidden, found.epochs, found.seed, found.standardize) == ((2,), 1, 7, 'mean_std')
+    assert fitted.get_feature_names_out().tolist() == ['autoencoder0', 'autoencoder1']
+    with pytest.raises(ValueError, match='no such|not a field'):
+        Autoencoder('basic', settings={'hiden': (2,)}).fit(x)
