@@ -143,6 +143,20 @@ def brought(data: Dataset, trained: Values | None, say: Callable[[str], None] = 
     return data._replace(splits=made)
 
 
+def check_scale(data: Dataset, trained: Values | None) -> None:
+    """Raises DataError where training data are of another scale than what a parent was trained on.
+
+    What would be brought to its scale when a finished run is applied is not, in training.
+    """
+    said: list[str] = []
+    rows = data.splits['train']
+    made = brought(data._replace(splits={'train': rows}), trained, said.append)
+    if made.splits['train'] is not rows:
+        raise DataError(f'{said[-1]}: save them so, or train its parent on these')
+    for line in said:
+        print(line)
+
+
 def _brought(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None]) -> Rows:
     if rows.x.dtype == np.uint8:
         return _of_bytes(data, rows, trained, say)

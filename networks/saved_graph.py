@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 import math
 import re
 import tempfile
@@ -20,11 +21,13 @@ import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
+from inputs.spec import Spec, Values, as_json, from_json
 from networks.allowed_ops import VARIABLES, confined
 from networks.session import assign
 from system import disk, names
 from system.errors import DataError
 
+TRAINED_ON = 'trained_on'  # a collection of one string
 _META_BYTES = 1 << 28  # of a saved graph at most, weights not included
 _NO_RESULTS = ('X', 'y', 'length', 'accuracy')  # of what is served
 _OFFERED = re.compile(
@@ -42,6 +45,7 @@ class SavedGraph(NamedTuple):
     tensors: tuple[str, ...]  # promised names, without ':0'
     shape: tuple[int | None, ...] | None  # of X without the batch; None where the file does not say
     trains: bool  # it reads a `training:0`
+    values: Values | None = None  # those it was trained on, where the file says
 
     @property
     def hidden(self) -> list[str]:
@@ -194,7 +198,22 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
         tensors=tuple(tensors),
         shape=shape,
         trains='training' in needed,
+        values=_trained_on(meta),
     )
+
+
+def say_trained_on(spec: Spec) -> None:
+    """Puts what was trained on into the current graph's collection TRAINED_ON, as JSON."""
+    tf.add_to_collection(TRAINED_ON, json.dumps(as_json(spec)))
+
+
+def _trained_on(meta: tf.MetaGraphDef) -> Values | None:
+    """Returns the values that a saved graph was trained on; None where it does not say."""
+    try:
+        (said,) = meta.collection_def[TRAINED_ON].bytes_list.value
+        return from_json(json.loads(said)).values
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _closure(nodes: Mapping[str, tf.NodeDef], name: str, prefix: str) -> list[str]:

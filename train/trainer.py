@@ -97,6 +97,7 @@ class Trainer:
         return results
 
     def _inference(self) -> dict[str, tf.Tensor]:
+        saved_graph.say_trained_on(self.data.spec)
         return model.build(self.experiment, self.data.spec, self.restored).tensors
 
     def _phase(self, index: int, phase: Phase, log: Log) -> None:
