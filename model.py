@@ -23,7 +23,7 @@ from networks import session as sessions
 from networks.endpoints import Batch, Blueprint, Endpoints, Expose, unchanged
 from networks.layers import Mode
 from networks.saved_graph import Declared, SavedGraph
-from networks.standardize import Units, units_of
+from networks.standardize import AS_FED, Units, units_of
 from parameters import Experiment
 
 TOWERS: dict[str, Callable[[Blueprint], Endpoints]] = {  # a row a kind of network
@@ -85,7 +85,7 @@ def tower(
     The batch's inputs and target are in the network's units: standardised where X is.
     """
     with tf.name_scope('tower'):
-        units = units_of(experiment, spec)
+        units = units_of(experiment, spec) if reads == 'X' else AS_FED
         plan = Blueprint(experiment, spec, batch, mode, reads, restored, expose, units)
         return TOWERS[experiment.kind](plan)
 

@@ -65,7 +65,8 @@ def data_for(
     was_resized = network.experiment.dataset == 'images'  # and says itself to what
     if experiment.dataset == 'images' and network.spec.picture and not was_resized:
         size, channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]
-        experiment = experiment.vary(image_size=size, image_channels=channels)
+        # Its training data were not encoded either.
+        experiment = experiment.vary(image_size=size, image_channels=channels, jpeg_quality=0)
     folder, verify = place.data_dir, place.verify
     if changes.get('dataset') not in OWN_DATA:
         data = dataset.load(experiment, folder, verify=verify, check=check)

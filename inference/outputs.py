@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,8 +100,10 @@ def _empty(shape: tuple[int, ...], dtype: Any, file: Path) -> np.ndarray:
 
 def write_npz(file: Path, arrays: Mapping[str, Any]) -> Path:
     """Writes arrays to an `.npz` file, whole or not at all; returns the file."""
-    with disk.whole(file, 'wb') as opened:
-        np.savez(opened, **arrays)
+    with disk.whole(file, 'wb') as opened, zipfile.ZipFile(opened, 'w') as packed:
+        for name, values in arrays.items():  # `savez` takes none that is called 'file'
+            with packed.open(f'{name}.npy', 'w', force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(values), allow_pickle=False)
     return file
 
 

@@ -82,7 +82,8 @@ def _shape(network: Network, data: Dataset) -> tuple[int, ...]:
     size = None if made is None else int(np.prod(made.shape[1:].as_list()))
     if size is not None and size == int(np.prod(data.recorded)):
         return data.recorded
-    return network.spec.picture if size == int(np.prod(network.spec.picture)) else (-1,)
+    picture = network.spec.picture
+    return picture if picture and size == int(np.prod(picture)) else (-1,)
 
 
 def score(

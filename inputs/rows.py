@@ -191,7 +191,7 @@ def steps(data: Dataset, experiment: Experiment) -> Dataset:
     if len(data.recorded) < 2:
         raise UsageError(
             f'{data.key}: holds {data.spec.shape[0]} features an example; network=lstm reads '
-            'sequences, x of [N, steps, features]'
+            'sequences, x of [N, steps, features] (x[..., None] of one number a step)'
         )
     total, features = data.recorded[0], math.prod(data.recorded[1:])
     past = total - future
@@ -199,7 +199,7 @@ def steps(data: Dataset, experiment: Experiment) -> Dataset:
         raise UsageError(f'future={future}: {data.key} has sequences of {total} steps')
     splits: dict[str, Rows] = {}
     for name, rows in data.splits.items():
-        if name == 'test' and rows is data.splits['train']:  # and stays the same rows
+        if name == 'test' and rows is data.splits.get('train'):  # and stays the same rows
             splits[name] = splits['train']
             continue
         if future and rows.length is not None:

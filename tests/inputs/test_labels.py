@@ -139,5 +139,6 @@ def test_a_classifier_learns_one_hot_labels_and_predicts_without_any(main, tmp_p
     code, _, err = main(
         '--mode=predict', f'--run_dir={tmp_path}/run', f'--array={tmp_path}/new.npz'
     )
-    rows = (tmp_path / 'run' / 'predictions-new.csv').read_text().splitlines()
+    (file,) = (tmp_path / 'run').glob('predictions-*new*.csv')
+    rows = file.read_text().splitlines()
     assert code == 0 and len(rows) == 41 and rows[1].split(',')[1] in '0123', err

@@ -34,8 +34,8 @@ def classifiers(greys, data_dir, tmp_path_factory):
     for name, form in FORMS.items():
         np.savez(folder / f'{name}.npz', x=form(x[:1000]), y=y[:1000])
         data = {'dataset': 'array', 'data_path': str(folder / f'{name}.npz')}
-        stack = inst.basic.vary(**data, hidden=(30,), epochs=10, standardize='min_max')
-        head = inst.phasewise_classifier.vary(**data, parent=stack, epochs=30)
+        stack = inst.basic.vary(**data, hidden=(30,), epochs=30, standardize='min_max')
+        head = inst.phasewise_classifier.vary(**data, parent=stack, epochs=60)
         run(head, head, Place(folder / 'runs', data_dir, folder / name, figures=False))
     return folder
 

@@ -330,7 +330,8 @@ def test_a_classifier_counts_the_steps_of_what_it_labels(main, tmp_path):
         for mode in ('evaluate', 'encode', 'predict'):
             code, _, err = main(f'--mode={mode}', run, f'--array={tmp_path}/{name}.npz')
             assert code == 0, err
-        labels.append((tmp_path / f'run/predictions-{name}.csv').read_text())
+        (file,) = (tmp_path / 'run').glob(f'predictions-*{name}*.csv')
+        labels.append(file.read_text())
     assert labels[0] == labels[1]
 
 

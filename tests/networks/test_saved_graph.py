@@ -180,11 +180,9 @@ def test_encoded_sequences_have_the_codes_of_their_steps_alone(two, main, tmp_pa
     run = f'--run_dir={two[0]}'
     code, _, err = main('--mode=encode', run, f'--array={tmp_path}/few.npz')
     assert code == 0, err
-    (file,) = two[0].glob('codes-array:few*')
-    wanted = cut_to_length(two[0])
-    found = np.load(file)['codings']
-    distances = np.abs(found[:, None] - wanted[None]).max(axis=2)
-    assert (distances.min(axis=1) < 1e-5).all() and set(distances.argmin(axis=1)) == set(range(5))
+    (file,) = two[0].glob('codes-array-few*')
+    wanted = np.tile(cut_to_length(two[0]), (4, 1))
+    np.testing.assert_allclose(np.load(file)['codings'], wanted, atol=1e-5)
 
 
 def save(folder, shape=(None, None, FEATURES), dtype=tf.int64, outputs=0):
@@ -250,7 +248,8 @@ def test_a_classifier_that_learns_from_a_classifiers_labels_counts_steps(
     ):
         code, _, err = main(*arguments)
         assert code == 0, err
-    with open(tmp_path / 'second/predictions-uneven.csv') as opened:
+    (file,) = (tmp_path / 'second').glob('predictions-*uneven*.csv')
+    with open(file) as opened:
         assert len(list(csv.DictReader(opened))) == 60
 
 

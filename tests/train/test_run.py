@@ -250,9 +250,10 @@ def test_a_users_own_array_is_trained_on_and_named_by_its_content(main, tmp_path
         f'--run_dir={folder}',
     )
     assert code == 0, err
-    with open(folder / 'predictions-mine.csv', newline='') as file:
+    (predictions,) = folder.glob('predictions-*mine*.csv')
+    with open(predictions, newline='') as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ['file', 'label', 'probability']
+    assert list(rows[0]) == ['index', 'label', 'probability', 'blue', 'green', 'red']
     named = np.array(['red', 'green', 'blue'])[labels]
     assert np.mean([row['label'] == name for row, name in zip(rows, named, strict=True)]) > 0.9
 

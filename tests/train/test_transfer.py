@@ -278,7 +278,8 @@ def test_predict_labels_a_flat_folder_of_pictures(trained, main, tmp_path):
     code, out, err = main(*flags, '--mode=predict', f'--images={pictures}')
     assert code == 0, err
     assert 'broken.png is left out' in out
-    with open(child_of(trained) / 'predictions-pictures.csv', newline='') as file:
+    (predictions,) = child_of(trained).glob('predictions-*pictures*.csv')
+    with open(predictions, newline='') as file:
         rows = list(csv.DictReader(file))
     assert [row['file'] for row in rows] == [f'{row:04d}.png' for row in chosen]
     assert np.mean([int(r['label']) == y[c] for r, c in zip(rows, chosen, strict=True)]) > 0.85
