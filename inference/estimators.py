@@ -82,6 +82,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator)
             random_state=random_state,
         )
 
+    def __sklearn_tags__(self) -> Any:
+        """Says that codes are float32, whatever X is."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ['float32']
+        return tags
+
     def fit(self, X: Any, y: Any = None) -> Autoencoder:
         """Trains on X; y is not looked at."""
         X = validate_data(self, X, dtype=np.float64)
@@ -154,7 +160,8 @@ class CodeClassifier(ClassifierMixin, _Estimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Returns the most probable label of each row, [N]."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        shares = self.predict_proba(X)
+        return self.classes_[shares.argmax(axis=1)]
 
 
 def _seed(random_state: Any) -> int:
