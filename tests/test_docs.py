@@ -31,7 +31,8 @@ OWN = ('docs/own-table.md', 'docs/own-pictures.md', 'docs/own-series.md')  # wal
 FENCE = re.compile(r'```python\n(.*?)```', re.S)
 ADDED = {name: code for text in TEXTS.values() for code in FENCE.findall(text)
          for name in re.findall(r'^(\w+) = \w+\.vary\(', code, re.M)}  # fmt: skip
-SNIPPETS = [code for text in TEXTS.values() for code in FENCE.findall(text) if "'runs/" in code]
+SNIPPETS = [code for page, text in TEXTS.items() if page not in OWN
+            for code in FENCE.findall(text) if "'runs/" in code or 'from inference' in code]  # fmt: skip
 
 
 def shortened(command: str) -> str:
