@@ -21,7 +21,7 @@ import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from inputs.spec import Spec, Values, as_json, from_json
+from inputs.spec import Spec, as_json, from_json
 from networks.allowed_ops import VARIABLES, confined
 from networks.session import assign
 from system import disk, names
@@ -45,7 +45,7 @@ class SavedGraph(NamedTuple):
     tensors: tuple[str, ...]  # promised names, without ':0'
     shape: tuple[int | None, ...] | None  # of X without the batch; None where the file does not say
     trains: bool  # it reads a `training:0`
-    values: Values | None = None  # those it was trained on, where the file says
+    trained: Spec | None = None  # what it was trained on, where the file says
 
     @property
     def hidden(self) -> list[str]:
@@ -198,7 +198,7 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
         tensors=tuple(tensors),
         shape=shape,
         trains='training' in needed,
-        values=_trained_on(meta),
+        trained=_trained_on(meta),
     )
 
 
@@ -207,11 +207,11 @@ def say_trained_on(spec: Spec) -> None:
     tf.add_to_collection(TRAINED_ON, json.dumps(as_json(spec)))
 
 
-def _trained_on(meta: tf.MetaGraphDef) -> Values | None:
-    """Returns the values that a saved graph was trained on; None where it does not say."""
+def _trained_on(meta: tf.MetaGraphDef) -> Spec | None:
+    """Returns what a saved graph was trained on; None where it does not say."""
     try:
         (said,) = meta.collection_def[TRAINED_ON].bytes_list.value
-        return from_json(json.loads(said)).values
+        return from_json(json.loads(said))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

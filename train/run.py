@@ -63,7 +63,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         config['data'] = {'key': data.key, 'digest': data.digest, **as_json(data.spec)}
         if restored:
             transfer.check(restored, experiment, data.spec)
-            values.check_scale(data, restored.values)
+            values.check_scale(data, restored.trained and restored.trained.values)
             if not restored.counts_steps:
                 refuse_lengths(data)
             if experiment.initial != 'parent':

@@ -57,7 +57,10 @@ class Trainer:
         if experiment.classify:
             self._trained = unlabelled(train, share, seed)
         elif restored and experiment.labels == 'parent':
-            self._trained = transfer.taught(restored.prefix, train, share, seed, interrupts.check)
+            classes = data.spec.classes
+            self._trained = transfer.taught(
+                restored.prefix, train, classes, share, seed, interrupts.check
+            )
 
     def finish(self, *, figures: bool = True) -> dict[str, Any]:
         """Trains what is left, evaluates, exports and, if asked, draws; returns the results."""

@@ -156,15 +156,29 @@ def probabilities(
 
 
 def taught(
-    prefix: str, rows: Rows, share: float, seed: int, check: Callable[[], None] = lambda: None
+    prefix: str,
+    rows: Rows,
+    classes: tuple[str, ...],
+    share: float,
+    seed: int,
+    check: Callable[[], None] = lambda: None,
 ) -> Rows:
     """Returns the rows with labels of their own for a share of each class, chosen by `seed`.
 
-    All others have those that the saved classifier gives them; `check` is called in between.
-    Raises DataError where the graph has no `logits:0`.
+    All others have those that the saved classifier gives them, by the names of its classes where it
+    says them; `check` is called in between. Raises DataError where the graph has no `logits:0`, or
+    not these `classes`.
     """
     teacher = saved_graph.read(prefix, wanted=('logits',))
-    y = probabilities(teacher, rows, False, check).argmax(axis=1).astype(rows.labels.dtype)
+    theirs = (teacher.trained and teacher.trained.classes) or classes
+    shares = probabilities(teacher, rows, False, check)
+    if {*theirs} != {*classes} or shares.shape[1] != len(classes):
+        raise DataError(
+            f'{prefix}: labels=parent needs a classifier of the same classes; it has '
+            f'{shares.shape[1]}, the data have {len(classes)} ({", ".join(classes[:5])}, ...)'
+        )
+    numbers = np.array([classes.index(name) for name in theirs])
+    y = numbers[shares.argmax(axis=1)].astype(rows.labels.dtype)
     known = stratified(rows.labels, share, seed)
     y[known] = rows.labels[known]
     return rows.labelled(y)
