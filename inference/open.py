@@ -17,7 +17,8 @@ from model import Network, network_of
 from networks import saved_graph
 from parameters import OWN_DATA
 from system.errors import DataError
-from train.folder import Place, configuration
+from system.names import shown
+from train.folder import Place, configuration, read_json
 
 
 def network_of_run(folder: Path) -> Network:
@@ -51,6 +52,7 @@ def identity(folder: Path, network: Network) -> str:
 
 def data_for(
     network: Network,
+    folder: Path,
     changes: dict[str, Any],
     place: Place,
     check: Callable[[], None] = lambda: None,
@@ -58,7 +60,8 @@ def data_for(
 ) -> Dataset:
     """Returns data as the network reads them: the run's own, or others that `changes` name.
 
-    A user's own that are named are whole, one split in the order they are in, `labelled` where
+    `folder` is the run's: where its own data are no longer what it was trained on, it says so. A
+    user's own that are named are whole, one split in the order they are in, `labelled` where
     their labels are wanted. Raises as `fitting`.
     """
     experiment = network.experiment.vary(**changes)
@@ -67,12 +70,17 @@ def data_for(
         size, channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]
         # Its training data were not encoded either.
         experiment = experiment.vary(image_size=size, image_channels=channels, jpeg_quality=0)
-    folder, verify = place.data_dir, place.verify
-    if changes.get('dataset') not in OWN_DATA:
-        data = dataset.load(experiment, folder, verify=verify, check=check)
-        return fitting(network, data) if changes else shaped(data, network.spec.shape)
-    data = dataset.whole(experiment, folder, labelled=labelled, verify=verify, check=check)
-    return fitting(network, data)
+    records, verify = place.data_dir, place.verify
+    if changes.get('dataset') in OWN_DATA:
+        data = dataset.whole(experiment, records, labelled=labelled, verify=verify, check=check)
+        return fitting(network, data)
+    data = dataset.load(experiment, records, verify=verify, check=check)
+    if changes:
+        return fitting(network, data)
+    if data.digest != read_json(folder / 'config.json')['data'].get('digest'):
+        print(f'warning: {shown(data.key)} has changed since the run was trained on it')
+        return fitting(network, data)
+    return shaped(data, network.spec.shape)
 
 
 def fitting(network: Network, data: Dataset, say: Callable[[str], None] = print) -> Dataset:

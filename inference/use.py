@@ -27,7 +27,7 @@ def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, A
     `changes` name another data set than the run's; a user's own are one split, called 'all'.
     """
     with opened(folder) as network, Interrupts() as interrupts:
-        data = data_for(network, changes, place, interrupts.check)
+        data = data_for(network, folder, changes, place, interrupts.check)
         if network.experiment.classifies:
             data = classified(network, data)
         if place.tune:

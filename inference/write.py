@@ -34,7 +34,11 @@ def _opened(
 ) -> Iterator[tuple[Network, Dataset, Interrupts]]:
     """Opens a run and data for it, with labels where these are wanted."""
     with opened(folder) as network, Interrupts() as interrupts:
-        yield network, data_for(network, changes, place, interrupts.check, labelled), interrupts
+        yield (
+            network,
+            data_for(network, folder, changes, place, interrupts.check, labelled),
+            interrupts,
+        )
 
 
 def encode(folder: Path, changes: dict[str, Any], place: Place, form: str = 'npz') -> Path:
@@ -109,7 +113,7 @@ def score(
             write_csv(file, table.columns, found)
             described = _described(folder, network, data, table)
             write_npz(file.with_suffix('.npz'), described | arrays)
-        trained = _of_training(network, evaluations, data, table, found, place)
+        trained = _of_training(network, folder, evaluations, table, found, place)
         if place.figures:
             title = f'{network.experiment.name}: errors of {data.key}'
             split = table.columns['split']
@@ -126,8 +130,8 @@ def score(
 
 def _of_training(
     network: Network,
+    folder: Path,
     evaluations: list[scores.Evaluation],
-    data: Dataset,
     table: Table,
     found: Mapping[str, np.ndarray],
     place: Place,
@@ -137,7 +141,7 @@ def _of_training(
         mine = table.columns['split'] == 'train'
         return {name: values[mine] for name, values in found.items()}
     with suppress(UserError):
-        own = data_for(network, {}, place)
+        own = data_for(network, folder, {}, place)
         rows = compared(own.splits['train'])
         parts = list(runs.scored(network, evaluations, rows, detail=False))
         return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}

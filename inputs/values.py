@@ -152,7 +152,10 @@ def check_scale(data: Dataset, trained: Values | None) -> None:
     rows = data.splits['train']
     made = brought(data._replace(splits={'train': rows}), trained, said.append)
     if made.splits['train'] is not rows:
-        raise DataError(f'{said[-1]}: save them so, or train its parent on these')
+        raise DataError(
+            f'{said[-1]}. Training does not do that, as use of a run does: save them so, or train '
+            'the parent on these'
+        )
     for line in said:
         print(line)
 
