@@ -41,6 +41,8 @@ def sample(name: str) -> str:
     flag = program.FLAGS[name]
     if flag.boolean:
         return f'--{name}'
+    if flag.flag_type() == 'string enum':
+        return f'--{name}={flag.parser.enum_values[-1]}'
     return f'--{name}={"2" if flag.flag_type() in ("int", "float") else "epochs=2"}'
 
 

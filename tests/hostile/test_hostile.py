@@ -220,7 +220,7 @@ def test_data_of_any_name_is_trained_on_inside_the_runs_folder(main, tmp_path, n
     inner.mkdir(parents=True)
     file = tmp_path / f'{name}.npz'
     generator = np.random.default_rng(0)
-    np.savez(file, x=generator.normal(size=(30, 4)).astype(np.float32))
+    np.savez(file, x=generator.random((30, 4), np.float32))
     flags = (f'--array={file}', '--set=hidden=2', '--set=epochs=1', f'--data_dir={inner}/data')
     code, _, err = main('--experiment=tied', *flags, runs=inner / 'runs')
     assert code == 0, err

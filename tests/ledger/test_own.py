@@ -149,7 +149,7 @@ def test_what_a_reader_does_wrong_is_one_line(main, folder, made, words):
 
 def test_what_is_pasted_at_the_end_of_the_catalogue_is_seen(tmp_path):
     """As the README's example is, in a copy of the program."""
-    for name in ('inst.py', 'main.py', 'parameters.py', 'command_line.py'):
+    for name in ('inst.py', 'main.py', 'parameters.py', 'phases.py', 'command_line.py'):
         (tmp_path / name).write_text((ROOT / name).read_text())
     for name in ('system', 'inputs', 'evaluation', 'studies', 'ledger'):
         (tmp_path / name).symlink_to(ROOT / name)

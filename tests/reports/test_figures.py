@@ -31,7 +31,8 @@ def waves(tmp_path):
 
 def test_series_are_drawn_as_lines_over_the_steps_that_count(main, waves, drawn):
     file, x, length = waves
-    code, _, err = main('--experiment=lstm_reconstruct', f'--array={file}', *TINY)
+    flags = (f'--array={file}', '--set=output_activation=linear', *TINY)
+    code, _, err = main('--experiment=lstm_reconstruct', *flags)
     assert code == 0, err
     assert 'latent_pictures' not in drawn
     panels = np.reshape(drawn['sequences'].axes, (2, -1))
@@ -48,7 +49,12 @@ def test_series_are_drawn_as_lines_over_the_steps_that_count(main, waves, drawn)
 
 def test_what_follows_a_series_is_drawn_after_it(main, waves, tmp_path, drawn):
     np.savez(tmp_path / 'whole.npz', x=waves[1])
-    flags = (f'--array={tmp_path}/whole.npz', '--set=future=3', *TINY)
+    flags = (
+        f'--array={tmp_path}/whole.npz',
+        '--set=future=3',
+        '--set=output_activation=linear',
+        *TINY,
+    )
     code, _, err = main('--experiment=lstm_composite', *flags)
     assert code == 0, err
     lines = lines_of(drawn['sequences'].axes[0])

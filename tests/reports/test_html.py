@@ -80,6 +80,8 @@ def test_a_run_has_a_page_with_its_figures_scores_and_command(main, tmp_path, di
 def test_every_figure_that_is_drawn_has_a_caption():
     drawing = (ROOT / 'reports' / 'drawing.py').read_text()
     assigned = re.findall(r"(?:made|found)\['(\w+)'\] =", drawing)
-    begun = re.findall(r"^ +'(\w+)': figures\.|found = \{'(\w+)'", drawing, re.M)
+    begun = re.findall(
+        r"^ +'(\w+)': figures\.|found = \{'(\w+)'|made: dict\[str, Any\] = \{'(\w+)'", drawing, re.M
+    )
     names = {*assigned, *(name for pair in begun for name in pair if name)}
     assert len(names) > 12 and names == run_page.CAPTIONS.keys()

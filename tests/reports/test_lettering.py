@@ -67,5 +67,6 @@ def test_the_figures_of_a_classifier_take_any_class_name(name, tmp_path, draws):
     classes, codes = (name, 'b'), np.random.default_rng(0).normal(size=(10, 3))
     figures.save(figures.confusion(y, share, classes, name), tmp_path / 'confusion.png')
     figures.save(figures.latent(codes, y, classes, name), tmp_path / 'latent.png')
-    rows = figures.most_confused(lambda rows: np.zeros((len(rows), 4)), y, share, classes, (2, 2))
+    blank = lambda rows: np.zeros((len(rows), 4))  # noqa: E731
+    rows = figures.most_confused(blank, y, share, classes, (2, 2), name)
     figures.save(rows, tmp_path / 'rows.png')
