@@ -93,6 +93,13 @@ METRICS = {
         'less',
         _POSITIVE,
     ),
+    'pca_mse_standardized': Metric(
+        'mean squared error a feature, of principal components of standardised values',
+        'The same as `pca_mse`, of values in the units that `standardize` gives each feature: to be '
+        'compared with `mse_standardized`.',
+        'less',
+        _POSITIVE,
+    ),
     'mean_mse': Metric(
         'mean squared error a feature, of the mean sequence',
         'The error of giving for every sequence the mean of the training sequences, step by step: '

@@ -14,7 +14,7 @@ from evaluation import baselines, likelihood, probes
 from inputs.rows import Dataset, Rows, compared
 from inputs.spec import Spec
 from model import Network, batch_size
-from networks import layers
+from networks import layers, standardize
 from networks.endpoints import Batch
 from networks.layers import Mode
 from parameters import Experiment
@@ -232,13 +232,22 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
     fits = fits and len(train) <= _limit(data.spec, probes.FITTED)
     if network.restored is not None or 'train' not in data.splits or not fits:
         return {}
+    if experiment.standardizes:  # in whose units PCA is another
+        train, test = (_standardized(network, rows) for rows in (train, test))
     error, components = probes.pca(train, test, units)
-    found = {'test/pca_mse': error}
+    found = {f'test/{"pca_mse_standardized" if experiment.standardizes else "pca_mse"}': error}
     if _is_linear(experiment) and units < len(train):  # which span no such plane otherwise
         values = network.values()
         kernel = values['layer1/kernel'].T if experiment.tied else values['layer1/decoder_kernel']
         found['pca_angle_degrees'] = probes.plane_angle(kernel, components)
     return found
+
+
+def _standardized(network: Network, rows: Rows) -> Rows:
+    """Returns the rows in the network's units, [N, features], in memory."""
+    values = network.values()
+    shift, scale = values[standardize.SHIFT], values[standardize.SCALE]
+    return Rows((rows.floats(0, len(rows)) - shift) / scale, rows.y)
 
 
 def _is_linear(experiment: Experiment) -> bool:

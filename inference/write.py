@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation import scores
+from evaluation import metrics, scores
 from inference import run as runs
 from inference.open import classified, data_for, identity, opened
 from inference.outputs import Table, gathered, table_of, unlike, write_csv, write_npz
@@ -152,15 +152,17 @@ def _of_training(
 def _summary(
     table: Table, found: Mapping[str, np.ndarray], trained: Mapping[str, np.ndarray]
 ) -> str:
-    """Says of each metric where it lies, where it is greatest, and how that is beside training."""
+    """Says of each metric where it lies, where it is worst, and how that is beside training."""
     lines = []
     for name, values in found.items():
-        worst = int(np.argmax(values))
-        index = table.columns['index'][worst]
-        line = f'{name:20} median {np.median(values):<10.4g} most {values[worst]:.4g} (row {index})'
+        sign = -1 if metrics.find(name).better == 'greater' else 1
+        worst = int(np.argmax(sign * values))
+        index, word = table.columns['index'][worst], 'least' if sign < 0 else 'most'
+        line = f'{name:20} median {np.median(values):<10.4g} {word} {values[worst]:.4g}'
+        line += f' (row {index})'
         if name in trained and 'train' not in table.splits:
-            above = int(np.sum(values > trained[name].max()))
-            line += f', {above} of {len(values)} above all of training'
+            outside = int(np.sum(sign * values > (sign * trained[name]).max()))
+            line += f', {outside} of {len(values)} worse than all of training'
         lines.append(line)
     return '\n'.join(lines)
 

@@ -91,7 +91,9 @@ def _table(
         return {}
     if is_series:
         fed, made = (values.reshape(-1, *data.spec.picture) for values in (inputs, outputs))
-        return {'sequences': features.series(fed, {'': made}, None, some.length, title)}
+        return {
+            'sequences': features.series(fed, {'': made}, None, some.length, title, some.places)
+        }
     return {'features': features.by_feature(inputs, outputs, f'{title}: error by feature')}
 
 
@@ -248,7 +250,7 @@ def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> 
         follows = some.targets(0, _LINES) if 'future_' in made else None
         parts = {prefix: values[:_LINES] for prefix, values in made.items()}
         fed = some.floats(0, _LINES)
-        found['sequences'] = features.series(fed, parts, follows, some.length, title)
+        found['sequences'] = features.series(fed, parts, follows, some.length, title, some.places)
     elif data.spec.frame or data.spec.picture:
         found['sequences'] = _strips(data, test, made, title)
     return found

@@ -25,10 +25,11 @@ def series(
     follows: np.ndarray | None,
     length: np.ndarray | None,
     title: str,
+    places: np.ndarray | None = None,
 ) -> Figure:
     """Draws sequences, [n, T, D], as lines over their steps: a column each, a row a feature.
 
-    `made` are the reconstruction, [n, T, D], and under `future_` the prediction of what `follows`,
+    `places` [n] are their rows in the source. `made` are the reconstruction, [n, T, D], and under `future_` the prediction of what `follows`,
     [n, F, D]. Of each sequence only the first `length` steps, [n], are drawn. Of more than six
     features those of the largest variance are.
     """
@@ -60,7 +61,8 @@ def series(
         panel.grid(alpha=0.3)
         panel.tick_params(labelsize=7)
         if row == 0:
-            panel.set_title(f'sequence {column}', fontsize=9)
+            row_of = f'sequence {column}' if places is None else f'row {places[column]}'
+            panel.set_title(row_of, fontsize=9)
         if row == len(chosen) - 1:
             panel.set_xlabel('step', fontsize=8)
         if column == 0:
