@@ -21,6 +21,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from inputs import pictures, readers, recording, sources
+from inputs.foreign import check_file
 from inputs.recording import SCHEMA
 from inputs.rows import ARRANGED, Dataset, Rows
 from inputs.shards import Form, Records, check_shard, files_of
@@ -31,6 +32,7 @@ from system.errors import DataError, UsageError
 from system.names import filed, shown
 
 _DRAWABLE = (1, 3)  # channels of a picture
+_AXES = 64  # of an example at most, as NumPy has
 
 
 def key_of(experiment: Experiment, *, whole: bool = False) -> str:
@@ -81,8 +83,7 @@ def _own(experiment: Experiment, whole: bool = False) -> tuple[str, str] | None:
         return None
     if not path:
         raise UsageError('--dataset=array: needs --array=FILE.npz')
-    if not Path(path).is_file():
-        raise UsageError(f'--array={path}: no such file')
+    check_file(path)
     status = os.stat(path)
     return Path(path).stem, _digest(path, status.st_size, status.st_mtime_ns)[:8]
 
@@ -288,7 +289,7 @@ def _is_ours(manifest: dict[str, Any]) -> bool:
         manifest['dtype'] in ('uint8', 'float32')
         and manifest['encoding'] in ('raw', 'jpeg')
         and ('train' in splits or splits.keys() == {'all'})
-        and 0 < len(shape) <= 4
+        and 0 < len(shape) <= _AXES
         and all(type(count) is int and 0 <= count < 1 << 48 for count in counts)
         and all(isinstance(word, str) for word in words)
         and all(entry['shards'] for entry in splits.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,10 @@ def separation(
     train: np.ndarray, labels: np.ndarray, test: np.ndarray, wanted: np.ndarray
 ) -> float:
     """Returns the accuracy of 5 nearest neighbours, test [N, units] among train, Euclidean."""
-    probe = KNeighborsClassifier(min(NEIGHBOURS, len(train)), algorithm='brute').fit(train, labels)
+    probe = KNeighborsClassifier(min(NEIGHBOURS, len(train)), algorithm='brute')
+    with warnings.catch_warnings():  # of classes of one example, which a run itself tells of
+        warnings.filterwarnings('ignore', 'The number of unique classes')
+        probe.fit(train, labels)
     return float(np.mean(probe.predict(test) == wanted))
 
 

@@ -46,7 +46,7 @@ def fit(
     found = named(experiment)
     if not 0 <= validation < 1:
         raise UsageError(f'validation={validation}: must be a share, from 0 to below 1')
-    source = sources.of_arrays(x, y, length)
+    source = sources.of_arrays(x, y, length, trains=True)
     examples, labels = source.splits['test'], None if y is None else np.asarray(y)
     arrays = {'x': examples.x, 'split': _split(len(examples.x), validation, found.seed)}
     if labels is not None:

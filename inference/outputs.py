@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import tempfile
 import zipfile
@@ -19,6 +20,7 @@ from system.errors import UsageError
 
 FORMATS = ('npz', 'csv')
 _HELD = 1 << 30  # bytes of an array above which it is on disk until it is written
+_AS_NAMES = 'as-names'  # how what is no UTF-8 is written
 _WIDE = 16_384  # columns of a CSV at most, as spreadsheets and pandas can still do with
 
 Compute = Callable[[Rows], Iterator[dict[str, np.ndarray]]]
@@ -135,12 +137,31 @@ def write_csv(
 
 @contextmanager
 def _csv(file: Path) -> Iterator[Any]:
-    options = {'newline': '', 'encoding': 'utf-8', 'errors': 'surrogateescape'}  # as names are
+    options = {'newline': '', 'encoding': 'utf-8', 'errors': _AS_NAMES}
     with disk.whole(file, **options) as opened:
         yield csv.writer(opened)
 
 
+def _as_names(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Writes a byte of a name as that byte, and what no name of a file holds as an escape."""
+    assert isinstance(error, UnicodeEncodeError)
+    error.end = error.start + 1
+    try:
+        return codecs.lookup_error('surrogateescape')(error)
+    except UnicodeEncodeError:
+        return codecs.backslashreplace_errors(error)
+
+
+codecs.register_error(_AS_NAMES, _as_names)
+
+
 def unlike(names: Iterable[str], others: Iterable[str], word: str) -> list[str]:
     """Returns names for columns: those that others have already, with a word before them."""
-    taken = set(others)
-    return [f'{word} {name}' if name in taken else name for name in names]
+    names, taken = [*names], {*others}
+    made: list[str] = []
+    for own in names:
+        name = own
+        while name in taken or (name != own and name in names):
+            name = f'{word} {name}'
+        made.append(name)
+    return made

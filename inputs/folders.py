@@ -28,10 +28,14 @@ def found_in(path: str, endings: tuple[str, ...]) -> Found:
 
     Raises UsageError where there is no folder, DataError where it holds none.
     """
-    if not Path(path).is_dir():
-        raise UsageError(f'--images={path}: no such folder')
+    if not os.path.isdir(path):
+        is_file = '; it is a file' if os.path.isfile(path) else ''
+        raise UsageError(f'--images={path}: no such folder{is_file}')
     found = Found([], {}, Counter())
-    found.pictures.extend(sorted(_walk(Path(path), endings, (), (), found)))
+    try:
+        found.pictures.extend(sorted(_walk(Path(path), endings, (), (), found)))
+    except OSError as error:
+        raise UsageError(f'--images={path}: cannot be read ({error.strerror})') from None
     if not found.pictures:
         read = f'read are {", ".join(endings)}'
         if found.unread:
@@ -53,9 +57,10 @@ def _walk(
     if here in above:
         found.ignored['/'.join(parts)] = 'a link to a folder that it lies in'
         return
-    for entry in os.scandir(folder):
-        if entry.name.startswith('.'):
-            continue
+    seen = [entry for entry in os.scandir(folder) if not entry.name.startswith('.')]
+    if parts and not seen:
+        found.ignored['/'.join(parts)] = 'an empty folder'
+    for entry in seen:
         inner = (*parts, entry.name)
         try:
             if entry.is_dir():

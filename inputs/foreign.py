@@ -22,12 +22,26 @@ from system.errors import DataError, UsageError
 _NO_ARRAYS = (ValueError, OSError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
               OverflowError, SyntaxError, struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
 _HEADER = 10_000  # bytes, at most, of an array's header
+_STEPS = 16  # of float32, which a column's values must span
+_NOISE = 1e-12  # of its size, by which a column may vary that is constant but for rounding
 _ALIASES = {  # what others call it, in lower case: one that is there without ours was meant
     'x': ('x', 'x_train', 'data', 'images', 'features'),
     'y': ('y', 'y_train', 'label', 'labels', 'target', 'targets'),
     'length': ('length', 'lengths', 'seq_len', 'sequence_length', 'sequence_lengths'),
 }
-_PLAIN = {'y': 'y.astype(str)', 'x': "np.stack(x).astype('float32')"}  # of arrays of objects
+_PLAIN = {  # of arrays of objects
+    'y': 'y.astype(str)',
+    'split': 'split.astype(str)',
+    'length': 'length.astype(int)',
+    'x': "np.stack(x).astype('float32')",
+}
+_NUMBERS = {  # of arrays that hold no real numbers, by the kind of their NumPy type
+    **dict.fromkeys('mM', "x.astype('int64')"),
+    **dict.fromkeys('US', "x.astype('float32')"),
+    'O': "x.astype('float32')",
+    'V': 'numpy.lib.recfunctions.structured_to_unstructured(x)',
+    'c': 'np.concatenate([x.real, x.imag], axis=-1)',
+}
 
 
 class Examples(NamedTuple):
@@ -84,14 +98,33 @@ def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
                     )
             return {name: _plain(file, name, path) for name in (needed, *others) if name in held}
     except _NO_ARRAYS as error:
-        kind = 'pickled objects, which are not read' if _is_pickled(error) else 'damage'
+        kind = 'pickled objects, which are not read' if _is_pickled(error) else _unlike(path)
         raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
+
+
+def _unlike(path: str) -> str:
+    """Says what a file is that is no `.npz`, or a damaged one."""
+    try:
+        with open(path, 'rb') as file:
+            first = file.read(6)
+    except OSError as error:
+        return error.strerror or 'unreadable'
+    if not first:
+        return 'it is empty'
+    if first == b'\x93NUMPY':
+        return 'one array without a name, a .npy; np.savez(file, x=np.load(...)) names it'
+    if not first.startswith(b'PK'):
+        return f'it begins with {first!r}; np.savez(file, x=x) makes one'
+    return 'damage'
 
 
 def _plain(file: np.lib.npyio.NpzFile, name: str, path: str) -> np.ndarray:
     """Returns an array of the file; raises DataError where it would have to be unpickled."""
     try:
-        return file[name]
+        array = file[name]
+        if not isinstance(array, np.ndarray):  # but the bytes of any other file in it
+            raise DataError(f'{path}: {name} is no array; np.savez(file, {name}={name}) makes one')
+        return array
     except ValueError as error:
         if not _is_pickled(error):
             raise
@@ -99,6 +132,7 @@ def _plain(file: np.lib.npyio.NpzFile, name: str, path: str) -> np.ndarray:
         raise DataError(
             f'{path}: {name} holds pickled objects, which are not read; save it as plain values, '
             f'np.savez(file, {name}={plain})'
+            + (', and series of unequal lengths padded, with length' if name == 'x' else '')
         ) from None
 
 
@@ -111,59 +145,114 @@ def _meant(wanted: str, held: Sequence[str]) -> str | None:
     return next((name for name in held if name.lower() in _ALIASES.get(wanted, ())), None)
 
 
-def read_npz(path: str, *, labelled: bool = True) -> Examples:
+def check_file(path: str) -> None:
+    """Raises UsageError where there is no file to be read as `.npz`, saying what is there."""
+    if os.path.isdir(path):
+        raise UsageError(f'--array={path}: is a folder; name an .npz file, or give --images=DIR')
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise UsageError(f'--array={path}: is no file that can be read')
+    try:
+        open(path, 'rb').close()
+    except (OSError, ValueError) as error:  # of a name that holds a zero, too
+        absent = isinstance(error, FileNotFoundError | NotADirectoryError | ValueError)
+        reason = getattr(error, 'strerror', None)
+        why = 'no such file' if absent else f'cannot be read ({reason})'
+        raise UsageError(f'--array={path}: {why}') from None
+
+
+def read_npz(path: str, *, labelled: bool = True, trains: bool = False) -> Examples:
     """Reads `x` and, where there are any, `length` and, where it is wanted, `y` of an `.npz` file.
 
     `y` is as it was saved, for `labels.numbered`. Raises UsageError where there is no such file,
-    DataError where it does not hold what it must, or holds that under another name.
+    DataError where it does not hold what it must, or holds that under another name, or what cannot
+    be trained on where it `trains`.
     """
-    if not Path(path).is_file():
-        raise UsageError(f'--array={path}: no such file')
+    check_file(path)
     others = ('y', 'length', 'split') if labelled else ('length',)
     found = arrays(path, 'x', *others)
-    read = checked(found['x'], found.get('y'), found.get('length'), f'{path}: ')
+    read = checked(found['x'], found.get('y'), found.get('length'), f'{path}: ', trains=trains)
     return read._replace(split=found.get('split'))
 
 
 def checked(
-    x: np.ndarray, y: np.ndarray | None, length: np.ndarray | None, where: str = ''
+    x: np.ndarray,
+    y: np.ndarray | None,
+    length: np.ndarray | None,
+    where: str = '',
+    *,
+    trains: bool = False,
 ) -> Examples:
     """Returns arrays as examples: x [N, ...] uint8 or float32, `length` [N] whole numbers.
 
     Beyond its length a sequence is zero, whatever is there; [N, steps] with lengths is read as
-    [N, steps, 1]. Raises DataError, which begins with `where`, for what is no number or not finite.
+    [N, steps, 1]. Raises DataError, which begins with `where`, for what is no number or not finite,
+    and for what is trained on, where a column's values are the same as float32.
     """
+    if x.dtype.kind not in 'biuf':
+        remedy = f'; save {_NUMBERS[x.dtype.kind]}' if x.dtype.kind in _NUMBERS else ''
+        raise DataError(f'{where}x must hold real numbers, it holds {x.dtype}{remedy}')
     if length is not None and x.ndim == 2:  # a number a step
         x = x[..., None]
     if x.ndim < 2 or not x.size:
         remedy = '; save x[:, None] for one number an example' if x.ndim == 1 and x.size else ''
         raise DataError(f'{where}x must be [examples, features...], it is {list(x.shape)}{remedy}')
+    raw = x
     if x.dtype != np.uint8:
-        if x.dtype.kind not in 'biuf':
-            raise DataError(f'{where}x must hold real numbers, it holds {x.dtype}')
-        x = x.astype(np.float32)
+        with np.errstate(over='ignore'):  # what becomes infinite is named below
+            x = x.astype(np.float32)
     if length is not None:
         x, length = _counted(where, x, length)
     if x.dtype != np.uint8:
-        bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
-        if len(bad):
-            raise DataError(
-                f'{where}x has NaN or infinity in {len(bad)} rows, first in row {bad[0]}'
-            )
+        _check_finite(where, x, raw)
+    if trains and length is None:
+        _check_apart(where, raw)
     return Examples(x, y, length)
 
 
-def _counted(path: str, x: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _check_finite(where: str, x: np.ndarray, raw: np.ndarray) -> None:
+    """Raises DataError where x, float32 of the values in `raw`, has a NaN or an infinity."""
+    lost = ~np.isfinite(x)
+    bad = np.flatnonzero(lost.reshape(len(x), -1).any(axis=1))
+    if not len(bad):
+        return
+    value = raw.reshape(x.shape)[bad[0]][lost[bad[0]]][0]
+    if np.isfinite(value):
+        raise DataError(f'{where}x has {value:g} in row {bad[0]}, more than float32 holds; scale x')
+    raise DataError(
+        f'{where}x has NaN or infinity in {len(bad)} rows, first in row {bad[0]}; leave these rows '
+        'out, or fill them; of sequences that are padded so, save how many steps count, as length'
+    )
+
+
+def _check_apart(where: str, raw: np.ndarray) -> None:
+    """Raises DataError where a column varies by less than float32 holds of values so large."""
+    if raw.dtype.kind not in 'iuf' or raw.dtype.itemsize < 4 or raw.dtype == np.float32:
+        return
+    columns = raw.reshape(-1, raw.shape[-1])
+    least, most = (end(axis=0).astype(np.float64) for end in (columns.min, columns.max))
+    size, span = np.maximum(np.abs(least), np.abs(most)), most - least
+    bad = np.flatnonzero((span > _NOISE * size) & (span < _STEPS * np.finfo(np.float32).eps * size))
+    if len(bad):
+        column = bad[0]
+        raise DataError(
+            f'{where}x has values from {least[column]:.12g} to {most[column]:.12g} in column '
+            f'{column}, which float32 cannot tell apart; save x - x.min(axis=0), or leave it out'
+        )
+
+
+def _counted(where: str, x: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns sequences with zeros after the steps that count, whatever was there, and those steps.
 
     Raises DataError where `length` says what cannot be.
     """
-    whole = length.dtype.kind in 'iuf' and length.shape == (len(x),)
-    whole = whole and np.array_equal(length, np.floor(length))
-    if not whole or length.min() < 1 or length.max() > x.shape[1]:
+    must = f'{where}length must be [{len(x)}] like x, whole numbers from 1 to the steps of x'
+    if length.dtype.kind not in 'iuf' or length.shape != (len(x),):
+        raise DataError(f'{must}; it is {list(length.shape)} of {length.dtype}')
+    bad = np.flatnonzero(~((length >= 1) & (length <= x.shape[1]) & (length % 1 == 0)))
+    if len(bad):
         raise DataError(
-            f'{path}: length must be [{len(x)}] like x, whole numbers from 1 to the steps of x '
-            f'[N, steps, features]; x is {list(x.shape)}'
+            f'{must}, which has {x.shape[1]}; row {bad[0]} has {length[bad[0]]:g}; x is [N, steps, '
+            f'features], here {list(x.shape)}'
         )
     x = x.copy()  # which is somebody's own
     x[np.arange(x.shape[1]) >= length[:, None]] = 0

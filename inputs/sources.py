@@ -163,7 +163,7 @@ def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, 
 
 def _array(asked: Request) -> Source:
     path = asked.path
-    found = whole_array(path)
+    found = whole_array(path, trains=True)
     examples = found.splits['test']
     if examples.split is None:
         return found._replace(splits=_split(examples, (0.8, 0.1, 0.1)))
@@ -195,18 +195,24 @@ def _told(examples: Examples, what: str) -> dict[str, Examples]:
     return made
 
 
-def whole_array(path: str, *, labelled: bool = True) -> Source:
+def whole_array(path: str, *, labelled: bool = True, trains: bool = False) -> Source:
     """Reads a user's own `.npz`, all of it in its order, as the split `test`."""
-    found = read_npz(path, labelled=labelled)
+    found = read_npz(path, labelled=labelled, trains=trains)
     return _numbered(found, f'array {Path(path).name}', f'{path}: ')
 
 
-def of_arrays(x: Any, y: Any = None, length: Any = None) -> Source:
+def of_arrays(x: Any, y: Any = None, length: Any = None, *, trains: bool = False) -> Source:
     """Takes a user's own arrays as `whole_array` reads them from a file; raises DataError as it."""
+    for name, part in (('x', x), ('y', y), ('length', length)):
+        if np.ma.is_masked(part):  # which NumPy forgets in what follows
+            raise DataError(
+                f'{name} is masked, and what its mask hides would be read; leave these rows out, '
+                f'or give {name}.filled(...)'
+            )
     y, length = (None if part is None else np.asarray(part) for part in (y, length))
     if y is not None and y.dtype == object and all(isinstance(name, str) for name in y.flat):
         y = y.astype(str)
-    return _numbered(checked(np.asarray(x), y, length), 'arrays', '')
+    return _numbered(checked(np.asarray(x), y, length, trains=trains), 'arrays', '')
 
 
 def _numbered(found: Examples, origin: str, where: str) -> Source:

@@ -26,6 +26,7 @@ _BYTE = 255.0
 _READ = 10_000_000  # numbers looked at together
 _COLUMNS = 1000  # of a table, at most, whose ranges are kept one by one
 _FEW = 10  # examples below which a range says too little to refuse them
+_HUGE = 1e6  # a value whose error, squared, leaves little room in float32
 _FAR = 10  # ranges outside of the range, which no value of the same scale is
 
 
@@ -105,17 +106,27 @@ def described(rows: Rows, spec: Spec, found: Range) -> Values:
     )
 
 
-def doubts(rows: Rows, values: Values) -> str:
-    """Says what looks wrong with the scale of training data; '' where nothing does."""
+def doubts(rows: Rows, values: Values, *, standardized: bool = False) -> str:
+    """Says what looks wrong with the scale of training data; '' where nothing does.
+
+    Where they are `standardized` by the network, their scale does no harm.
+    """
     if values.is_bytes and 0 < values.most <= 1 / _BYTE:
         return (
             'x is uint8 with a greatest value of 1, which is read as 1/255; if these are zeros and '
             'ones, save them as x.astype(numpy.float32)'
         )
+    if standardized:
+        return ''
     if not values.is_bytes and _looks_like_bytes(values.least, values.most, rows.x):
         return (
             f'has values from {values.least:g} to {values.most:g}, which look unscaled; bytes '
             '(numpy.uint8) are scaled to [0, 1], and --set standardize=min_max does so with any'
+        )
+    if max(-values.least, values.most) >= _HUGE:
+        return (
+            f'has values from {values.least:g} to {values.most:g}, of which training may not find '
+            'a way; --set standardize=mean_std brings them near 0'
         )
     return ''
 

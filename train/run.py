@@ -190,7 +190,11 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
 def _say(experiment: Experiment, data: Dataset) -> None:
     """Says what looks wrong with the data, and which classes have nothing to be learned on."""
     train, classes = data.splits['train'], data.spec.classes
-    if data.spec.values and (doubt := values.doubts(train, data.spec.values)):
+    first = experiment
+    while isinstance(first.parent, Experiment):
+        first = first.parent
+    known = data.spec.values
+    if known and (doubt := values.doubts(train, known, standardized=first.standardizes)):
         print(f'warning: {data.key}: {doubt}')
     if data.splits['test'] is train:
         print(f'{data.key}: no examples are held out to test on; scores of test are those of train')
