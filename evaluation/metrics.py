@@ -95,8 +95,8 @@ METRICS = {
     ),
     'pca_mse_standardized': Metric(
         'mean squared error a feature, of principal components of standardised values',
-        'The same as `pca_mse`, of values in the units that `standardize` gives each feature: to be '
-        'compared with `mse_standardized`.',
+        'The same as `pca_mse`, of values in the units that `standardize` gives each feature: to '
+        'be compared with `mse_standardized`.',
         'less',
         _POSITIVE,
     ),

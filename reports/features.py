@@ -29,9 +29,9 @@ def series(
 ) -> Figure:
     """Draws sequences, [n, T, D], as lines over their steps: a column each, a row a feature.
 
-    `places` [n] are their rows in the source. `made` are the reconstruction, [n, T, D], and under `future_` the prediction of what `follows`,
+    `made` are the reconstruction, [n, T, D], and under `future_` the prediction of what `follows`,
     [n, F, D]. Of each sequence only the first `length` steps, [n], are drawn. Of more than six
-    features those of the largest variance are.
+    features those of the largest variance are. `places` [n] are the sequences' rows in the source.
     """
     count, steps, features = fed.shape
     lengths = np.full(count, steps) if length is None else length
