@@ -26,14 +26,16 @@ from system.errors import UserError
 class _Estimator(BaseEstimator):
     """What both have in common: the parameters, and a run that is trained on X [N, features]."""
 
+    _USUAL = ''  # the experiment where none is named
+
     def __init__(
         self,
-        experiment: Experiment | str,
+        experiment: Experiment | str | None = None,
         *,
-        settings: Mapping[str, Any] | None,
-        standardize: str,
-        validation: float,
-        random_state: Any,
+        settings: Mapping[str, Any] | None = None,
+        standardize: str = 'mean_std',
+        validation: float = 0.0,
+        random_state: Any = None,
     ):
         self.experiment = experiment
         self.settings = settings
@@ -44,7 +46,7 @@ class _Estimator(BaseEstimator):
     def _trained(self, X: np.ndarray, y: np.ndarray | None) -> Run:
         """Returns a run of the experiment, with the settings, on X."""
         with _as_value_error():
-            found = named(self.experiment)
+            found = named(self.experiment or self._USUAL)
             changes = dict(self.settings or {})
             own = 'standardize' if found.parent is None else 'parent.standardize'
             changes.setdefault(own, self.standardize)
@@ -61,26 +63,12 @@ class _Estimator(BaseEstimator):
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator):
     """An autoencoder of the catalogue that transforms X, [N, features], to codes, [N, units].
 
-    `settings` are fields of the experiment and their values, `random_state` its seed. After `fit`,
-    `run_` is the run.
+    `experiment` is one, or its name, or else `basic`; `settings` are fields of it and their values;
+    `standardize` is such a field by itself; `validation` is the share of rows held out, which
+    patience needs; `random_state` is its seed. After `fit`, `run_` is the run.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment | str = 'basic',
-        *,
-        settings: Mapping[str, Any] | None = None,
-        standardize: str = 'mean_std',
-        validation: float = 0.0,
-        random_state: Any = None,
-    ):
-        super().__init__(
-            experiment,
-            settings=settings,
-            standardize=standardize,
-            validation=validation,
-            random_state=random_state,
-        )
+    _USUAL = 'basic'
 
     def __sklearn_tags__(self) -> Any:
         """Says that codes are float32, whatever X is."""
@@ -121,26 +109,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator)
 class CodeClassifier(ClassifierMixin, _Estimator):
     """A classifier of the catalogue, on the codes of its parent, which is trained first.
 
-    `settings` are fields of the experiment and their values, those of its parent as `parent.x`;
-    `random_state` is its seed. After `fit`, `run_` is the run and `classes_` are its labels.
+    The parameters are those of `Autoencoder`: the experiment is `phasewise_classifier` where none
+    is named, fields of its parent are `parent.x`, and `standardize` is the parent's. After `fit`,
+    `run_` is the run and `classes_` are its labels.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment | str = 'phasewise_classifier',
-        *,
-        settings: Mapping[str, Any] | None = None,
-        standardize: str = 'mean_std',
-        validation: float = 0.0,
-        random_state: Any = None,
-    ):
-        super().__init__(
-            experiment,
-            settings=settings,
-            standardize=standardize,
-            validation=validation,
-            random_state=random_state,
-        )
+    _USUAL = 'phasewise_classifier'
 
     def fit(self, X: Any, y: Any) -> CodeClassifier:
         """Trains on X [N, features] and y [N]."""
