@@ -27,6 +27,7 @@ _READ = 10_000_000  # numbers looked at together
 _COLUMNS = 1000  # of a table, at most, whose ranges are kept one by one
 _FEW = 10  # examples below which a range says too little to refuse them
 _HUGE = 1e6  # a value whose error, squared, leaves little room in float32
+_NARROW = 50  # part of a range, in which all values of several examples do not lie by chance
 _FAR = 10  # ranges outside of the range, which no value of the same scale is
 
 
@@ -224,8 +225,11 @@ def _compare(
         far += int(np.sum(beyond > _FAR * span))
     said = f'{data.key}: values from {least:g} to {most:g}; {_was(trained)}'
     columns = _elsewhere(rows, data.spec, trained)
-    if len(rows) >= _FEW and (2 * far > len(rows) or columns):
+    narrow = 0 < most - least < span / _NARROW
+    if len(rows) >= _FEW and (2 * far > len(rows) or columns or narrow):
         raise DataError(f'{said}. Scale them as the training data were scaled')
+    if narrow:
+        say(f'warning: {said}: is that the same scale?')
     if outside:
         say(f'warning: {said}: {outside} of {len(rows)} examples lie far outside of that')
 

@@ -93,6 +93,19 @@ def test_values_of_another_scale_are_refused(trained, fed, main, tmp_path):
     assert code == 0, err
 
 
+def test_rows_that_are_a_small_part_of_the_range_are_refused(greys, main, tmp_path):
+    """Flat digits up to 255, of whose columns the most are zero in any scale."""
+    x = greys[0].reshape(-1, 64).astype(np.float32)
+    np.savez(tmp_path / 'x.npz', x=x[:500])
+    np.savez(tmp_path / 'scaled.npz', x=x[500:600] / 255)
+    run = f'--run_dir={tmp_path}/run'
+    small = ('--experiment=basic', '--set=epochs=1', '--set=hidden=3', '--nofigures')
+    code, _, err = main(*small, f'--array={tmp_path}/x.npz', run)
+    assert code == 0, err
+    code, _, err = main('--mode=encode', run, f'--array={tmp_path}/scaled.npz')
+    assert code == 3 and 'values from 0 to 1; the run was trained on values from 0 to 255' in err
+
+
 @pytest.mark.parametrize('loss', ['mse', 'mae', 'cosine', 'gaussian', 'laplace', 'bernoulli'])
 @pytest.mark.parametrize(('activation', 'least'), [('sigmoid', -1), ('elu', -4), ('relu', -1)])
 def test_outputs_that_cannot_reach_the_data_are_refused(loss, activation, least, main, tmp_path):
