@@ -31,6 +31,9 @@ def network_of_run(folder: Path) -> Network:
     return network_of(experiment, spec, restored, str(folder / 'model'))
 
 
+UNFINISHED = 'nothing was written; the same command begins again'
+
+
 @contextmanager
 def opened(folder: Path) -> Iterator[Network]:
     """Builds a model as `network_of_run` does, for as long as the context lasts."""

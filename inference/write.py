@@ -15,7 +15,7 @@ import numpy as np
 
 from evaluation import metrics, scores
 from inference import run as runs
-from inference.open import classified, data_for, identity, opened
+from inference.open import UNFINISHED, classified, data_for, identity, opened
 from inference.outputs import Table, gathered, table_of, unlike, write_csv, write_npz
 from inputs.rows import Dataset, compared
 from model import Network
@@ -33,7 +33,7 @@ def _opened(
     folder: Path, changes: dict[str, Any], place: Place, *, labelled: bool = True
 ) -> Iterator[tuple[Network, Dataset, Interrupts]]:
     """Opens a run and data for it, with labels where these are wanted."""
-    with opened(folder) as network, Interrupts() as interrupts:
+    with opened(folder) as network, Interrupts(UNFINISHED) as interrupts:
         yield (
             network,
             data_for(network, folder, changes, place, interrupts.check, labelled),
