@@ -478,4 +478,7 @@ def _owner(name: str, experiment: Experiment) -> str:
     if len(groups) == 1 and groups[0] in _OWNERS:
         return _OWNERS[groups[0]]
     kinds = ' or '.join(f'network={group}' for group in groups if group in NETWORKS)
-    return 'its parent' if experiment.parent else kinds
+    parent = experiment.parent
+    if isinstance(parent, Experiment) and name in parent.fields():
+        return f'its parent, write {PARENTS}{name}'
+    return 'its parent' if parent else kinds

@@ -123,7 +123,7 @@ def listed(path: str) -> Folder:
 def announced(path: str) -> Folder:
     """Lists a folder and prints, the first time in a process, what a user must know of it."""
     found = listed(path)
-    print('\n'.join(found.told))
+    print('\n'.join(map(shown, found.told)))
     return found
 
 

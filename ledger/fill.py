@@ -51,7 +51,7 @@ def fill(
     judged = judgements(claims, book)
     for claim in asked if len(asked) < len(claims) else ():
         print(page.told(claim, judged.get(claim)))
-    print(f'{" and ".join(map(str, _pages(book)))}: {page.summary(claims, judged)}')
+    print(f'{" and ".join(map(shown, _pages(book)))}: {page.summary(claims, judged)}')
 
 
 def _pages(book: Book) -> list[Path]:
