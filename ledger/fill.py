@@ -43,7 +43,8 @@ def fill(
     missing = _missing(asked, book)
     write(claims, book)
     if at_once:
-        print(f'{len(missing)} runs are missing' if missing else 'all runs are there')
+        runs = '1 run is' if len(missing) == 1 else f'{len(missing)} runs are'
+        print(f'{runs} missing' if missing else 'all runs are there')
         for _ in _trained(missing, place, at_once, book):
             write(claims, book)
     draw(claims, book)
