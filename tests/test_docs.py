@@ -186,7 +186,9 @@ def test_a_command_of_the_pages_runs(main, shrunk, places, finished, command):
     line = re.sub('FOLDER_OR_PREFIX|RUN', str(run_of(finished, used)), line)
     line = re.sub(r'=(DIR|photos)\b', f'={places["flat" if predicts else "photos"]}', line)
     line = line.replace('FILE.npz', places['FILE.npz'])
-    draws = re.search('--mode=(predict|encode|reconstruct|generate|report)|--list|--describe|--tune', line)
+    draws = re.search(
+        '--mode=(predict|encode|reconstruct|generate|report)|--list|--describe|--tune', line
+    )
     runs = {'runs': finished} if predicts else {}
     code, _, err = main(*line.split(), *([] if draws else ['--nofigures']), **runs)
     assert code == 0, err
