@@ -212,7 +212,7 @@ def list_all(mine: own.Own) -> None:
         if name in mine.named[:1]:
             print(f'\n{shown(mine.file)}')
         kind = f' (study of {len(value.points())} x {value.seeds} runs)' if is_study(value) else ''
-        print(f'{name:31}{value.description}{kind} [{value.source}]')
+        print(shown(f'{name:31}{value.description}{kind} [{value.source}]'))
     if mine.data_sets:
         print(f'data sets of {shown(mine.file)}: {", ".join(mine.data_sets)}')
 

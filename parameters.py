@@ -295,7 +295,8 @@ class Experiment:
             changes['parent'] = parent.vary(**passed)
         for key in (key for key in changes if key not in FIELDS):
             has = ', '.join(list(self.fields())[1:])
-            raise UsageError(f'{key!r} is not a field{nearest(key, FIELDS)}; {self.name} has {has}')
+            alike = nearest(key, FIELDS) or ';'
+            raise UsageError(f'{key!r} is not a field{alike} {self.name} has {has}')
         asked = frozenset(changes)
         return dataclasses.replace(self, name=name or self.name, asked=asked, **changes)
 
