@@ -10,7 +10,7 @@ from typing import Any
 import inst
 from parameters import FIELDS, IDENTITY, IMAGES, PARENTS, RULES, SHARED, Experiment
 from system.errors import UsageError
-from system.rules import nearest, written
+from system.rules import closest, written
 
 _WANTED = {  # how a field is annotated -> what is written for it
     'bool': 'true or false',
@@ -52,9 +52,19 @@ def parse(name: str, text: str, known: Iterable[str] = FIELDS) -> Any:
         raise UsageError(f'--set {name}={text}: write --parent={text}')
     if field in IDENTITY or field not in FIELDS:
         listed = [n for n in known if n.startswith(PARENTS) == name.startswith(PARENTS)]
-        hint = nearest(name, [*known, *(n for n in FIELDS if n not in (*IDENTITY, 'parent'))])
-        raise UsageError(f'--set {name}={text}: no such field{hint}; there are {", ".join(listed)}')
+        raise UsageError(
+            f'--set {name}={text}: no such field{_meant(name, known)} are {", ".join(listed)}'
+        )
     return _valued(name, text, str(FIELDS[field].type))
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """Asks whether a field that is alike is meant: its own, its parent's, or of other networks."""
+    named = {n: n for n in FIELDS if n not in (*IDENTITY, 'parent')}
+    named |= {n.removeprefix(PARENTS): n for n in known if n.startswith(PARENTS)}
+    named |= {n: n for n in known}
+    alike = closest(name, named)
+    return f'; did you mean {named[alike]!r}? There' if alike else '; there'
 
 
 def _valued(name: str, text: str, kind: str) -> Any:

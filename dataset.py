@@ -141,7 +141,7 @@ def whole(
         data = held(key, source, digest=key.rpartition('-')[2])
     else:
         for line in pictures.everything(experiment.data_path).told:
-            print(line)
+            print(shown(line))
         folder, write = data_dir / 'records' / key, recording.write_everything
         data = _recorded(experiment, folder, key, write, verify, check)
         data = data._replace(splits={'test': data.splits['all']})

@@ -210,11 +210,11 @@ def list_all(mine: own.Own) -> None:
     """Prints the catalogue, a line an experiment or study, a user's own in a group of theirs."""
     for name, value in catalogue.CATALOGUE.items():
         if name in mine.named[:1]:
-            print(f'\n{mine.file}')
+            print(f'\n{shown(mine.file)}')
         kind = f' (study of {len(value.points())} x {value.seeds} runs)' if is_study(value) else ''
-        print(f'{name:31}{value.description}{kind} [{value.source}]')
+        print(shown(f'{name:31}{value.description}{kind} [{value.source}]'))
     if mine.data_sets:
-        print(f'data sets of {mine.file}: {", ".join(mine.data_sets)}')
+        print(f'data sets of {shown(mine.file)}: {", ".join(mine.data_sets)}')
 
 
 def is_study(value: Experiment | Study) -> TypeIs[Study]:

@@ -295,7 +295,8 @@ class Experiment:
             changes['parent'] = parent.vary(**passed)
         for key in (key for key in changes if key not in FIELDS):
             has = ', '.join(list(self.fields())[1:])
-            raise UsageError(f'{key!r} is not a field{nearest(key, FIELDS)}; {self.name} has {has}')
+            alike = nearest(key, FIELDS) or ';'
+            raise UsageError(f'{key!r} is not a field{alike} {self.name} has {has}')
         asked = frozenset(changes)
         return dataclasses.replace(self, name=name or self.name, asked=asked, **changes)
 
@@ -478,4 +479,7 @@ def _owner(name: str, experiment: Experiment) -> str:
     if len(groups) == 1 and groups[0] in _OWNERS:
         return _OWNERS[groups[0]]
     kinds = ' or '.join(f'network={group}' for group in groups if group in NETWORKS)
-    return 'its parent' if experiment.parent else kinds
+    parent = experiment.parent
+    if isinstance(parent, Experiment) and name in parent.fields():
+        return f'its parent, write {PARENTS}{name}'
+    return 'its parent' if parent else kinds

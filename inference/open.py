@@ -60,14 +60,19 @@ def data_for(
     place: Place,
     check: Callable[[], None] = lambda: None,
     labelled: bool = True,
+    *,
+    once: bool = False,
 ) -> Dataset:
     """Returns data as the network reads them: the run's own, or others that `changes` name.
 
     `folder` is the run's: where its own data are no longer what it was trained on, it says so. A
     user's own that are named are whole, one split in the order they are in, `labelled` where
-    their labels are wanted. Raises as `fitting`.
+    their labels are wanted. Of pictures that are read `once` none are held in memory, however few
+    they are. Raises as `fitting`.
     """
     experiment = network.experiment.vary(**changes)
+    if once and changes.get('dataset') == 'images':
+        experiment = experiment.vary(cache_bytes=0)
     was_resized = network.experiment.dataset == 'images'  # and says itself to what
     if experiment.dataset == 'images' and network.spec.picture and not was_resized:
         size, channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]

@@ -36,7 +36,7 @@ def _opened(
     with opened(folder) as network, Interrupts(UNFINISHED) as interrupts:
         yield (
             network,
-            data_for(network, folder, changes, place, interrupts.check, labelled),
+            data_for(network, folder, changes, place, interrupts.check, labelled, once=True),
             interrupts,
         )
 

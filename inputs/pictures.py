@@ -123,7 +123,7 @@ def listed(path: str) -> Folder:
 def announced(path: str) -> Folder:
     """Lists a folder and prints, the first time in a process, what a user must know of it."""
     found = listed(path)
-    print('\n'.join(found.told))
+    print('\n'.join(map(shown, found.told)))
     return found
 
 
@@ -218,10 +218,11 @@ def _of_splits(
 def _of_classes(path: str, splits: Mapping[str, list[Picture]], classes: tuple[str, ...]) -> str:
     """Says how many pictures there are, by class and split."""
     total = sum(map(len, splits.values()))
+    pictures = '1 picture' if total == 1 else f'{total:,} pictures'
     names = '/'.join(splits)
     sums = '/'.join(f'{len(made):,}' for made in splits.values())
     if not classes:
-        return f'{path}: {total:,} pictures without classes, {names} {sums}'
+        return f'{path}: {pictures} without classes, {names} {sums}'
     counts = Counter((split, p.label) for split, made in splits.items() for p in made)
     shown = [
         f'{name} {"/".join(f"{counts[split, label]:,}" for split in splits)}'
@@ -229,7 +230,7 @@ def _of_classes(path: str, splits: Mapping[str, list[Picture]], classes: tuple[s
     ]
     more = f', and {len(classes) - _SHOWN} more' if len(classes) > _SHOWN else ''
     kinds = 'class' if len(classes) == 1 else 'classes'
-    what = f'{total:,} pictures in {len(classes)} {kinds}, {names} {sums}'
+    what = f'{pictures} in {len(classes)} {kinds}, {names} {sums}'
     return f'{path}: {what}: {", ".join(shown)}{more}'
 
 

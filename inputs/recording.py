@@ -33,13 +33,17 @@ def write(
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Writes the records of the experiment's data set; `check` may raise to interrupt that."""
-    print(f'writing the records of {shown(folder.name)} to {shown(folder)}, once')
+    _begin(folder)
     if experiment.dataset == 'images':
         settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
         write_pictures(pictures.listed(experiment.data_path), settings, folder, check)
     else:
         source = sources.read(experiment.dataset, experiment.data_path, data_dir, check)
         write_arrays(source, folder, check)
+
+
+def _begin(folder: Path) -> None:
+    print(f'writing the records of {shown(folder.name)} to {shown(folder)}, once')
 
 
 def write_everything(
@@ -49,7 +53,7 @@ def write_everything(
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Writes the records of all pictures of a folder in the order of their paths, as one split."""
-    print(f'writing the records of {folder.name} to {folder}, once')
+    _begin(folder)
     settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
     write_pictures(pictures.everything(experiment.data_path), settings, folder, check)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 from evaluation import metrics
 from parameters import IMAGES, Experiment
@@ -14,6 +16,15 @@ OURS = 'aim of this project'  # a source beside those of inst.py
 RELATIONS = ('<', '<=', '>', '>=', '=')
 AT_EPOCH = re.compile(r'(?P<name>\S+) at epoch (?P<at>\d+)')
 UNTIL = re.compile(r'seconds until (?P<name>\S+) <= (?P<most>\S+)')
+_KINDS: dict[str, tuple[Any, str]] = {  # of a claim's parts, and what to write
+    'words': (str, 'text'),
+    'source': (str, 'text'),
+    'experiment': (Experiment, 'an experiment, its name without quotes'),
+    'metric': (str, "the name of a metric, as 'test/mse'"),
+    'than': ((Real, Experiment), 'a number or an experiment, its name without quotes'),
+    'factor': (Real, 'a number'),
+    'seeds': (int, 'a whole number'),
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,9 @@ class Claim:
     note: str = ''
 
     def __post_init__(self) -> None:
+        for name, (kinds, wanted) in _KINDS.items():
+            if not isinstance(value := getattr(self, name), kinds):
+                raise UsageError(f'{self._said}{name}={value!r}: must be {wanted}')
         if self.relation not in RELATIONS:
             raise UsageError(f'{self._said}{self.relation!r}: allowed are {", ".join(RELATIONS)}')
         if self.seeds < 1:

@@ -43,7 +43,8 @@ def fill(
     missing = _missing(asked, book)
     write(claims, book)
     if at_once:
-        print(f'{len(missing)} runs are missing' if missing else 'all runs are there')
+        runs = '1 run is' if len(missing) == 1 else f'{len(missing)} runs are'
+        print(f'{runs} missing' if missing else 'all runs are there')
         for _ in _trained(missing, place, at_once, book):
             write(claims, book)
     draw(claims, book)
@@ -51,7 +52,7 @@ def fill(
     judged = judgements(claims, book)
     for claim in asked if len(asked) < len(claims) else ():
         print(page.told(claim, judged.get(claim)))
-    print(f'{" and ".join(map(str, _pages(book)))}: {page.summary(claims, judged)}')
+    print(f'{" and ".join(map(shown, _pages(book)))}: {page.summary(claims, judged)}')
 
 
 def _pages(book: Book) -> list[Path]:

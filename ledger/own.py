@@ -91,7 +91,8 @@ def _executed(file: str, text: bytes) -> tuple[ast.Module, dict[str, Any]]:
         _refuse_lost(file, tree)
         exec(compile(text, file, 'exec'), vars(module))
     except SyntaxError as error:
-        raise UsageError(f'{error.filename or file}:{error.lineno}: {error.msg}') from None
+        line = f':{error.lineno}' if error.lineno else ''
+        raise UsageError(f'{error.filename or file}{line}: {error.msg}') from None
     except UserError as error:
         where = place_in(file, error)
         raise UsageError(f'{where}: {error}' if where != file else str(error)) from None

@@ -103,7 +103,8 @@ def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> s
     """Counts the verdicts."""
     verdicts = [judgements[c].verdict if c in judgements else 'not yet measured' for c in claims]
     counts = {v: verdicts.count(v) for v in _VERDICTS}
-    return f'{len(claims)} claims: ' + ', '.join(f'{n} {v}' for v, n in counts.items() if n) + '.'
+    said = ', '.join(f'{n} {v}' for v, n in counts.items() if n)
+    return f'{len(claims)} {"claim" if len(claims) == 1 else "claims"}: {said}.'
 
 
 def told(claim: Claim, judgement: Judgement | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 _LINES = 6  # features of a sequence, a row of panels each
 _SCATTERED = 12  # features of a table, a panel each
@@ -58,6 +59,7 @@ def series(
             panel.plot(range(steps + 1, steps + 1 + len(line)), line, '.--', color='gray', ms=3,
                        lw=1, label='what follows')  # fmt: skip
             panel.axvline(steps + 0.5, color='gray', lw=0.6)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.grid(alpha=0.3)
         panel.tick_params(labelsize=7)
         if row == 0:

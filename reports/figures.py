@@ -83,6 +83,7 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
             xlabel='epoch',
             ylabel=metric.unit,
         )
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.grid(alpha=0.3, which='both')
         panel.legend()
     return figure
@@ -116,6 +117,7 @@ def error_by_step(panels: Mapping[str, Mapping[str, np.ndarray]], title: str) ->
             style = '-' if label == 'network' else '--'
             panel.plot(range(1, len(values) + 1), values, style, label=label)
         panel.set(title=made, xlabel='step', ylim=(0, None))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.grid(alpha=0.3)
         panel.legend(fontsize=8)
     axes[0].set_ylabel(metrics.find('mse').unit)

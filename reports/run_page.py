@@ -29,6 +29,7 @@ CAPTIONS = {  # of figures, by the names of their files
     'most_confused': 'Test examples taken for another class',
     'pca_plane': 'Codes beside principal components',
     'sequences': 'Test sequences, and what the network makes of them',
+    'features': 'Each feature of the test set, and how well it comes back',
     'error_by_step': 'Error by step of the sequence',
 }
 

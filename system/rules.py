@@ -106,8 +106,13 @@ def setting(
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """Returns `; did you mean 'x'?` for the closest of `words`, or an empty string."""
-    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f'; did you mean {found[0]!r}?' if found else ''
+    found = closest(word, words)
+    return f'; did you mean {found!r}?' if found else ''
+
+
+def closest(word: str, words: Iterable[str]) -> str:
+    """Returns the one of `words` that is most like a word, or an empty string."""
+    return next(iter(difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)), '')
 
 
 def named(where: str, values: Mapping[str, Any], kind: type[T]) -> dict[str, T]:

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 import inst
-from command_line import command, flags_of
+from command_line import command, flags_of, parse, settable
+from system.errors import UsageError
 
 
 @pytest.mark.skipif(not shutil.which('bash'), reason='needs bash')
@@ -21,3 +22,11 @@ def test_a_shell_reads_a_command_as_it_is_meant_whatever_the_paths(name):
     words = [os.fsdecode(word) for word in read.split(b'\0')[:-1]]
     assert words == ['python', 'main.py', *flags_of(experiment, inst.basic)]
     assert f'--array={path}' in words
+
+
+def test_a_misspelt_field_of_the_parent_is_told_as_it_is_set():
+    known = settable(inst.phasewise_classifier)
+    with pytest.raises(UsageError, match=r"did you mean 'parent\.hidden'\? There are dataset"):
+        parse('hiden', '3', known)
+    with pytest.raises(UsageError, match=r'belongs to its parent, write parent\.hidden'):
+        inst.phasewise_classifier.vary(hidden=(3,))

@@ -204,6 +204,6 @@ def _say(experiment: Experiment, data: Dataset) -> None:
         there = np.isin(range(len(classes)), data.splits[split].labels)
         lacking = [name for name, is_there in zip(classes, there, strict=True) if not is_there]
         if lacking:
-            shown = ', '.join(lacking[:_NAMED]) + (', ...' if len(lacking) > _NAMED else '')
+            names = ', '.join(lacking[:_NAMED]) + (', ...' if len(lacking) > _NAMED else '')
             which = f'{len(lacking)} of {len(classes)} classes'
-            print(f'warning: no example to be {word} on of {which}: {shown}')
+            print(f'warning: no example to be {word} on of {which}: {shown(names)}')

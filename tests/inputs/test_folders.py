@@ -174,6 +174,16 @@ def test_classes_are_told_once_with_their_counts(make, tmp_path, capsys):
     assert capsys.readouterr().out.count(line) == 1
 
 
+@pytest.mark.parametrize('load', [dataset.load, dataset.whole])
+def test_each_line_of_a_folder_of_any_name_is_one_line(make, tmp_path, capsys, load):
+    path = make({'a\nb': 5, os.fsdecode(b'\xff'): 5})
+    touched(tmp_path / 'mine' / 'a\nb', 'read\nme.txt')
+    dataset.load(SMALL.vary(data_path=path), tmp_path / os.fsdecode(b'data\n\xff'))
+    said = capsys.readouterr().out.splitlines()
+    assert all(line.startswith((path, 'warning: ', 'writing ')) for line in said)
+    assert all(map(str.isprintable, said)) and said[-1].startswith('writing ')
+
+
 def test_of_many_classes_the_first_are_told(make):
     told = pictures.listed(make({f'{i:02}': 1 for i in range(50)})).told
     assert len(told) == 1 and told[0].endswith(', and 40 more') and '09 0/0/1' in told[0]
