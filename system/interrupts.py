@@ -13,7 +13,9 @@ from system.errors import Interrupted
 class Interrupts:
     """Notes the first signal; a second one ends the process at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: str = 'saved; the same command goes on from here') -> None:
+        """Takes what is said to whom it interrupts."""
+        self._said = said
         self._received = 0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -45,5 +47,4 @@ class Interrupts:
         """Raises Interrupted if a signal has arrived."""
         if self._received:
             name = signal.Signals(self._received).name
-            message = f'{name}: saved; the same command goes on from here'
-            raise Interrupted(message, self._received)
+            raise Interrupted(f'{name}: {self._said}', self._received)
