@@ -1,5 +1,6 @@
 """What people do with a run who have read little: each ends right, or in one line that says why."""
 
+import importlib
 import sys
 import threading
 import warnings
@@ -12,6 +13,7 @@ from inference import CodeClassifier, fit, load
 from system.errors import DataError, UsageError
 from system.interrupts import Interrupts
 
+fitting = importlib.import_module('inference.fit')  # the name is the function's
 DENSE = inst.basic.vary(hidden=(4,), epochs=2)
 DRAW = np.random.default_rng(0)
 
@@ -42,19 +44,34 @@ def test_numbers_as_objects_are_the_labels_that_come_back(table):
         assert np.mean(run.predict(x) == y) == pytest.approx(run.score(x, y)['accuracy'].mean())
 
 
-def test_threads_that_train_leave_the_screen_as_it_was(table, capsys):
+def test_threads_that_train_leave_the_screen_as_it_was(table, capsys, monkeypatch):
+    """The second begins in the first, and ends after it."""
     x, _ = table
-    before, made = sys.stdout, []
-    threads = [
-        threading.Thread(target=lambda n=seed: made.append(fit(DENSE.vary(seed=n, epochs=n), x)))
-        for seed in (1, 9)
-    ]
-    for thread in threads:
+    real, before, errors = fitting.run, sys.stdout, []
+    begun, first_ended = [threading.Event(), threading.Event()], threading.Event()
+
+    def run(wanted, *others):
+        begun[wanted.seed].set()
+        (first_ended if wanted.seed else begun[1]).wait(60)
+        return real(wanted, *others)
+
+    def train(seed):
+        try:
+            fit(DENSE.vary(seed=seed), x).close()
+        except Exception as error:
+            errors.append(error)
+        if not seed:
+            first_ended.set()
+
+    monkeypatch.setattr(fitting, 'run', run)
+    threads = [threading.Thread(target=train, args=(seed,)) for seed in (0, 1)]
+    for seed, thread in enumerate(threads):
         thread.start()
+        assert begun[seed].wait(60)
     print('heard')
     for thread in threads:
         thread.join()
-    assert sys.stdout is before and len(made) == 2
+    assert sys.stdout is before and not errors
     assert capsys.readouterr().out == 'heard\n'
 
 
