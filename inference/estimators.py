@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from inference.fit import fit, named
 from inference.run import Run
 from parameters import Experiment
-from system.errors import UserError
+from system.errors import UsageError, UserError
 
 
 class _Estimator(BaseEstimator):
@@ -123,6 +123,9 @@ class CodeClassifier(ClassifierMixin, _Estimator):
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f'y has one class, {self.classes_[0]!r}; a classifier needs two')
+        with _as_value_error():
+            if not (wanted := named(self.experiment or self._USUAL)).classifies:
+                raise UsageError(f'{wanted.name}: is no classifier')
         self.run_ = self._trained(X, numbers)
         return self
 

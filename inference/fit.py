@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from inference.run import Run, load
 from inputs import sources
 from parameters import Experiment
 from system.errors import UsageError
+from system.quiet import unheard
 from system.rules import nearest
 from train.folder import Place
 from train.run import run
@@ -44,13 +44,12 @@ def fit(
     Raises UsageError or DataError for what cannot be trained, Diverged where a loss is not finite.
     """
     found = named(experiment)
-    if not 0 <= validation < 1:
-        raise UsageError(f'validation={validation}: must be a share, from 0 to below 1')
+    validation = _share(validation)
     source = sources.of_arrays(x, y, length, trains=True)
     examples, labels = source.splits['test'], None if y is None else np.asarray(y)
     arrays = {'x': examples.x, 'split': _split(len(examples.x), validation, found.seed)}
-    if labels is not None:
-        arrays['y'] = labels.astype(str) if labels.dtype == object else labels
+    if labels is not None:  # objects as the names or numbers that they are
+        arrays['y'] = np.asarray(labels.tolist()) if labels.dtype == object else labels
     if examples.length is not None:
         arrays['length'] = examples.length
     folder = Path(run_dir).expanduser() if run_dir else None
@@ -62,12 +61,14 @@ def fit(
         wanted = found.vary(dataset='array', data_path=str(file))
         target = folder or Path(aside, 'run')
         place = Place(Path(aside, 'runs'), Path(aside, 'data'), target, figures=bool(folder))
-        screen = contextlib.nullcontext() if verbose else contextlib.redirect_stdout(io.StringIO())
+        screen = contextlib.nullcontext() if verbose else unheard()
         with screen:
             run(wanted, inst.EXPERIMENTS.get(found.name, found), place)
         made = load(target)
-    if labels is not None and len(values := np.unique(labels)) == len(made.classes):
-        made.labels = values
+    if labels is not None and examples.y is not None and labels.size == len(examples.x):
+        _, first = np.unique(examples.y, return_index=True)
+        if made.classes == source.classes:
+            made.labels = labels.reshape(-1)[first]  # as they were given
     return made
 
 
@@ -75,15 +76,30 @@ def named(experiment: Experiment | str) -> Experiment:
     """Returns an experiment, or that of the catalogue by its name; raises UsageError for none."""
     if isinstance(experiment, Experiment):
         return experiment
+    if not isinstance(experiment, str):
+        raise UsageError(f'{experiment!r}: must be an experiment, or the name of one')
     if experiment not in inst.EXPERIMENTS:
         hint = nearest(experiment, inst.EXPERIMENTS)
         raise UsageError(f'{experiment}: no such experiment{hint}')
     return inst.EXPERIMENTS[experiment]
 
 
+def _share(validation: Any) -> float:
+    try:
+        share = float(validation)
+    except (TypeError, ValueError):
+        share = np.nan
+    if not 0 <= share < 1:
+        raise UsageError(f'validation={validation!r}: must be a share, from 0 to below 1')
+    return share
+
+
 def _split(count: int, validation: float, seed: int) -> np.ndarray:
     """Returns the split of each row, [N], with a share held out."""
     split = np.array(_SPLIT)[np.zeros(count, int)]
-    held_out = np.random.default_rng(seed).permutation(count)[: round(validation * count)]
+    wanted = round(validation * count)
+    if wanted == count:
+        raise UsageError(f'validation={validation}: leaves none of {count} rows to train on')
+    held_out = np.random.default_rng(seed).permutation(count)[:wanted]
     split[held_out] = _SPLIT[1]
     return split

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,11 @@ from inputs.rows import Dataset, Rows, refuse_lengths, shaped
 from model import Network, network_of
 from networks import saved_graph
 from parameters import OWN_DATA
-from system.errors import DataError
+from system.errors import DataError, UsageError
 from system.names import shown
 from train.folder import Place, configuration, read_json
+
+STOPPED = 'stopped, nothing was written; the same command begins again'
 
 
 def network_of_run(folder: Path) -> Network:
@@ -29,9 +32,6 @@ def network_of_run(folder: Path) -> Network:
     experiment, spec = configuration(folder)
     restored = saved_graph.read(str(folder)) if experiment.parent else None
     return network_of(experiment, spec, restored, str(folder / 'model'))
-
-
-UNFINISHED = 'nothing was written; the same command begins again'
 
 
 @contextmanager
@@ -81,14 +81,35 @@ def data_for(
     records, verify = place.data_dir, place.verify
     if changes.get('dataset') in OWN_DATA:
         data = dataset.whole(experiment, records, labelled=labelled, verify=verify, check=check)
+        _say_own(network, folder, data, changes)
         return fitting(network, data)
-    data = dataset.load(experiment, records, verify=verify, check=check)
+    try:
+        data = dataset.load(experiment, records, verify=verify, check=check)
+    except UsageError as error:
+        if changes or os.path.exists(experiment.data_path):
+            raise
+        raise UsageError(f'{error}. The run was trained on it: name where it is now') from None
     if changes:
         return fitting(network, data)
     if data.digest != read_json(folder / 'config.json')['data'].get('digest'):
         print(f'warning: {shown(data.key)} has changed since the run was trained on it')
         return fitting(network, data)
     return shaped(data, network.spec.shape)
+
+
+def _say_own(network: Network, folder: Path, data: Dataset, changes: dict[str, Any]) -> None:
+    """Warns where what is named, whole, is what the run was trained on; and of what is not read."""
+    trained = str(read_json(folder / 'config.json')['data'].get('key'))
+    paths = (str(changes['data_path']), network.experiment.data_path)
+    is_there = all(paths) and os.path.realpath(paths[0]) == os.path.realpath(paths[1])
+    if is_there or dataset.same_data(data.key, trained):
+        print(
+            f'warning: {shown(data.key)}: the run was trained on some of these; without --array or '
+            '--images the split of each is told'
+        )
+    if network.spec.one_hot:
+        count = len(data.splits['test'])
+        print(f'{shown(data.key)}: its first {count} are beside the {count} that the run stores')
 
 
 def fitting(network: Network, data: Dataset, say: Callable[[str], None] = print) -> Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 import warnings
 from collections.abc import Iterator
@@ -83,9 +84,9 @@ class Run:
         return self._as_fed(network.decode(codes)) if len(codes) else np.empty((0, units))
 
     def reconstruct(self, x: Any, length: Any = None) -> np.ndarray:
-        """Returns what the network makes of x, in its shape and units."""
+        """Returns what the network makes of x, in its shape and units; a predictor what follows."""
         made = self._together(reconstructed(self.network, self._rows(x, length)))['outputs']
-        return made.reshape(np.shape(x)) if made.size == np.size(x) else self._as_fed(made)
+        return made.reshape(-1, *output_shape(self.network, np.shape(x)[1:]))
 
     def score(
         self, x: Any, y: Any = None, length: Any = None, *, detail: bool = False
@@ -119,7 +120,13 @@ class Run:
         """Returns arrays as the network reads them; raises DataError where it cannot."""
         source = sources.of_arrays(x, y, length)
         data = dataset.held('x', source)
+        count = len(data.splits['test'])
         data = ARRANGED[self.experiment.layout](data, self.experiment)
+        if len(data.splits['test']) != count:
+            raise DataError(
+                f'x has {count} examples; {self.experiment.name} reads no others than the '
+                f'{len(data.splits["test"])} that it stores, in their order'
+            )
         data = fitting(self.network, data, _warn)
         if y is not None and self.experiment.classifies:
             data = classified(self.network, data)
@@ -172,6 +179,20 @@ def reconstructed(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray
     """Yields what is made of the rows, [n, ...]; raises UsageError where nothing is."""
     for outputs in network.batches(_made(network), rows):
         yield {'outputs': outputs}
+
+
+def output_shape(network: Network, fed: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns the shape that an example's output is shown in: as it was `fed`, where that fits.
+
+    Of sequences it may have fewer steps: those that are predicted, or that these follow.
+    """
+    made = tuple(map(int, network.endpoints.tensors[_made(network)].shape[1:]))
+    if math.prod(made) == math.prod(fed):
+        return fed
+    if len(made) == 2 and made[1] == math.prod(fed[1:]):
+        return made[0], *fed[1:]
+    picture = network.spec.picture
+    return picture if math.prod(picture) == math.prod(made) else made
 
 
 def _made(network: Network) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation import scores
-from inference.open import UNFINISHED, classified, data_for, identity, opened
+from inference.open import STOPPED, classified, data_for, identity, opened
 from inference.outputs import write_npz
 from inference.run import as_codings
 from inputs import foreign
@@ -26,7 +26,7 @@ def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, A
     It is written to `evaluation-<data set>/` in the run's folder, with figures if those are asked.
     `changes` name another data set than the run's; a user's own are one split, called 'all'.
     """
-    with opened(folder) as network, Interrupts(UNFINISHED) as interrupts:
+    with opened(folder) as network, Interrupts(STOPPED) as interrupts:
         data = data_for(network, folder, changes, place, interrupts.check)
         if network.experiment.classifies:
             data = classified(network, data)

@@ -15,7 +15,7 @@ import numpy as np
 
 from evaluation import metrics, scores
 from inference import run as runs
-from inference.open import UNFINISHED, classified, data_for, identity, opened
+from inference.open import STOPPED, classified, data_for, identity, opened
 from inference.outputs import Table, gathered, table_of, unlike, write_csv, write_npz
 from inputs.rows import Dataset, compared
 from model import Network
@@ -33,7 +33,7 @@ def _opened(
     folder: Path, changes: dict[str, Any], place: Place, *, labelled: bool = True
 ) -> Iterator[tuple[Network, Dataset, Interrupts]]:
     """Opens a run and data for it, with labels where these are wanted."""
-    with opened(folder) as network, Interrupts(UNFINISHED) as interrupts:
+    with opened(folder) as network, Interrupts(STOPPED) as interrupts:
         yield (
             network,
             data_for(network, folder, changes, place, interrupts.check, labelled, once=True),
@@ -67,7 +67,7 @@ def reconstruct(folder: Path, changes: dict[str, Any], place: Place, form: str =
     """
     with _opened(folder, changes, place) as (network, data, interrupts):
         table = table_of(data)
-        shape = _shape(network, data)
+        shape = runs.output_shape(network, data.recorded)
 
         def outputs(rows: Any) -> Iterator[dict[str, np.ndarray]]:
             for batch in runs.reconstructed(network, rows):
@@ -78,16 +78,6 @@ def reconstruct(folder: Path, changes: dict[str, Any], place: Place, form: str =
             if form == 'csv':
                 return write_csv(file, table.columns, {'output': arrays['outputs']})
             return write_npz(file, _described(folder, network, data, table) | arrays)
-
-
-def _shape(network: Network, data: Dataset) -> tuple[int, ...]:
-    """Returns the shape that an example's output is written in: as the data were."""
-    made = network.endpoints.tensors.get('outputs')
-    size = None if made is None else int(np.prod(made.shape[1:].as_list()))
-    if size is not None and size == int(np.prod(data.recorded)):
-        return data.recorded
-    picture = network.spec.picture
-    return picture if picture and size == int(np.prod(picture)) else (-1,)
 
 
 def score(
@@ -155,6 +145,14 @@ def _summary(
     """Says of each metric where it lies, where it is worst, and how that is beside training."""
     lines = []
     for name, values in found.items():
+        if metrics.find(name).is_accuracy:
+            wrong = np.flatnonzero(values < 1)
+            first = f' (first row {table.columns["index"][wrong[0]]})' if len(wrong) else ''
+            lines.append(
+                f'{name:20} mean   {np.mean(values):<10.4g} wrong in {len(wrong):,} of '
+                f'{len(values):,}{first}'
+            )
+            continue
         sign = -1 if metrics.find(name).better == 'greater' else 1
         worst = int(np.argmax(sign * values))
         index, word = table.columns['index'][worst], 'least' if sign < 0 else 'most'

@@ -29,6 +29,9 @@ _FEW = 10  # examples below which a range says too little to refuse them
 _HUGE = 1e6  # a value whose error, squared, leaves little room in float32
 _NARROW = 50  # part of a range, in which all values of several examples do not lie by chance
 _FAR = 10  # ranges outside of the range, which no value of the same scale is
+_HALF = 0.5  # of the range, which pictures on [0, 1] and on [-1, 1] lie outside of each other
+_ROUNDING = 1e-6
+_SHOWN = 5  # rows that are named
 
 
 class Range(NamedTuple):
@@ -96,7 +99,8 @@ def _unit(rows: Rows, spec: Spec) -> float:
 
 def described(rows: Rows, spec: Spec, found: Range) -> Values:
     """Returns what is kept of the values that a network is trained on."""
-    few = not spec.picture and not spec.frame and len(found.least) <= _COLUMNS
+    drawn = spec.frame or (spec.picture and spec.layout != 'steps')
+    few = not drawn and len(found.least) <= _COLUMNS
     return Values(
         least=float(found.least.min()),
         most=float(found.most.max()),
@@ -217,21 +221,60 @@ def _compare(
     """Warns where values lie outside the range trained on; raises DataError for another scale."""
     least, most = float(found.least.min()), float(found.most.max())
     span = (trained.most - trained.least) or 1.0
-    outside = far = 0
-    for start in range(0, len(rows), 1000):
-        part = rows.floats(start, start + 1000).reshape(len(rows.x[start : start + 1000]), -1)
-        beyond = np.maximum(trained.least - part.min(axis=1), part.max(axis=1) - trained.most)
-        outside += int(np.sum(beyond > span))
-        far += int(np.sum(beyond > _FAR * span))
     said = f'{data.key}: values from {least:g} to {most:g}; {_was(trained)}'
-    columns = _elsewhere(rows, data.spec, trained)
-    narrow = 0 < most - least < span / _NARROW
-    if len(rows) >= _FEW and (2 * far > len(rows) or columns or narrow):
-        raise DataError(f'{said}. Scale them as the training data were scaled')
-    if narrow:
-        say(f'warning: {said}: is that the same scale?')
-    if outside:
-        say(f'warning: {said}: {outside} of {len(rows)} examples lie far outside of that')
+    all_ranges = np.array([(trained.least, trained.most)])
+    beyond = _beyond(rows, all_ranges, span).max(axis=1, initial=0)
+    drawn = not trained.columns  # of which one range holds for all
+    if len(rows) >= _FEW:
+        narrow = 0 < most - least < span / _NARROW
+        another = narrow or 2 * np.sum(beyond > _FAR) > len(rows)
+        another = another or _elsewhere(rows, data.spec, trained)
+        if another or (drawn and 2 * np.sum(beyond >= _HALF) > len(rows)):
+            raise DataError(f'{said}. Scale them as the training data were scaled')
+        if drawn and most - least <= (_HALF + _ROUNDING) * span:
+            say(f'warning: {said}: is that the same scale?')
+    if len(trained.columns) != data.spec.shape[-1]:
+        outside = np.flatnonzero(beyond >= _HALF)
+        if len(outside):
+            say(f'warning: {said}: {_named(rows, outside)} far outside of that')
+        return
+    ranges = np.array(trained.columns)
+    each = _beyond(rows, ranges, span)
+    outside = np.flatnonzero(each.max(axis=1) > 1)
+    if len(outside):
+        column = int(each[outside[0]].argmax())
+        say(
+            f'warning: {data.key}: {_named(rows, outside)} far outside of what the run was trained '
+            f'on, as feature {column}, there from {ranges[column, 0]:g} to {ranges[column, 1]:g}'
+        )
+
+
+def _beyond(rows: Rows, ranges: np.ndarray, span: float) -> np.ndarray:
+    """Returns how far the columns of each row lie outside of `ranges` [columns, 2], in ranges.
+
+    [N, columns], at least 0; where nothing was outside of one number, as so many of `span`.
+    """
+    least, most = ranges[:, 0], ranges[:, 1]
+    size, found = np.where(most > least, most - least, span), []
+    for start in range(0, len(rows), 1000):
+        held = rows.floats(start, start + 1000)
+        part = held.reshape(len(held), -1, len(ranges))
+        away = np.maximum(least - part, part - most) / size
+        if rows.length is not None:  # what is after the steps that count is no value
+            counted = np.arange(held.shape[1]) < rows.length[start : start + 1000, None]
+            per_step = part.shape[1] // held.shape[1]
+            away[~np.repeat(counted, per_step, axis=1)] = 0
+        found.append(away.max(axis=1).clip(min=0))
+    return np.concatenate(found)
+
+
+def _named(rows: Rows, chosen: np.ndarray) -> str:
+    """Returns how many rows are chosen, and which they are in their source."""
+    first = ', '.join(map(str, rows.places[chosen[:_SHOWN]]))
+    verb = 'lies' if len(chosen) == 1 else 'lie'
+    more = ', ...' if len(chosen) > _SHOWN else ''
+    word = 'row' if len(chosen) == 1 else 'rows'
+    return f'{len(chosen)} of {len(rows)} examples ({word} {first}{more}) {verb}'
 
 
 def _elsewhere(rows: Rows, spec: Spec, trained: Values) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from evaluation import metrics
 
-_PANELS = 6  # at most
+_PANELS = 9  # at most
 _BINS = 40
 _WIDE = 30  # times the least that the greatest must be, for an axis of powers
 
@@ -18,7 +19,7 @@ def distributions(shown: Mapping[str, Mapping[str, np.ndarray]], title: str) -> 
     """Draws a panel a score: histograms of it, as shares, for each of the named sets of examples.
 
     `shown` has scores, [N] each, by the name of the set and of the score. The first set is what the
-    others are compared with: its 99th percentile is a line.
+    others are compared with: what 99 of 100 of it are no worse than is a line.
     """
     first = next(iter(shown.values()))
     wanted = [n for n in [*shown.values()][-1] if not metrics.find(n).is_accuracy]
@@ -39,10 +40,12 @@ def distributions(shown: Mapping[str, Mapping[str, np.ndarray]], title: str) -> 
             label = f'{label} ({len(values):,})'
             panel.hist(values, edges, weights=weights, label=label, color=f'C{number}', **style)
         if len(sets) > 1 and name in first:
-            limit = float(np.quantile(first[name], 0.99))
+            share = 0.01 if metrics.find(name).better == 'greater' else 0.99
+            limit = float(np.quantile(first[name], share))
             panel.axvline(limit, color='black', linestyle=':', label=f'99 % of {next(iter(sets))}')
         if is_log:
             panel.set_xscale('log')
+            panel.xaxis.set_minor_formatter(NullFormatter())  # which would lie on each other
         unit = metrics.find(name).unit
         panel.set(title=name, xlabel=unit, ylabel='share of the examples')
         panel.legend(fontsize=8)

@@ -1,11 +1,15 @@
-"""TensorFlow's start-up messages, kept off the screen."""
+"""What is kept off the screen: TensorFlow's start-up messages, and what a thread prints."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
+from typing import Any
+
+_LOCK = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -24,3 +28,35 @@ def silent() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(null)
+
+
+class _Screen:
+    """Stands in for `sys.stdout`: all that is printed, but by threads that are not to be heard."""
+
+    def __init__(self, stream: Any):
+        self.stream = stream
+        self.unheard: set[int] = set()
+
+    def write(self, text: str) -> int:
+        is_heard = threading.get_ident() not in self.unheard
+        return self.stream.write(text) if is_heard else len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Drops what this thread prints; others, which may do the same meanwhile, are heard."""
+    thread = threading.get_ident()
+    with _LOCK:  # where each thread put back what it found, the last would put back a stand-in
+        screen = sys.stdout if isinstance(sys.stdout, _Screen) else _Screen(sys.stdout)
+        screen.unheard.add(thread)
+        sys.stdout = screen
+    try:
+        yield
+    finally:
+        with _LOCK:
+            screen.unheard.discard(thread)
+            if not screen.unheard and sys.stdout is screen:
+                sys.stdout = screen.stream

@@ -28,7 +28,7 @@ from train.naming import canonical, former_names, name_of
 
 _WRITTEN = ('*.json', 'metrics.csv', 'model.*', 'report.html', 'predictions-*', 'codes-*',
             'scores-*', 'reconstructions-*', 'generated-*', 'evaluation-*')  # fmt: skip
-_UNCOMPARED = ('description', 'source', 'phases')  # words, and what follows from the fields
+_UNCOMPARED = ('description', 'source', 'phases', 'columns')  # words, and what follows from others
 
 
 @dataclass(frozen=True)
