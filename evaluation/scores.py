@@ -44,9 +44,13 @@ class Evaluation:
         *,
         reads: str = 'X',
         samples: bool = True,
+        draws: bool = True,
         noise: Noise = _CLEAN,
     ):
-        """Builds it; `names` maps what a value is called to what it is, None is all metrics."""
+        """Builds it; `names` maps what a value is called to what it is, None is all metrics.
+
+        Without `draws` the target of an experiment that binarizes is the grey itself.
+        """
         self._session = network.session
         tensors, labelled = network.endpoints.tensors, network.experiment.classifies
         shape = tensors[reads].shape
@@ -65,7 +69,7 @@ class Evaluation:
             inputs, target = self._inputs, self._target
             if reads == 'X':
                 inputs, target = network.units.into(inputs), network.units.into(target)
-            if experiment.binarize:
+            if experiment.binarize and draws:
                 inputs = target = layers.binarize(inputs, self._seed)
             inputs = layers.corrupt(inputs, noise, self._seed)
             mode = Mode(False, self._seed if samples else None)
@@ -111,6 +115,14 @@ class Evaluation:
             if rows.length is not None:
                 feeds[self._length] = rows.length[start:stop]
             yield stop - start, self._session.run(fetches, feeds)
+
+
+def of_each(network: Network) -> Evaluation:
+    """Returns what evaluates all metrics of an example by itself, wherever it stands.
+
+    Nothing is drawn: a Gaussian code is its mean, the target of binary pixels their greys.
+    """
+    return Evaluation(network, samples=False, draws=False)
 
 
 def plain(network: Network) -> list[Evaluation]:

@@ -66,9 +66,9 @@ def data_for(
     """Returns data as the network reads them: the run's own, or others that `changes` name.
 
     `folder` is the run's: where its own data are no longer what it was trained on, it says so. A
-    user's own that are named are whole, one split in the order they are in, `labelled` where
-    their labels are wanted. Of pictures that are read `once` none are held in memory, however few
-    they are. Raises as `fitting`.
+    user's own that are named are whole, one split in the order they are in, `labelled` where their
+    labels are wanted; what the run was trained on keeps its splits. Of pictures that are read
+    `once` none are held in memory, however few they are. Raises as `fitting`.
     """
     experiment = network.experiment.vary(**changes)
     if once and changes.get('dataset') == 'images':
@@ -79,9 +79,13 @@ def data_for(
         # Its training data were not encoded either.
         experiment = experiment.vary(image_size=size, image_channels=channels, jpeg_quality=0)
     records, verify = place.data_dir, place.verify
-    if changes.get('dataset') in OWN_DATA:
+    kept = read_json(folder / 'config.json')['data']
+    named = changes.get('dataset') in OWN_DATA
+    if named and not dataset.same_data(dataset.key_if_there(experiment), str(kept.get('key'))):
         data = dataset.whole(experiment, records, labelled=labelled, verify=verify, check=check)
-        _say_own(network, folder, data, changes)
+        if network.spec.one_hot:
+            count = len(data.splits['test'])
+            print(f'{shown(data.key)}: its first {count} are beside the {count} that it stores')
         return fitting(network, data)
     try:
         data = dataset.load(experiment, records, verify=verify, check=check)
@@ -89,27 +93,11 @@ def data_for(
         if changes or os.path.exists(experiment.data_path):
             raise
         raise UsageError(f'{error}. The run was trained on it: name where it is now') from None
-    if changes:
-        return fitting(network, data)
-    if data.digest != read_json(folder / 'config.json')['data'].get('digest'):
+    if data.digest == kept.get('digest'):
+        return shaped(data, network.spec.shape)
+    if not changes:
         print(f'warning: {shown(data.key)} has changed since the run was trained on it')
-        return fitting(network, data)
-    return shaped(data, network.spec.shape)
-
-
-def _say_own(network: Network, folder: Path, data: Dataset, changes: dict[str, Any]) -> None:
-    """Warns where what is named, whole, is what the run was trained on; and of what is not read."""
-    trained = str(read_json(folder / 'config.json')['data'].get('key'))
-    paths = (str(changes['data_path']), network.experiment.data_path)
-    is_there = all(paths) and os.path.realpath(paths[0]) == os.path.realpath(paths[1])
-    if is_there or dataset.same_data(data.key, trained):
-        print(
-            f'warning: {shown(data.key)}: the run was trained on some of these; without --array or '
-            '--images the split of each is told'
-        )
-    if network.spec.one_hot:
-        count = len(data.splits['test'])
-        print(f'{shown(data.key)}: its first {count} are beside the {count} that the run stores')
+    return fitting(network, data)
 
 
 def fitting(network: Network, data: Dataset, say: Callable[[str], None] = print) -> Dataset:

@@ -109,6 +109,12 @@ def write_npz(file: Path, arrays: Mapping[str, Any]) -> Path:
     return file
 
 
+def check_width(count: int) -> None:
+    """Raises UsageError where a CSV of so many columns of numbers is too wide to be of use."""
+    if count > _WIDE:
+        raise UsageError(f'--format=csv: {count:,} columns are too many; use --format=npz')
+
+
 def write_csv(
     file: Path, columns: Mapping[str, np.ndarray], numbers: Mapping[str, np.ndarray]
 ) -> Path:
@@ -119,8 +125,7 @@ def write_csv(
     """
     wide = {name: values.reshape(len(values), -1) for name, values in numbers.items()}
     count = sum(values.shape[1] for values in wide.values())
-    if count > _WIDE:
-        raise UsageError(f'{count:,} columns are too many for a CSV; use --format=npz')
+    check_width(count)
     with _csv(file) as writer:
         header = list(columns)
         for name, values in wide.items():

@@ -86,7 +86,7 @@ class Run:
     def reconstruct(self, x: Any, length: Any = None) -> np.ndarray:
         """Returns what the network makes of x, in its shape and units; a predictor what follows."""
         made = self._together(reconstructed(self.network, self._rows(x, length)))['outputs']
-        return made.reshape(-1, *output_shape(self.network, np.shape(x)[1:]))
+        return made.reshape(-1, *output_shape(made.shape[1:], self.network, np.shape(x)[1:]))
 
     def score(
         self, x: Any, y: Any = None, length: Any = None, *, detail: bool = False
@@ -97,7 +97,7 @@ class Run:
         squared errors of each feature, step or pixel are there as well, [N, ...].
         """
         rows = self._rows(x, length, y)
-        return self._together(scored(self.network, self._evaluations, rows, detail=detail))
+        return self._together(scored(self.network, self._evaluation, rows, detail=detail))
 
     def predict_proba(self, x: Any, length: Any = None) -> np.ndarray:
         """Returns the probability of each class, [N, classes], in the order of `classes`.
@@ -112,9 +112,9 @@ class Run:
         return self.labels[self.predict_proba(x, length).argmax(axis=1)]
 
     @functools.cached_property
-    def _evaluations(self) -> list[scores.Evaluation]:
+    def _evaluation(self) -> scores.Evaluation:
         with self._lock, self.network.session.graph.as_default():
-            return scores.plain(self.network)
+            return scores.of_each(self.network)
 
     def _rows(self, x: Any, length: Any = None, y: Any = None) -> Rows:
         """Returns arrays as the network reads them; raises DataError where it cannot."""
@@ -176,17 +176,22 @@ def encoded(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
 
 
 def reconstructed(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
-    """Yields what is made of the rows, [n, ...]; raises UsageError where nothing is."""
-    for outputs in network.batches(_made(network), rows):
-        yield {'outputs': outputs}
+    """Yields what is made of the rows, [n, ...]: `outputs`, with `predictions` beside them if both.
+
+    Raises UsageError where nothing is made.
+    """
+    names = {'outputs': _made(network)}
+    if 'predictions' in network.endpoints.tensors and names['outputs'] != 'predictions':
+        names['predictions'] = 'predictions'
+    for parts in zip(*(network.batches(name, rows) for name in names.values()), strict=True):
+        yield dict(zip(names, parts, strict=True))
 
 
-def output_shape(network: Network, fed: tuple[int, ...]) -> tuple[int, ...]:
-    """Returns the shape that an example's output is shown in: as it was `fed`, where that fits.
+def output_shape(made: tuple[int, ...], network: Network, fed: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns the shape that an output, `made`, is shown in: as the example was `fed`, if it fits.
 
     Of sequences it may have fewer steps: those that are predicted, or that these follow.
     """
-    made = tuple(map(int, network.endpoints.tensors[_made(network)].shape[1:]))
     if math.prod(made) == math.prod(fed):
         return fed
     if len(made) == 2 and made[1] == math.prod(fed[1:]):
@@ -216,13 +221,12 @@ def labelled(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
 
 
 def scored(
-    network: Network, evaluations: list[scores.Evaluation], rows: Rows, *, detail: bool
+    network: Network, evaluation: scores.Evaluation, rows: Rows, *, detail: bool
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yields each metric of each row, [n], by name; with `detail` the squared errors too."""
-    start, each = 0, zip(*(evaluation.each(rows) for evaluation in evaluations), strict=True)
+    start = 0
     outputs = network.batches(_made(network), rows) if detail else None
-    for parts in each:
-        found = {name: values for part in parts for name, values in part.items()}
+    for found in evaluation.each(rows):
         stop = start + len(next(iter(found.values())))
         if outputs is not None:
             found |= _errors(network, rows, start, stop, next(outputs))

@@ -6,6 +6,7 @@ picture, and its label where there is one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from evaluation import metrics, scores
 from inference import run as runs
 from inference.open import STOPPED, classified, data_for, identity, opened
-from inference.outputs import Table, gathered, table_of, unlike, write_csv, write_npz
+from inference.outputs import Table, check_width, gathered, table_of, unlike, write_csv, write_npz
 from inputs.rows import Dataset, compared
 from model import Network
 from reports import figures
@@ -53,6 +54,8 @@ def encode(folder: Path, changes: dict[str, Any], place: Place, form: str = 'npz
         def codes(rows: Any) -> Iterator[dict[str, np.ndarray]]:
             return runs.encoded(network, rows)
 
+        if form == 'csv':
+            check_width(int(network.endpoints.tensors['codings'].shape[-1]))
         with gathered(table, codes, folder, interrupts.check, 'encoding') as arrays:
             file = folder / f'codes-{data.key}.{form}'
             if form == 'csv':
@@ -67,16 +70,23 @@ def reconstruct(folder: Path, changes: dict[str, Any], place: Place, form: str =
     """
     with _opened(folder, changes, place) as (network, data, interrupts):
         table = table_of(data)
-        shape = runs.output_shape(network, data.recorded)
 
         def outputs(rows: Any) -> Iterator[dict[str, np.ndarray]]:
             for batch in runs.reconstructed(network, rows):
-                yield {name: values.reshape(-1, *shape) for name, values in batch.items()}
+                yield {
+                    name: values.reshape(
+                        -1, *runs.output_shape(values.shape[1:], network, data.recorded)
+                    )
+                    for name, values in batch.items()
+                }
 
+        if form == 'csv':
+            check_width(math.prod(data.recorded))
         with gathered(table, outputs, folder, interrupts.check, 'reconstructing') as arrays:
             file = folder / f'reconstructions-{data.key}.{form}'
             if form == 'csv':
-                return write_csv(file, table.columns, {'output': arrays['outputs']})
+                numbers = {name.removesuffix('s'): values for name, values in arrays.items()}
+                return write_csv(file, table.columns, numbers)
             return write_npz(file, _described(folder, network, data, table) | arrays)
 
 
@@ -92,10 +102,10 @@ def score(
         if network.experiment.classifies and data.spec.classes:
             data = classified(network, data)
         table = table_of(data)
-        evaluations = scores.plain(network)
+        evaluation = scores.of_each(network)
 
         def compute(rows: Any) -> Iterator[dict[str, np.ndarray]]:
-            return runs.scored(network, evaluations, rows, detail=detail)
+            return runs.scored(network, evaluation, rows, detail=detail)
 
         with gathered(table, compute, folder, interrupts.check, 'scoring') as arrays:
             found = {name: values for name, values in arrays.items() if values.ndim == 1}
@@ -103,7 +113,7 @@ def score(
             write_csv(file, table.columns, found)
             described = _described(folder, network, data, table)
             write_npz(file.with_suffix('.npz'), described | arrays)
-        trained = _of_training(network, folder, evaluations, table, found, place)
+        trained = _of_training(network, folder, evaluation, table, found, place)
         if place.figures:
             title = f'{network.experiment.name}: errors of {data.key}'
             split = table.columns['split']
@@ -121,7 +131,7 @@ def score(
 def _of_training(
     network: Network,
     folder: Path,
-    evaluations: list[scores.Evaluation],
+    evaluation: scores.Evaluation,
     table: Table,
     found: Mapping[str, np.ndarray],
     place: Place,
@@ -133,7 +143,7 @@ def _of_training(
     with suppress(UserError):
         own = data_for(network, folder, {}, place)
         rows = compared(own.splits['train'])
-        parts = list(runs.scored(network, evaluations, rows, detail=False))
+        parts = list(runs.scored(network, evaluation, rows, detail=False))
         return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     print('the data that the run was trained on are not there to be compared with')
     return {}

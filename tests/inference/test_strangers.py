@@ -1,5 +1,6 @@
 """What people do with a run who have read little: each ends right, or in one line that says why."""
 
+import csv
 import importlib
 import sys
 import threading
@@ -156,7 +157,12 @@ def test_the_data_trained_on_are_known_again(kept, main, tmp_path):
     (tmp_path / 'other.npz').write_bytes(file.read_bytes())
     for name in (file, tmp_path / 'other.npz'):
         code, out, err = main('--mode=score', f'--run_dir={folder}', f'--array={name}')
-        assert code == 0 and 'was trained on some of these' in out, err
+        assert code == 0, err
+        (scores,) = folder.glob(f'scores-*{name.stem}*.csv')
+        with open(scores, newline='') as opened:
+            rows = list(csv.DictReader(opened))
+        assert [int(row['index']) for row in rows] == list(range(len(rows)))
+        assert {row['split'] for row in rows} == {'train', 'validation', 'test'}
 
 
 def test_data_that_are_gone_are_said_to_be_the_runs_own(kept, main):
