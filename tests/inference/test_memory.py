@@ -13,22 +13,24 @@ from train.folder import Place
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Returns a folder of twelve pictures."""
+    """Returns two folders of twelve pictures: one to train on, and another."""
     draw = np.random.default_rng(0)
-    (tmp_path / 'mine').mkdir()
-    for i in range(12):
-        values = draw.integers(0, 256, (16, 16, 3), np.uint8)
-        Image.fromarray(values).save(tmp_path / 'mine' / f'{i:02}.png')
-    return tmp_path / 'mine'
+    for name in ('mine', 'new'):
+        (tmp_path / name).mkdir()
+        for i in range(12):
+            values = draw.integers(0, 256, (16, 16, 3), np.uint8)
+            Image.fromarray(values).save(tmp_path / name / f'{i:02}.png')
+    return tmp_path / 'mine', tmp_path / 'new'
 
 
 def test_pictures_that_are_encoded_are_read_from_disk_however_few(main, pictures, tmp_path):
     run, data_dir = tmp_path / 'run', tmp_path / 'data'
     sizes = '--set=image_size=16', '--set=filters=2', '--set=code_size=2', '--set=epochs=1'
-    where = f'--images={pictures}', f'--run_dir={run}', f'--data_dir={data_dir}'
-    assert main('--experiment=conv_ae', *where, *sizes, '--nofigures')[0] == 0
-    assert main('--mode=encode', '--format=csv', *where)[0] == 0
-    changes = {'dataset': 'images', 'data_path': str(pictures)}
+    mine, new = pictures
+    where = f'--run_dir={run}', f'--data_dir={data_dir}'
+    assert main('--experiment=conv_ae', f'--images={mine}', *where, *sizes, '--nofigures')[0] == 0
+    assert main('--mode=encode', '--format=csv', f'--images={new}', *where)[0] == 0
+    changes = {'dataset': 'images', 'data_path': str(new)}
     place = Place(runs=tmp_path / 'runs', data_dir=data_dir)
     with write._opened(run, changes, place) as (network, data, _):
         rows = data.splits['test']
