@@ -120,7 +120,7 @@ READ = {
 }
 BOMBS = [
     (idx_that_claims, 'would take 1,100 GB'), (idx_with_more_than_it_says, 'too long'),
-    (npz_that_claims, 'damage'), (npz_that_lies, 'damage'), (npy, 'damage'),
+    (npz_that_claims, 'damage'), (npz_that_lies, 'damage'), (npy, 'one array without a name'),
     (npz_with_a_long_header, 'damage'),
     (png, 'exceeds limit'), (png_with_a_long_text, 'too large'), (jpeg, 'exceeds limit'),
     (gif, 'exceeds limit'),

@@ -9,8 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 FORMS = {  # the same digits, as people have them
     'bytes': lambda greys: greys,
-    'int64': lambda greys: greys.astype(np.int64),
-    'floats to 255': lambda greys: greys.astype(np.float32),
+    'numbers to 255': lambda greys: greys.astype(np.int64),
     'floats to 1': lambda greys: (greys / 255).astype(np.float32),
 }
 

@@ -1,10 +1,9 @@
 """Pages of HTML: whole, escaped, and needing nothing from elsewhere."""
 
-import re
 from html.parser import HTMLParser
 
 import pytest
-from conftest import ROOT, results_of
+from conftest import results_of
 from PIL import Image
 
 from reports import html, run_page
@@ -75,13 +74,3 @@ def test_a_run_has_a_page_with_its_figures_scores_and_command(main, tmp_path, di
     file.unlink()
     code, out, err = main(*flags)
     assert code == 0 and 'finished before' in out and file.is_file(), err
-
-
-def test_every_figure_that_is_drawn_has_a_caption():
-    drawing = (ROOT / 'reports' / 'drawing.py').read_text()
-    assigned = re.findall(r"(?:made|found)\['(\w+)'\] =", drawing)
-    begun = re.findall(
-        r"^ +'(\w+)': figures\.|found = \{'(\w+)'|made: dict\[str, Any\] = \{'(\w+)'", drawing, re.M
-    )
-    names = {*assigned, *(name for pair in begun for name in pair if name)}
-    assert len(names) > 12 and names == run_page.CAPTIONS.keys()
