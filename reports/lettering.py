@@ -34,9 +34,14 @@ def legible(figure: Figure) -> None:
             texts.update(axis.findobj(Text))
         else:
             texts -= {*axis.findobj(Text)} - {axis.label}
+    lacking = _lacking(''.join(text.get_text() for text in texts))
     for text in texts:
         text.set_parse_math(False)
         text.set_text(_as_shown(text.get_text()))
+    if lacking:  # below everything, for a legend beside the letters cannot show them either
+        codes = ', '.join(f'\\u{ord(letter):04x}' for letter in sorted(lacking)[:_TOLD])
+        figure.text(0.5, -0.01, f'{codes}: letters that no font here has, as codes of Unicode',
+                    ha='center', va='top', fontsize=7, parse_math=False)  # fmt: skip
     wanted = {text: _foreign(text.get_text()) for text in texts}
     fonts = _covering(frozenset().union(*wanted.values()))
     for text, letters in wanted.items():
@@ -56,11 +61,16 @@ def _name_ticks(axis: Axis) -> None:
 def _as_shown(words: str) -> str:
     """Returns words, in lines, with an escape for each letter that cannot be drawn here."""
     words = '\n'.join(map(shown, words.split('\n')))
-    foreign = _foreign(words)
-    lacking = foreign.difference(_covering(foreign))
+    lacking = _lacking(words)
     if lacking:
         _say(lacking)
     return ''.join(c.encode('unicode_escape').decode() if c in lacking else c for c in words)
+
+
+def _lacking(words: str) -> frozenset[str]:
+    """Returns the letters that no font on this machine has, of those that can be shown at all."""
+    foreign = frozenset(letter for letter in _foreign(words) if letter.isprintable())
+    return foreign.difference(_covering(foreign))
 
 
 def _foreign(words: str) -> frozenset[str]:
