@@ -118,7 +118,7 @@ def load(
     if experiment.dataset == 'images':
         pictures.announced(experiment.data_path)
     folder = folder_of(experiment, data_dir)
-    data = _recorded(experiment, folder, key, recording.write, verify, check)
+    data = _recorded(experiment, folder, key, verify, check)
     return ARRANGED[experiment.layout](data, experiment)
 
 
@@ -142,8 +142,8 @@ def whole(
     else:
         for line in pictures.everything(experiment.data_path).told:
             print(shown(line))
-        folder, write = data_dir / 'records' / key, recording.write_everything
-        data = _recorded(experiment, folder, key, write, verify, check)
+        folder = data_dir / 'records' / key
+        data = _recorded(experiment, folder, key, verify, check, whole=True)
         data = data._replace(splits={'test': data.splits['all']})
         if not labelled:
             data = data._replace(spec=data.spec._replace(classes=()))
@@ -177,11 +177,12 @@ def _recorded(
     experiment: Experiment,
     folder: Path,
     key: str,
-    write: Callable[[Experiment, Path, Path, Callable[[], None]], None],
     verify: bool,
     check: Callable[[], None],
+    *,
+    whole: bool = False,
 ) -> Dataset:
-    """Returns a data set from its records, which `write` writes where there are none."""
+    """Returns a data set from its records, written first where there are none."""
     data_dir = folder.parent.parent
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -190,7 +191,7 @@ def _recorded(
                 print(f'the records of {shown(key)} are of another version and are written again')
                 shutil.rmtree(folder)
             if not (folder / 'manifest.json').is_file():
-                write(experiment, folder, data_dir, check)
+                recording.write(experiment, folder, data_dir, check, whole=whole)
                 verify = True
     except OSError as error:
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from inputs.rows import Dataset, Rows
 from system import disk
 from system.errors import UsageError
+from system.progress import Bar
 
-FORMATS = ('npz', 'csv')
 _HELD = 1 << 30  # bytes of an array above which it is on disk until it is written
 _AS_NAMES = 'as-names'  # how what is no UTF-8 is written
 _WIDE = 16_384  # columns of a CSV at most, as spreadsheets and pandas can still do with
@@ -75,7 +74,7 @@ def gathered(
     made: dict[str, np.ndarray] = {}
     with (
         tempfile.TemporaryDirectory(prefix='.computed-', suffix='.writing', dir=beside) as aside,
-        tqdm(total=len(table), unit='example', desc=what, disable=None, leave=False) as bar,
+        Bar(what, len(table), 'example') as bar,
     ):
         for split, rows in table.splits.items():
             start = stop = 0
@@ -87,7 +86,7 @@ def gathered(
                         made[name] = _empty((len(table), *values.shape[1:]), values.dtype, file)
                     stop = start + len(values)
                     made[name][table.targets[split][start:stop]] = values
-                bar.update(stop - start)
+                bar.advance(stop - start)
                 start = stop
         yield made
 

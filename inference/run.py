@@ -81,7 +81,7 @@ class Run:
             raise UsageError(f'{self.name}: {self.experiment.name} has no decoder of its own')
         units = int(network.endpoints.tensors['codings'].shape[-1])
         codes = as_codings(codings, units, 'codings')
-        return self._as_fed(network.decode(codes)) if len(codes) else np.empty((0, units))
+        return self._as_fed(network.decode(codes))
 
     def reconstruct(self, x: Any, length: Any = None) -> np.ndarray:
         """Returns what the network makes of x, in its shape and units; a predictor what follows."""
@@ -258,7 +258,7 @@ def as_codings(values: Any, units: int, what: str) -> np.ndarray:
     """Returns codes as float32, [N, units]; raises DataError, which names `what`, for others."""
     codings = np.asarray(values)
     numeric = np.issubdtype(codings.dtype, np.number) and np.isrealobj(codings)
-    if codings.ndim != 2 or codings.shape[1] != units or not numeric:
+    if codings.ndim != 2 or codings.shape[1] != units or not numeric or not len(codings):
         raise DataError(f'{what}: codings must be [N, {units}], they are {list(codings.shape)}')
     if not np.isfinite(codings).all():
         raise DataError(f'{what}: codings has NaN or infinity')

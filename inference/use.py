@@ -12,7 +12,7 @@ from inference.run import as_codings
 from inputs import foreign
 from reports import drawing, figures, screen
 from system import disk
-from system.errors import DataError, UsageError
+from system.errors import UsageError
 from system.interrupts import Interrupts
 from system.names import filed, shown
 from train.folder import Place
@@ -76,7 +76,4 @@ def generate(folder: Path, codes: str | None, count: int, seed: int) -> Path:
 def _codings(file: str, units: int) -> Any:
     if not Path(file).is_file():
         raise UsageError(f'--codes={file}: no such file')
-    codings = as_codings(foreign.arrays(file, 'codings')['codings'], units, f'--codes={file}')
-    if not len(codings):
-        raise DataError(f'--codes={file}: holds no codings')
-    return codings
+    return as_codings(foreign.arrays(file, 'codings')['codings'], units, f'--codes={file}')

@@ -31,31 +31,21 @@ def write(
     folder: Path,
     data_dir: Path,
     check: Callable[[], None] = lambda: None,
+    *,
+    whole: bool = False,
 ) -> None:
-    """Writes the records of the experiment's data set; `check` may raise to interrupt that."""
-    _begin(folder)
+    """Writes the records of the experiment's data set; `check` may raise to interrupt that.
+
+    A folder of pictures that is wanted `whole` is one split, in the order of its paths.
+    """
+    print(f'writing the records of {shown(folder.name)} to {shown(folder)}, once')
     if experiment.dataset == 'images':
         settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
-        write_pictures(pictures.listed(experiment.data_path), settings, folder, check)
+        found = (pictures.everything if whole else pictures.listed)(experiment.data_path)
+        write_pictures(found, settings, folder, check)
     else:
         source = sources.read(experiment.dataset, experiment.data_path, data_dir, check)
         write_arrays(source, folder, check)
-
-
-def _begin(folder: Path) -> None:
-    print(f'writing the records of {shown(folder.name)} to {shown(folder)}, once')
-
-
-def write_everything(
-    experiment: Experiment,
-    folder: Path,
-    data_dir: Path,
-    check: Callable[[], None] = lambda: None,
-) -> None:
-    """Writes the records of all pictures of a folder in the order of their paths, as one split."""
-    _begin(folder)
-    settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
-    write_pictures(pictures.everything(experiment.data_path), settings, folder, check)
 
 
 def write_arrays(
