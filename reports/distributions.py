@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from evaluation import metrics
 
@@ -46,6 +46,8 @@ def distributions(shown: Mapping[str, Mapping[str, np.ndarray]], title: str) -> 
         if is_log:
             panel.set_xscale('log')
             panel.xaxis.set_minor_formatter(NullFormatter())  # which would lie on each other
+        else:
+            panel.xaxis.set_major_locator(MaxNLocator(5))  # 0.0025 and its like are wide
         unit = metrics.find(name).unit
         panel.set(title=name, xlabel=unit, ylabel='share of the examples')
         panel.legend(fontsize=8)
