@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -160,11 +160,22 @@ class Network(NamedTuple):
     def batches(self, name: str, rows: Rows, source: str = 'X') -> Iterator[np.ndarray]:
         """Yields the promised tensor `name` of the rows, in order, a batch at a time."""
         tensors, size = self.endpoints.tensors, batch_size(self.spec.shape)
-        for start in range(0, len(rows), size):
-            feeds = {tensors[source]: rows.floats(start, start + size)}
+
+        def feeds(start: int) -> dict[tf.Tensor, np.ndarray]:
+            fed = {tensors[source]: rows.floats(start, start + size)}
             if rows.length is not None:
-                feeds[tensors['length']] = rows.length[start : start + size]
-            yield self.session.run(tensors[name], feeds)
+                fed[tensors['length']] = rows.length[start : start + size]
+            return fed
+
+        return self.run_each(tensors[name], map(feeds, range(0, len(rows), size)))
+
+    def run_each(self, fetches: Any, feeds: Iterable[dict[tf.Tensor, Any]]) -> Iterator[Any]:
+        """Yields what each feed gives, in order, so many at once that all cores are at work.
+
+        So operations of one thread, as for a batch in parts, are no slower here.
+        """
+        at_once = sessions.cores() if self.experiment.parts > 1 else 1
+        return sessions.in_order(lambda fed: self.session.run(fetches, fed), feeds, at_once)
 
     def decode(self, codings: np.ndarray) -> np.ndarray:
         """Returns the outputs of codings, [N, units], that are fed in place of computed ones."""
@@ -193,7 +204,7 @@ def network_of(
     Where the `prefix` of a saved graph is given, all values are that one's, which must fit before
     any memory is taken for them. The caller closes its session.
     """
-    settings = sessions.config(experiment.precision, spec.shape)
+    settings = sessions.config(experiment.precision, spec.shape, experiment.parts)
     with tf.Graph().as_default() as graph:
         session = tf.Session(config=settings)
         try:

@@ -165,6 +165,8 @@ class Experiment:
     learning_rate: float = setting(1e-3, 'training', RATE, 'at the start of a phase', _HEAD_EPOCHS)
     batch_size: int | None = setting(150, 'training', Span(1, 10**9),
         'examples an update; none is the full batch')
+    parts: int = setting(1, 'training', Span(1, 1024),
+        'of a batch: each on a core of its own, their gradients are added')
     optimizer: str = setting('adam', 'training', OPTIMIZERS, 'update rule')
     schedule: str = setting('constant', 'training', SCHEDULES, 'learning rate over a phase')
     clip_norm: float = setting(0.0, 'training', WEIGHT,
@@ -258,6 +260,8 @@ class Experiment:
             raise UsageError(f'joint_epochs={self.joint_epochs}: needs training=greedy')
         if self.labels == 'parent' and self.label_fraction == 1:
             raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
+        if self.batch_size and self.parts > self.batch_size:
+            raise UsageError(f'parts={self.parts}: more than batch_size={self.batch_size} examples')
         parent = self.parent
         if self.labels == 'parent' and isinstance(parent, Experiment) and not parent.classifies:
             raise UsageError(f'labels=parent: needs one; {parent.name} is no classifier')

@@ -158,7 +158,9 @@ def bare(experiment: Experiment, task: Task) -> Round:
         loss = tf.reduce_mean(endpoints.losses['mse']())
         step = tf.train.AdamOptimizer(experiment.learning_rate).minimize(loss)
         update = tf.group(step, *follow(statistics, '.*', tf.constant(1000)))
-        session = tf.Session(config=sessions.config(experiment.precision, spec.shape))
+        session = tf.Session(
+            config=sessions.config(experiment.precision, spec.shape, experiment.parts)
+        )
         session.run(tf.global_variables_initializer(), {content: images})
         step = session.make_callable(update, [index])
     generator, size = np.random.default_rng(0), experiment.batch_size or len(images)

@@ -40,16 +40,19 @@ def importance_nll(
         for start in range(0, len(rows), size):
             inputs = rows.floats(start, start + size)
             sums = np.full(len(inputs), -np.inf)  # of the weights so far, their logarithms
-            for done in range(0, samples, _AT_ONCE):
-                interrupts.check()
-                feeds: dict[tf.Tensor, Any] = {
+            feeds: list[dict[tf.Tensor, Any]] = [
+                {
                     placed: inputs,
                     pixels: (key, start),
                     seed: (start, done),
                     count: min(_AT_ONCE, samples - done),
                 }
-                sums = np.logaddexp(sums, network.session.run(logs_of_sums, feeds))
-                bar.advance(len(inputs) * feeds[count])
+                for done in range(0, samples, _AT_ONCE)
+            ]
+            for fed, more in zip(feeds, network.run_each(logs_of_sums, feeds), strict=True):
+                interrupts.check()
+                sums = np.logaddexp(sums, more)
+                bar.advance(len(inputs) * fed[count])
             total += float(np.sum(np.log(samples) - sums))
     return total / len(rows)
 

@@ -15,7 +15,7 @@ from inputs.rows import Dataset, Rows, compared
 from inputs.spec import Spec
 from model import Network, batch_size
 from networks import layers, standardize
-from networks.endpoints import Batch
+from networks.endpoints import Batch, OfBatch
 from networks.layers import Mode
 from parameters import Experiment
 from phases import Noise
@@ -51,7 +51,7 @@ class Evaluation:
 
         Without `draws` the target of an experiment that binarizes is the grey itself.
         """
-        self._session = network.session
+        self._network = network
         tensors, labelled = network.endpoints.tensors, network.experiment.classifies
         shape = tensors[reads].shape
         self._batch = batch_size(tuple(map(int, shape[1:])))
@@ -77,7 +77,11 @@ class Evaluation:
             made = network.tower(reads)(batch, mode)
             known = {**made.losses, **made.metrics}
             names = {name: name for name in made.metrics} if names is None else names
-            self._fetches = {shown: known[name]() for shown, name in names.items()}
+            values = {shown: known[name]() for shown, name in names.items()}
+            self._fetches = {
+                shown: value.score(value.values) if isinstance(value, OfBatch) else value
+                for shown, value in values.items()
+            }
 
     def mean(self, rows: Rows) -> dict[str, float]:
         """Returns each value's mean over the rows; a scalar counts once for each example."""
@@ -102,19 +106,26 @@ class Evaluation:
         self, rows: Rows, fetches: Mapping[str, tf.Tensor]
     ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """Yields how many rows a batch has, and what is fetched of them."""
-        for start in range(0, len(rows), self._batch):
+        starts = range(0, len(rows), self._batch)
+
+        def feeds(start: int) -> dict[tf.Tensor, Any]:
             stop = min(start + self._batch, len(rows))
             inputs = rows.floats(start, stop)
-            feeds = {
+            fed = {
                 self._inputs: inputs,
                 self._target: inputs if rows.target is None else rows.targets(start, stop),
                 self._seed: (_KEY, start),
             }
             if self._y is not None and rows.y is not None:
-                feeds[self._y] = rows.y[start:stop]
+                fed[self._y] = rows.y[start:stop]
             if rows.length is not None:
-                feeds[self._length] = rows.length[start:stop]
-            yield stop - start, self._session.run(fetches, feeds)
+                fed[self._length] = rows.length[start:stop]
+            return fed
+
+        for start, values in zip(
+            starts, self._network.run_each(fetches, map(feeds, starts)), strict=True
+        ):
+            yield min(self._batch, len(rows) - start), values
 
 
 def of_each(network: Network) -> Evaluation:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ctypes
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -12,23 +17,70 @@ import tensorflow.compat.v1 as tf
 from system.errors import Exhausted
 from system.names import unlinked
 
+A = TypeVar('A')
+B = TypeVar('B')
+_GLOBAL_POOL = '_ZN10tensorflow11LocalDevice22use_global_threadpool_E'
 _EXHAUSTED = ('No space left', 'OOM', 'ermission denied', 'Read-only')
 
 
-def config(precision: str, shape: tuple[int, ...]) -> tf.ConfigProto:
-    """Returns the settings of a session that is fed examples of that shape.
+def config(precision: str, shape: tuple[int, ...], parts: int = 1) -> tf.ConfigProto:
+    """Returns the settings of a session that is fed examples of that shape, a batch in parts.
 
-    'bfloat16' turns on oneDNN's rewrite of matrix products. Of pictures, [H, W, C], one operation
-    runs at a time: on two cores a step of the bench's convolutions took 61 ms so, and 64 with two
-    at once (on a busy machine 76 and 94); a dense step got slower, 7.1 ms for 5.3.
+    'bfloat16' turns on oneDNN's rewrite of matrix products. Of several parts each is computed by
+    operations of one thread, and as many of these run at once as there are cores: how many those
+    are decides no bit, since no sum is divided among threads. Of one part all cores compute each
+    operation. Of pictures, [H, W, C], then one operation runs at a time: on two cores a step of the
+    bench's convolutions took 61 ms so, and 64 with two at once (on a busy machine 76 and 94); a
+    dense step got slower, 7.1 ms for 5.3.
     """
     settings = tf.ConfigProto()
-    if len(shape) > 2:
+    if parts > 1:
+        settings.intra_op_parallelism_threads = 1
+    elif len(shape) > 2:
         settings.session_inter_op_thread_pool.add(num_threads=1, global_name='one at a time')
     if precision == 'bfloat16':
         rewrites = settings.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = 1
     return settings
+
+
+def _give_own_threads() -> bool:
+    """Lets each session of this process have the threads that it asks for; returns whether it can.
+
+    By default the first session's are everybody's. This is a switch of TensorFlow that Python
+    cannot reach by a name of its own.
+    """
+    try:
+        (library,) = Path(tf.sysconfig.get_lib()).glob('libtensorflow_framework.*')
+        ctypes.c_bool.in_dll(ctypes.CDLL(str(library)), _GLOBAL_POOL).value = False
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+HAS_OWN_THREADS = _give_own_threads()
+
+
+def cores() -> int:
+    """Returns the number of cores that this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_order(compute: Callable[[A], B], inputs: Iterable[A], at_once: int) -> Iterator[B]:
+    """Yields what is computed of each input, in their order, of so many at the same time."""
+    if at_once == 1:
+        yield from map(compute, inputs)
+        return
+    with ThreadPoolExecutor(at_once) as pool:
+        begun: deque[Future[B]] = deque()
+        for one in inputs:
+            begun.append(pool.submit(compute, one))
+            if len(begun) > at_once:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 def has_bfloat16() -> bool:

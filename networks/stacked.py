@@ -14,6 +14,7 @@ from networks.endpoints import (
     Distance,
     Endpoints,
     Lazy,
+    OfBatch,
     distance_of,
     reconstruction_metrics,
 )
@@ -175,7 +176,7 @@ def _scored(
         'mse': lambda: losses.mse(tensors['outputs'], target),
         name: lambda: distance(logits, path.activation(path.plan.bottom), batch.target),
         'l2': lambda: losses.l2(kernels, experiment.l2),
-        'sparsity': lambda: losses.sparsity_kl(tensors['codings'], experiment.sparsity_target),
+        'sparsity': partial(_sparsity, tensors['codings'], experiment.sparsity_target),
     }
     metrics = reconstruction_metrics(tensors['outputs'], target)
     if experiment.classify:
@@ -209,7 +210,9 @@ def _phase_losses(
     for k in range(plan.bottom, plan.top + 1):
         terms[f'phase{k}/{name}'] = partial(alone, k)
         terms[f'phase{k}/l2'] = partial(losses.l2, path.stack[k].kernels, experiment.l2)
-        terms[f'phase{k}/sparsity'] = partial(
-            losses.sparsity_kl, hidden[k], experiment.sparsity_target
-        )
+        terms[f'phase{k}/sparsity'] = partial(_sparsity, hidden[k], experiment.sparsity_target)
     return terms
+
+
+def _sparsity(activations: tf.Tensor, target: float) -> OfBatch:
+    return OfBatch(activations, partial(losses.sparsity_kl, target=target))

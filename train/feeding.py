@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from networks.endpoints import Batch
 from parameters import Experiment
 from phases import Phase
 from system import disk
-from system.errors import Exhausted
+from system.errors import Exhausted, UsageError
 from system.interrupts import Interrupts
 
 _READ = 64  # records read in one piece of Python
@@ -39,6 +40,10 @@ class Length(NamedTuple):
 def length_of(experiment: Experiment, phase: Phase, examples: int) -> Length:
     """Returns a phase's length over that many examples."""
     batch_size = min(experiment.batch_size or examples, examples)
+    if experiment.parts > batch_size:
+        raise UsageError(
+            f'parts={experiment.parts}: more than the {batch_size} examples of a batch'
+        )
     asked = experiment.steps_per_epoch
     steps_per_epoch = asked or math.ceil(examples / batch_size)
     read = asked * batch_size if asked else examples
@@ -46,17 +51,28 @@ def length_of(experiment: Experiment, phase: Phase, examples: int) -> Length:
     return Length(batch_size, steps_per_epoch, steps_per_epoch * epochs, read)
 
 
+class Part(NamedTuple):
+    """A part of a batch, of at least one example, and how many of its first ones count.
+
+    That is none where the last batch of an epoch has fewer examples than parts: not every operation
+    of TensorFlow can do without one.
+    """
+
+    batch: Batch
+    count: tf.Tensor
+
+
 class Feed(NamedTuple):
     """Where a phase's batches come from."""
 
-    fetch: Callable[[tf.Tensor], Batch]  # step -> a batch
+    fetch: Callable[[tf.Tensor], list[Part]]  # step -> the parts of a batch
     begin: Callable[[tf.Session, int, int], None]  # (session, epoch, step within it)
 
 
 def feed_of(
-    rows: Rows, length: Length, key: int, name: str, data: dict[tf.Variable, np.ndarray]
+    rows: Rows, length: Length, key: int, name: str, parts: int, data: dict[tf.Variable, np.ndarray]
 ) -> Feed:
-    """Feeds the rows in an order that depends on (key, epoch) alone.
+    """Feeds the rows in an order that depends on (key, epoch) alone, a batch in so many parts.
 
     What is in memory is held by the graph and gathered; what is on disk is read and decoded ahead,
     while the updates run. Inputs and target are floats, bytes scaled to [0, 1].
@@ -64,27 +80,36 @@ def feed_of(
     order = held(f'{name}/order', np.zeros(length.examples, np.int32), data)
     streams: list[Stream] = []
 
-    def reader(part: str) -> Callable[[tf.Tensor], Any]:
-        """Returns what makes a batch of a part of the rows from their numbers."""
-        values = getattr(rows, part)
+    def reader(column: str) -> Callable[[list[tf.Tensor]], Sequence[Any]]:
+        """Returns what makes the parts of a batch of a column from the numbers of their rows."""
+        values = getattr(rows, column)
         if values is None:
-            return lambda index: None
+            return lambda indices: [None] * parts
         if _is_on_disk(values):
             stream = streamed(values, length.batch_size)
             streams.append(stream)
-            return lambda index: _scaled(stream.iterator.get_next(), values.shape)
-        variable = held(f'{name}/rows/{part}', values, data)
+            return lambda indices: [
+                _scaled(part, values.shape) for part in divided(stream.iterator.get_next(), parts)
+            ]
+        variable = held(f'{name}/rows/{column}', values, data)
         if values.ndim == 1:
-            return lambda index: tf.gather(variable, index)
-        return lambda index: _scaled(tf.gather(variable, index), values.shape)
+            return lambda indices: [tf.gather(variable, index) for index in indices]
+        return lambda indices: [
+            _scaled(tf.gather(variable, index), values.shape) for index in indices
+        ]
 
-    x, y, target, steps = (reader(part) for part in ('x', 'y', 'target', 'length'))
+    readers = [reader(column) for column in ('x', 'y', 'target', 'length')]
 
-    def fetch(step: tf.Tensor) -> Batch:
+    def fetch(step: tf.Tensor) -> list[Part]:
         start = tf.cast(step % length.steps_per_epoch, tf.int32) * length.batch_size
         index = order.read_value()[start : start + length.batch_size]
-        inputs, labels, wanted, counted = x(index), y(index), target(index), steps(index)
-        return Batch(inputs, inputs if wanted is None else wanted, labels, counted)
+        indices = divided(index, parts)
+        columns = zip(*(read(indices) for read in readers), strict=True)
+        counts = [end - start for start, end in _bounds(tf.shape(index)[0], parts)]
+        return [
+            Part(Batch(x, x if target is None else target, y, steps), count)
+            for (x, y, target, steps), count in zip(columns, counts, strict=True)
+        ]
 
     def begin(session: tf.Session, epoch: int, step: int) -> None:
         rows_in_order = shuffled(len(rows), length.examples, (key, epoch))
@@ -94,6 +119,22 @@ def feed_of(
             session.run(stream.iterator.initializer, {stream.order: left})
 
     return Feed(fetch, begin)
+
+
+def divided(values: tf.Tensor, parts: int) -> list[tf.Tensor]:
+    """Returns [N, ...] in so many parts, in order, whose sizes differ by one at most.
+
+    A part that would be empty has the example after it.
+    """
+    if parts == 1:
+        return [values]
+    bounds = _bounds(tf.shape(values)[0], parts)
+    return [values[start : tf.maximum(end, start + 1)] for start, end in bounds]
+
+
+def _bounds(count: tf.Tensor, parts: int) -> Iterable[tuple[tf.Tensor, tf.Tensor]]:
+    ends = [count * number // parts for number in range(parts + 1)]
+    return itertools.pairwise(ends)
 
 
 def shuffled(count: int, examples: int, key: tuple[int, int]) -> np.ndarray:

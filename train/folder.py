@@ -235,9 +235,7 @@ def environment(precision: str) -> dict[str, Any]:
         'tensorflow': tf.__version__,
         'numpy': np.__version__,
         'machine': platform.machine(),
-        'cpus': len(os.sched_getaffinity(0))
-        if hasattr(os, 'sched_getaffinity')
-        else os.cpu_count(),
+        'cpus': sessions.cores(),
         'precision': precision,
     }
 

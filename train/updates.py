@@ -19,7 +19,7 @@ from evaluation import metrics
 from inputs.rows import Rows
 from networks import layers, pairs
 from networks import session as sessions
-from networks.endpoints import Batch
+from networks.endpoints import Batch, over_parts
 from networks.layers import Mode
 from networks.standardize import AS_FED, Units
 from parameters import Experiment
@@ -27,6 +27,7 @@ from phases import Phase, Term
 from train import feeding
 
 _MOMENTUM = 0.9
+_PART = 40  # bits of a seed below the number of the part
 
 OPTIMIZERS: dict[str, Callable[[tf.Tensor, str], tf.train.Optimizer]] = {  # of (rate, name)
     'adam': lambda rate, name: tf.train.AdamOptimizer(rate, name=name),
@@ -102,7 +103,7 @@ def build(
     data: dict[tf.Variable, np.ndarray] = {}
     with tf.name_scope(phase.name):
         last_step = feeding.held(f'{phase.name}/last_step', np.array(-1, np.int64), data)
-        feed = feeding.feed_of(rows, length, key, phase.name, data)
+        feed = feeding.feed_of(rows, length, key, phase.name, experiment.parts, data)
         body = _Body(
             experiment, phase, length, key, feed.fetch, picture, units, tower, watched, last_step
         )
@@ -143,7 +144,7 @@ class _Body:
     phase: Phase
     length: feeding.Length
     key: int  # of the phase's random numbers
-    fetch: Callable[[tf.Tensor], Batch]  # step -> a batch
+    fetch: Callable[[tf.Tensor], list[feeding.Part]]  # step -> the parts of a batch
     picture: tuple[int, ...]
     units: Units
     tower: model.Tower
@@ -155,19 +156,27 @@ class _Body:
     def __call__(self, step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Makes the update `step`; returns the next one, and the sums of the losses so far."""
         phase, per_epoch = self.phase, self.length.steps_per_epoch
-        seed = tf.stack([tf.constant(self.key, tf.int64), step])
-        batch = self._disturbed(self.fetch(step), seed)
-        statistics: dict[str, tf.Tensor] = {}
-        endpoints = self.tower(batch, Mode(True, seed, statistics))
-        means = [tf.reduce_mean(endpoints.losses[term.name]()) for term in phase.losses]
+        parts = self.fetch(step)
+        counts = [part.count for part in parts]
+        statistics: list[dict[str, tf.Tensor]] = []
+        towers = []
+        for number, (batch, _) in enumerate(parts):
+            seed = tf.stack([tf.constant(self.key + (number << _PART), tf.int64), step])
+            statistics.append({})
+            mode = Mode(True, seed, statistics[-1])
+            towers.append(self.tower(self._disturbed(batch, seed), mode))
+        means = [
+            over_parts([tower.losses[term.name] for tower in towers], counts)
+            for term in phase.losses
+        ]
         weights = [_weight(term, step, per_epoch) for term in phase.losses]
         loss = tf.add_n([w * m for w, m in zip(weights, means, strict=True)])
         applied = self._applied(loss, step)
-        applied += follow(statistics, phase.trainable, step)
+        applied += follow(_mean(statistics, counts), phase.trainable, step)
         with tf.control_dependencies(applied):
             noted = self.last_step.assign(step)
         with tf.control_dependencies([*applied, noted]):
-            count = tf.cast(tf.shape(batch.inputs)[0], tf.float64)
+            count = tf.cast(tf.add_n(counts), tf.float64)
             return step + 1, sums + count * tf.cast(tf.stack(means), tf.float64)
 
     def _disturbed(self, batch: Batch, seed: tf.Tensor) -> Batch:
@@ -233,6 +242,19 @@ def _weight(term: Term, step: tf.Tensor, steps_per_epoch: int) -> float | tf.Ten
     return term.weight * tf.minimum(
         1.0, tf.cast(step, tf.float32) / (term.warmup * steps_per_epoch)
     )
+
+
+def _mean(statistics: list[dict[str, tf.Tensor]], counts: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns what batch norm found in the parts of a batch, weighted by their examples."""
+    if len(statistics) == 1:
+        return statistics[0]
+    shares = [tf.cast(count / tf.add_n(counts), tf.float32) for count in counts]
+    return {
+        name: tf.add_n(
+            [found[name] * share for found, share in zip(statistics, shares, strict=True)]
+        )
+        for name in statistics[0]
+    }
 
 
 def follow(statistics: dict[str, tf.Tensor], trainable: str, step: tf.Tensor) -> list[tf.Operation]:
