@@ -17,9 +17,10 @@ from typing import Any
 from absl import app, flags
 
 from bench import page
-from bench.contenders import Task
 from bench.networks import NETWORKS, Contender
 from bench.page import Seconds
+from bench.peers import Task
+from parameters import PRECISIONS
 
 FLAGS = flags.FLAGS
 _SLOW_ROUNDS = 2  # of bfloat16 where the CPU lacks it and takes several times as long
@@ -139,6 +140,15 @@ def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], 
     return measured
 
 
+def peaks(task: Task, facts: dict[str, Any]) -> dict[str, float]:
+    """Returns the operations a second of large products, by precision."""
+    found = {}
+    for precision in PRECISIONS if facts['bfloat16'] else PRECISIONS[:1]:
+        with contextlib.closing(Worker(task._replace(contender=precision))) as worker:
+            found[precision] = worker.answer()['peak']
+    return found
+
+
 def measure_all(task: Task, facts: dict[str, Any], file: Path) -> page.Results:
     """Measures what --only names and puts it in place of what `file` has of it; returns it all."""
     results: page.Results = json.loads(file.read_text()) if file.is_file() else {}
@@ -158,11 +168,14 @@ def measure_all(task: Task, facts: dict[str, Any], file: Path) -> page.Results:
     for network in NETWORKS:
         if not due(network, 0, facts):
             continue
+        first, here = NETWORKS[network][0], facts
+        if first.name == first.trainer == 'product':  # beside its peers
+            here = facts | {'peak': peaks(task, facts)}
         start, others = time.monotonic(), seconds_of_others()
         seconds = measure(network, task, facts, left)
         spent = (time.monotonic() - start) * facts['cpus']
         busy = max(0.0, seconds_of_others() - others) / spent
-        results[network] = {**facts, 'others': busy, 'seconds': seconds}
+        results[network] = {**here, 'others': busy, 'seconds': seconds}
         file.write_text(json.dumps(results, indent=1) + '\n')
     return results
 

@@ -1,7 +1,7 @@
 """The contenders: each trains one network its own way, in a process of its own.
 
 A process reads JSON lines: a Task, then, for every round, the seed and the epochs to train. It
-answers each with one. Frameworks are imported where they are used: no process holds two of them.
+answers each with one.
 """
 
 from __future__ import annotations
@@ -17,32 +17,23 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import inst
-from bench import reading
-from bench.networks import NETWORKS
+from bench import peers, reading, work
+from bench.networks import NETWORKS, TRAINED_ON
+from bench.peers import Task, images_of, timed
 from bench.reading import Round
 from inputs.spec import Spec
-from parameters import Experiment
+from parameters import PRECISIONS, Experiment
 from system.errors import DataError, UserError
 
 _PICTURES = 6400  # of CIFAR-10, that convolutional networks train on
 _OPEN = contextlib.ExitStack()  # sessions, for as long as the process lives
 _CALL = 0.2  # seconds of updates in one call, as in training
 _SEQUENCES = 12_800  # digits, that LSTMs train on
-
-
-class Task(NamedTuple):
-    """What a process is to do: be one contender or, where none is named, prepare the data."""
-
-    dataset: str
-    data_dir: str
-    folder: str  # for this benchmark's files, gone afterwards
-    network: str = ''
-    contender: str = ''
 
 
 def product(experiment: Experiment, task: Task) -> Round:
@@ -143,7 +134,7 @@ def bare(experiment: Experiment, task: Task) -> Round:
     from networks.endpoints import Batch
     from train.updates import follow
 
-    images = _images(experiment, task)
+    images = images_of(experiment, task)
     spec = Spec(images.shape[1:], picture=images.shape[1:])
     with tf.Graph().as_default():
         model.build(experiment, spec)
@@ -171,121 +162,7 @@ def bare(experiment: Experiment, task: Task) -> Round:
             for start in range(0, len(images), size):
                 step(order[start : start + size])
 
-    return _timed(train)
-
-
-def keras(experiment: Experiment, task: Task) -> Round:
-    """Calls Keras's `fit` on images held as float32, with its default settings."""
-    import keras
-
-    images = _floats(experiment, task)
-    target = images
-    network = keras.Sequential([keras.Input(images.shape[1:])])
-    if experiment.network == 'lstm':
-        network, target = _keras_lstm(experiment, images.shape[1:]), images[:, ::-1].copy()
-    elif experiment.network == 'conv':
-        settings = {'strides': 2, 'padding': 'same', 'use_bias': False}
-        *inner, last = _inverse_widths(experiment, images.shape[-1])
-        for kind, widths in (('Conv2D', experiment.filters), ('Conv2DTranspose', inner)):
-            for width in widths:
-                network.add(getattr(keras.layers, kind)(width, experiment.kernel_size, **settings))
-                network.add(keras.layers.BatchNormalization())
-                network.add(keras.layers.ReLU())
-        settings['use_bias'] = True
-        network.add(keras.layers.Conv2DTranspose(last, experiment.kernel_size, **settings))
-    else:
-        for width in _widths(experiment):
-            network.add(keras.layers.Dense(width, activation=experiment.activation))
-        network.add(keras.layers.Dense(images.shape[1]))
-    network.compile(optimizer=keras.optimizers.Adam(experiment.learning_rate), loss='mse')
-    settings = {'batch_size': experiment.batch_size, 'shuffle': True, 'verbose': 0}
-    return _timed(lambda epochs: network.fit(images, target, epochs=epochs, **settings))
-
-
-def _keras_lstm(experiment: Experiment, shape: tuple[int, ...]) -> Any:
-    """Returns an encoder, and a decoder that goes on from its state and is fed zeros."""
-    import keras
-
-    (units,) = experiment.hidden
-    inputs = keras.Input(shape)
-    _, *state = keras.layers.LSTM(units, return_state=True)(inputs)
-    zeros = keras.ops.zeros_like(inputs[:, :, :1])
-    states = keras.layers.LSTM(units, return_sequences=True)(zeros, initial_state=state)
-    return keras.Model(inputs, keras.layers.Dense(shape[-1])(states))
-
-
-def _torch_network(experiment: Experiment, features: int) -> Any:
-    from torch import nn
-
-    if experiment.network == 'lstm':
-        return _torch_lstm(experiment, features)
-    activation = {'relu': nn.ReLU, 'elu': nn.ELU}[experiment.activation]
-    layers, inputs = [], features
-    if experiment.network == 'conv':
-        side = experiment.kernel_size
-        settings = {'kernel_size': side, 'stride': 2, 'padding': side // 2}
-        *inner, last = _inverse_widths(experiment, features)
-        back = settings | {'output_padding': 1}
-        kinds = (nn.Conv2d, experiment.filters, settings), (nn.ConvTranspose2d, inner, back)
-        for kind, widths, given in kinds:
-            for width in widths:
-                layers += [kind(inputs, width, bias=False, **given), nn.BatchNorm2d(width)]
-                layers.append(activation())
-                inputs = width
-        return nn.Sequential(*layers, nn.ConvTranspose2d(inputs, last, **back))
-    for width in _widths(experiment):
-        layers += [nn.Linear(inputs, width), activation()]
-        inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, features))
-
-
-def _torch_lstm(experiment: Experiment, features: int) -> Any:
-    """Returns the same network as for Keras; what it decodes is in the order of the inputs."""
-    import torch
-    from torch import nn
-
-    (units,) = experiment.hidden
-
-    class Autoencoder(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder = nn.LSTM(features, units, batch_first=True)
-            self.decoder = nn.LSTM(1, units, batch_first=True)
-            self.output = nn.Linear(units, features)
-
-        def forward(self, x: Any) -> Any:
-            _, state = self.encoder(x)
-            states, _ = self.decoder(torch.zeros_like(x[:, :, :1]), state)
-            return self.output(states).flip(1)
-
-    return Autoencoder()
-
-
-def pytorch(experiment: Experiment, task: Task, *, channels_last: bool = False) -> Round:
-    """Loops in PyTorch over images held as float32, with fused Adam; autocast for bfloat16."""
-    import torch
-    from torch import nn
-
-    images = torch.from_numpy(_floats(experiment, task))
-    network = _torch_network(experiment, images.shape[-1])
-    if images.ndim == 4:
-        images = images.permute(0, 3, 1, 2)
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        images, network = images.contiguous(memory_format=layout), network.to(memory_format=layout)
-    optimizer = torch.optim.Adam(network.parameters(), lr=experiment.learning_rate, fused=True)
-    rounded = experiment.precision == 'bfloat16'
-
-    def train(epochs: int) -> None:
-        for _ in range(epochs):
-            for index in torch.randperm(len(images)).split(experiment.batch_size):
-                x = images.index_select(0, index)
-                optimizer.zero_grad()
-                with torch.autocast('cpu', dtype=torch.bfloat16, enabled=rounded):
-                    loss = nn.functional.mse_loss(network(x), x)
-                loss.backward()
-                optimizer.step()
-
-    return _timed(train)
+    return timed(train)
 
 
 def _in_folder(trainer: Callable[[Experiment, Path], Round]) -> Callable[[Experiment, Task], Round]:
@@ -297,39 +174,9 @@ TRAINERS: dict[str, Callable[[Experiment, Task], Round]] = {
     'steps': steps,
     'steps_unchecked': functools.partial(steps, checked=False),
     'bare': bare,
-    'keras': keras,
-    'pytorch': pytorch,
-    'pytorch_last': functools.partial(pytorch, channels_last=True),
+    **peers.TRAINERS,
     **{name: _in_folder(trainer) for name, trainer in reading.TRAINERS.items()},
 }
-
-
-def _timed(train_epochs: Callable[[int], Any]) -> Round:
-    def train_round(seed: int, epochs: int) -> float:
-        began = time.perf_counter()
-        train_epochs(epochs)
-        return (time.perf_counter() - began) / epochs
-
-    return train_round
-
-
-def _widths(experiment: Experiment) -> tuple[int, ...]:
-    """Returns the widths of all hidden layers, the code among them."""
-    return (*experiment.hidden, *reversed(experiment.hidden[:-1]))
-
-
-def _inverse_widths(experiment: Experiment, channels: int) -> list[int]:
-    """Returns the channels that each transposed convolution gives."""
-    return [*reversed(experiment.filters[:-1]), channels]
-
-
-def _images(experiment: Experiment, task: Task) -> np.ndarray:
-    name = {'conv': 'pictures', 'lstm': 'sequences'}.get(experiment.network, 'images')
-    return np.load(Path(task.folder, f'{name}.npy'))
-
-
-def _floats(experiment: Experiment, task: Task) -> np.ndarray:
-    return _images(experiment, task).astype(np.float32) / np.float32(255)
 
 
 def prepare(task: Task) -> dict[str, Any]:
@@ -358,6 +205,11 @@ def prepare(task: Task) -> dict[str, Any]:
     return {
         'dataset': data.key,
         'examples': len(images),
+        'trained_on': {
+            name: np.load(folder / f'{name}.npy', mmap_mode='r').shape
+            for name in TRAINED_ON.values()
+            if (folder / f'{name}.npy').is_file()
+        },
         'made': ['activations.npz', 'sequences.npz', *made],
         'bfloat16': has_bfloat16(),
         **environment('float32'),
@@ -389,6 +241,8 @@ def serve() -> None:
     try:
         if not task.contender:
             return answer(**prepare(task))
+        if task.contender in PRECISIONS:
+            return answer(peak=work.peak(task.contender))
         (contender,) = (c for c in NETWORKS[task.network] if c.name == task.contender)
         train_round = TRAINERS[contender.trainer](contender.experiment, task)
         answer()

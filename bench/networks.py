@@ -20,45 +20,53 @@ class Contender(NamedTuple):
     wanted: str = ''
     least: float = 0.0
     most: float = float('inf')
+    share: float = 0.0  # wanted of the processor's peak, in place of a ratio
     often: int = 1  # rounds of it for one of the others': short ones, so that more are needed
 
 
-_LAYOUT = {'PyTorch': 'pytorch'}  # what a contender is called -> its trainer
+TRAINED_ON = {'dense': 'images', 'conv': 'pictures', 'lstm': 'sequences'}  # by kind of network
+PEERS = {  # what a contender is called -> its trainer
+    'PyTorch': 'pytorch',
+    'PyTorch, compiled': 'pytorch_compiled',
+    'JAX': 'jax',
+}
+_LAYOUTS = {  # of PyTorch's pictures in memory
+    'PyTorch, channels last': 'pytorch_last',
+    'PyTorch, channels last, compiled': 'pytorch_last_compiled',
+}
 _KERAS = '1.9 (about 2)'  # wanted of Keras on dense networks
 
 
 def _against_peers(
     experiment: Experiment,
     keras: str,
-    pytorch: str,
-    pytorch_rounded: str = '',
-    layouts: Mapping[str, str] = _LAYOUT,
+    peers: str,
+    rounded: str,
+    trainers: Mapping[str, str] = PEERS,
+    share: float = 0.0,
 ) -> list[Contender]:
-    """Returns the product and its peers, each with the ratio that is wanted.
+    """Returns the product and its peers, each with the ratio that is wanted of every one.
 
-    In bfloat16 too, where a ratio is wanted there. `layouts` are PyTorch's, by name; the ratio is
-    wanted of the better one.
+    `rounded` is that in bfloat16, `share` what the product is to have of the processor's peak.
     """
-    tries = [('', experiment, pytorch)]
-    if pytorch_rounded:
-        tries.append((', bfloat16', experiment.vary(precision='bfloat16'), pytorch_rounded))
     made = []
-    for end, tried, ratio in tries:
-        base = f'product{end}'
+    for end, precision, ratio in (('', 'float32', peers), (', bfloat16', 'bfloat16', rounded)):
+        tried, base = experiment.vary(precision=precision), f'product{end}'
+        wanted = f'{share:.0%} of the peak' if share and not end else ''
         made += [
-            Contender(base, 'product', tried, base),
+            Contender(base, 'product', tried, base, wanted, share=share),
             Contender(f'bare session{end}', 'bare', tried, base, 'at least 0.95', 0.95),
         ]
         made += [
             Contender(f'{name}{end}', trainer, tried, base, ratio, _number(ratio))
-            for name, trainer in layouts.items()
+            for name, trainer in trainers.items()
         ]
     return [*made, Contender('Keras', 'keras', experiment, 'product', keras, _number(keras))]
 
 
 def _number(wanted: str) -> float:
     """Returns the number that a wanted ratio begins with."""
-    return float(wanted.split()[0])
+    return float(wanted.split()[0]) if wanted else 0.0
 
 
 def _beside_plain(plain: Experiment, *constrained: Experiment) -> list[Contender]:
@@ -108,16 +116,16 @@ _LSTM = inst.lstm_reconstruct.vary(
 )
 _HELD = reading.PHOTOS.vary(cache_bytes=1 << 33)
 NETWORKS: dict[str, list[Contender]] = {
-    '784-512-256-128-11-128-256-512-784': _against_peers(_DEEP, _KERAS, '1.0 to 1.2', '1.3 to 1.6'),
-    '784-300-150-300-784': _against_peers(_STACK, _KERAS, '1.5', '2'),
+    '784-512-256-128-11-128-256-512-784': _against_peers(_DEEP, _KERAS, '1.1', '1.3', share=0.65),
+    '784-300-150-300-784': _against_peers(_STACK, _KERAS, '1.8', '1.2'),
     '300-150-300': [
         Contender('stand-alone', 'product', _ALONE, 'stand-alone'),
         Contender('phase 2', 'product', inst.phasewise, 'stand-alone', 'at most 1.20', most=1.2),
     ],
     '32x32x3, 5x5 convolutions 32-64-128-128 and back': _against_peers(
-        _CONV, '1.7', '1.1', '1.0', {**_LAYOUT, 'PyTorch, channels last': 'pytorch_last'}
+        _CONV, '1.7', '1.0', '1.0', {**PEERS, **_LAYOUTS}
     ),
-    '28 steps of 28, LSTM of 128 and back': _against_peers(_LSTM, '1.4', '0.8'),
+    '28 steps of 28, LSTM of 128 and back': _against_peers(_LSTM, '1.6', '1.7', ''),
     '224x224x3, 3x3 convolutions 32-64-64-64 and back': [
         Contender('from memory', 'product', _HELD, 'from memory'),
         Contender(

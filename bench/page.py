@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.networks import NETWORKS, Contender
+from bench import work
+from bench.networks import NETWORKS, TRAINED_ON, Contender
 
 Seconds = dict[str, list[float | None] | str]
 """Contender -> seconds an epoch, a round each, or why there are none."""
@@ -33,8 +34,12 @@ Their order moves on by one every round; one round before the first is not count
 1e-3 on MSE and the same batches, the short last one included. The product is a whole `train.run`,
 timed from the end of its first epoch to the end of its last, with validation, metrics.csv, events,
 checkpoints and progress bar in between. The bare session makes the same update on the same graph,
-one call a step, from bytes held in the graph, and does nothing else. Keras (`fit`) and PyTorch hold
-the images as float32; PyTorch's Adam is the fused one, its bfloat16 is autocast. Phase 2 (of the
+one call a step, from bytes held in the graph, and does nothing else. Keras (`fit`), PyTorch and JAX
+hold the images as float32; PyTorch's Adam is the fused one, its bfloat16 is autocast, compiled is
+what torch.compile makes of the loss; JAX makes an epoch in one jitted scan whose state is donated,
+with optax's Adam. A peer that cannot be had or built says so in its row. The share of the peak is
+the multiplications and additions of a network's products in an epoch, over the seconds and over
+what TensorFlow makes of large products on all cores, in the same precision. Phase 2 (of the
 experiment phasewise) and the stand-alone network are runs of the product over as many rows of 300
 numbers: updates alone, by the `seconds` of metrics.csv, the first epoch left out; computing what
 phase 2 reads is not in them. The constrained networks (masked or noisy inputs, a sparse, Gaussian
@@ -56,7 +61,15 @@ flushed to disk at the end of an epoch."""
 def render(results: Results) -> str:
     """Returns the page of all that was measured, then or earlier."""
     parts = ['# Benchmark', _METHOD]
-    head = ['contender', 'seconds', 'ratio', 'least to greatest', 'wanted', 'verdict']
+    head = [
+        'contender',
+        'seconds',
+        'of the peak',
+        'ratio',
+        'least to greatest',
+        'wanted',
+        'verdict',
+    ]
     for network, contenders in NETWORKS.items():
         first = contenders[0]
         known = first.experiment.fields()
@@ -68,22 +81,51 @@ def render(results: Results) -> str:
             continue
         facts = results[network]
         rows = [_row(facts, c) for c in contenders if c.name in facts['seconds']]
-        busy = f'other processes took {facts["others"]:.0%} of the cores meanwhile'
-        parts += [f'{facts["provenance"]}; {busy}', _table([head, *rows])]
+        said = [
+            facts['provenance'],
+            f'other processes took {facts["others"]:.0%} of the cores meanwhile',
+            *_peaks(facts),
+        ]
+        parts += ['; '.join(said), _table([head, *rows])]
     return '\n\n'.join(parts) + '\n'
 
 
 def _row(facts: dict[str, Any], contender: Contender) -> list[str]:
     times = facts['seconds'][contender.name]
     if isinstance(times, str):
-        return [contender.name, times, '', '', contender.wanted, 'not measured']
+        return [contender.name, times, '', '', '', contender.wanted, 'not measured']
     seconds = median(time for time in times if time is not None)
     quotients = ratios(facts['seconds'], contender)
     shown = ['', '']
     if quotients:
         shown = [f'{median(quotients):.3f}', f'{min(quotients):.3f} to {max(quotients):.3f}']
     verdict = _verdict(contender, quotients, facts) if contender.wanted else ''
-    return [contender.name, f'{seconds:.3f}', *shown, contender.wanted, verdict]
+    share = share_of_peak(facts, contender, seconds)
+    of_peak = '' if share is None else f'{share:.0%}'
+    return [contender.name, f'{seconds:.3f}', of_peak, *shown, contender.wanted, verdict]
+
+
+def _peaks(facts: dict[str, Any]) -> list[str]:
+    """Says what the processor did at most, where that was measured."""
+    found = [f'{rate / 1e9:,.0f} in {name}' for name, rate in facts.get('peak', {}).items()]
+    return [f'large products at {" and ".join(found)} GFLOP/s'] if found else []
+
+
+def share_of_peak(
+    facts: dict[str, Any], contender: Contender, seconds: float | None = None
+) -> float | None:
+    """Returns the share of the processor's peak that the products of an epoch take.
+
+    In the contender's median of the rounds, if not in so many `seconds`. None where it is unknown.
+    """
+    experiment = contender.experiment
+    peak = facts.get('peak', {}).get(experiment.precision)
+    count, *shape = facts.get('trained_on', {}).get(TRAINED_ON.get(experiment.network), [0])
+    if not peak or not count:
+        return None
+    if seconds is None:
+        seconds = median(t for t in facts['seconds'][contender.name] if t is not None)
+    return work.operations(experiment, tuple(shape)) * count / seconds / peak
 
 
 def _verdict(contender: Contender, quotients: list[float], facts: dict[str, Any]) -> str:
@@ -95,7 +137,14 @@ def _verdict(contender: Contender, quotients: list[float], facts: dict[str, Any]
         return 'not judged: the machine was busy'
     if contender.experiment.precision == 'bfloat16' and not facts['bfloat16']:
         return 'not to be judged without bfloat16 instructions'
-    return 'reached' if contender.least <= median(quotients) <= contender.most else 'missed'
+    if contender.share:
+        share = share_of_peak(facts, contender)
+        return 'not measured' if share is None else _met(share >= contender.share)
+    return _met(contender.least <= median(quotients) <= contender.most)
+
+
+def _met(reached: bool) -> str:
+    return 'reached' if reached else 'missed'
 
 
 def ratios(seconds: Seconds, contender: Contender) -> list[float]:
@@ -120,7 +169,7 @@ def provenance(facts: dict[str, Any]) -> str:
     words = [word for word in sys.argv[1:] if not word.startswith(places)]
     command = shlex.join(['python', '-m', 'bench', *words])
     versions = [f'{name} {facts[name]}' for name in ('python', 'tensorflow', 'numpy')]
-    versions += [f'{name} {_version(name)}' for name in ('keras', 'torch')]
+    versions += [f'{name} {_version(name)}' for name in ('keras', 'torch', 'jax', 'optax')]
     parts = [
         f'`{command}`, {time.strftime("%Y-%m-%d")}',
         f'{_cpu()}, {facts["cpus"]} cores, {"with" if facts["bfloat16"] else "without"} bfloat16',
