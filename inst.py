@@ -60,6 +60,7 @@ tied = Experiment(
     output_activation='elu',
     l2=1e-4,
     epochs=20,
+    parts=2,
     schedule='cosine',
 )
 untied = tied.vary(
@@ -98,6 +99,7 @@ phasewise_classifier = Experiment(
     GERON,
     parent=phasewise,
     epochs=100,
+    parts=2,
     learning_rate=0.003,
     schedule='cosine',
     head_dropout=0.1,
@@ -132,6 +134,7 @@ mnist_l1 = Experiment(
     loss='mae',
     epochs=20,
     batch_size=256,
+    parts=2,
 )
 mnist_l1_dropout = mnist_l1.vary(
     'mnist_l1_dropout',
@@ -164,6 +167,7 @@ basic = trivial.vary(
     activation='relu',
     schedule='cosine',
     epochs=20,
+    parts=2,
 )
 compress = trivial.vary(
     'compress',
@@ -236,6 +240,7 @@ stacked_sparse = Experiment(
     sparsity=0.001,
     epochs=20,
     batch_size=100,
+    parts=2,
 )
 stacked_sparse_classifier = Experiment(
     'stacked_sparse_classifier',
@@ -244,6 +249,7 @@ stacked_sparse_classifier = Experiment(
     parent=stacked_sparse,
     head=(),
     epochs=30,
+    parts=2,
     learning_rate=0.003,
     schedule='cosine',
     standardize_codings=True,
