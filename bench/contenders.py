@@ -131,7 +131,8 @@ def bare(experiment: Experiment, task: Task) -> Round:
     import model
     from networks import layers
     from networks import session as sessions
-    from networks.endpoints import Batch
+    from networks.endpoints import Batch, over_parts
+    from train.feeding import divided
     from train.updates import follow
 
     images = images_of(experiment, task)
@@ -141,12 +142,14 @@ def bare(experiment: Experiment, task: Task) -> Round:
         content = tf.placeholder(tf.uint8, images.shape)
         held = tf.get_variable('images', initializer=content, trainable=False, use_resource=True)
         index = tf.placeholder(tf.int32, [None])
-        x = tf.cast(tf.gather(held, index), tf.float32) / 255.0
-        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            statistics: dict[str, Any] = {}
-            mode = layers.Mode(True, statistics=statistics)
-            endpoints = model.tower(experiment, spec, Batch(x, x), mode)
-        loss = tf.reduce_mean(endpoints.losses['mse']())
+        statistics: dict[str, Any] = {}  # of the last part, where there are several
+        mode, losses = layers.Mode(True, statistics=statistics), []
+        parts = divided(index, experiment.parts)
+        for part in parts:
+            x = tf.cast(tf.gather(held, part), tf.float32) / 255.0
+            with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+                losses.append(model.tower(experiment, spec, Batch(x, x), mode).losses['mse'])
+        loss = over_parts(losses, [tf.shape(part)[0] for part in parts])
         step = tf.train.AdamOptimizer(experiment.learning_rate).minimize(loss)
         update = tf.group(step, *follow(statistics, '.*', tf.constant(1000)))
         session = tf.Session(

@@ -107,6 +107,7 @@ _CONV = inst.conv_joint.vary(
     schedule='constant',
 )
 _LSTM = inst.lstm_reconstruct.vary(
+    parts=2,
     dataset='array',
     data_path='sequences.npz',
     learning_rate=1e-3,
@@ -124,7 +125,14 @@ NETWORKS: dict[str, list[Contender]] = {
     ],
     '32x32x3, 5x5 convolutions 32-64-128-128 and back': _against_peers(
         _CONV, '1.7', '1.0', '1.0', {**PEERS, **_LAYOUTS}
-    ),
+    )
+    + [
+        Contender(f'product, 2 parts{end}', 'product', _CONV.vary(parts=2, precision=kind), base)
+        for end, kind, base in (
+            ('', 'float32', 'product'),
+            (', bfloat16', 'bfloat16', 'product, bfloat16'),
+        )
+    ],
     '28 steps of 28, LSTM of 128 and back': _against_peers(_LSTM, '1.6', '1.7', ''),
     '224x224x3, 3x3 convolutions 32-64-64-64 and back': [
         Contender('from memory', 'product', _HELD, 'from memory'),

@@ -5,6 +5,7 @@ The functions take arrays and return a Figure; drawing.py collects the arrays of
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.ticker import MaxNLocator
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -30,6 +30,8 @@ _ACROSS = 4  # panels of losses in a row
 _ENDS = ((0, -0.5), (-1, 0.5))  # of an axis of values: half a step before the first, after the last
 _SCATTERED = 3000  # points at most in a latent figure
 _NEIGHBOURS = (10, 500)  # codes that t-SNE needs at least, and gets at most: a second or two
+_THUMBNAIL = 64  # pixels along the sides of a picture in a plane, at most
+_THUMBNAILS_ACROSS = 25  # that plane
 _NAMED = 20  # classes with a colour and a name of their own
 _CELLS = 100  # classes of a confusion matrix, at most, that each have a name on its axes
 _NUMBERED = 30  # classes of a confusion matrix, at most, whose cells have numbers
@@ -240,8 +242,7 @@ def latent(
     def drawn() -> Figure:
         if has_neighbours:
             perplexity = min(30.0, (len(some) - 1) / 3)
-            with threadpool_limits(1):  # its threads wait for each other: minutes on a busy machine
-                mapped = TSNE(perplexity=perplexity, random_state=0).fit_transform(some)
+            mapped = _neighbourly(some.tobytes(), some.shape, perplexity)
             _scatter(panels[1], mapped, labels, classes)
             panels[1].set_title(f't-SNE of {len(some)} codes, perplexity {perplexity:.3g}', size=10)
             panels[1].set(xlabel='t-SNE 1, without a unit', ylabel='t-SNE 2', xticks=[], yticks=[])
@@ -249,6 +250,14 @@ def latent(
         return figure
 
     return drawn
+
+
+@functools.lru_cache(1)  # a classifier's frozen codes are those of its parent
+def _neighbourly(codings: bytes, shape: tuple[int, ...], perplexity: float) -> np.ndarray:
+    """Returns where t-SNE puts codings, float32 [N, units], in a plane, [N, 2]."""
+    values = np.frombuffer(codings, np.float32).reshape(shape)
+    with threadpool_limits(1):  # its threads wait for each other: minutes on a busy machine
+        return TSNE(perplexity=perplexity, random_state=0).fit_transform(values)
 
 
 def _scatter(
@@ -301,12 +310,21 @@ def latent_pictures(
     plane, _ = _plane(codings, len(images))
     figure = Figure(figsize=(10, 9), layout='constrained')
     panel = figure.subplots()
-    panel.scatter(plane[:, 0], plane[:, 1], s=0)
-    zoom, scale = 26 / max(picture[:2]), Normalize(0, 1)
-    for place, image in zip(plane, _drawable(images, picture), strict=True):
-        step = -(-max(picture[:2]) // 64)
-        thumbnail = OffsetImage(image[::step, ::step], zoom=zoom * step, cmap='gray', norm=scale)
-        panel.add_artist(AnnotationBbox(thumbnail, place, frameon=False))
+    step = -(-max(picture[:2]) // _THUMBNAIL)
+    thumbnails = np.round(255 * _drawable(images, picture)[:, ::step, ::step]).astype(np.uint8)
+    if thumbnails.ndim == 3:
+        thumbnails = thumbnails[..., None]
+    tall, wide = thumbnails.shape[1:3]
+    side = _THUMBNAILS_ACROSS * max(tall, wide)
+    least, span = plane.min(axis=0), np.maximum(np.ptp(plane, axis=0), 1e-6)
+    room = np.array([side - wide, side - tall])  # where corners may lie
+    canvas = np.full((side, side, 3), 255, np.uint8)
+    for place, thumbnail in zip((plane - least) / span, thumbnails, strict=True):
+        left, bottom = (place * room).astype(int)
+        canvas[bottom : bottom + tall, left : left + wide] = thumbnail[::-1]
+    around = np.array([wide, tall]) / 2 / room * span  # from a corner's place to the picture's edge
+    (left, bottom), (right, top) = least - around, least + span + around
+    panel.imshow(canvas, origin='lower', extent=(left, right, bottom, top), aspect='auto')
     panel.set(xlabel='first principal component', ylabel='second principal component', title=title)
     return figure
 
