@@ -36,8 +36,8 @@ timed from the end of its first epoch to the end of its last, with validation, m
 checkpoints and progress bar in between. The bare session makes the same update on the same graph,
 one call a step, from bytes held in the graph, and does nothing else. Keras (`fit`), PyTorch and JAX
 hold the images as float32; PyTorch's Adam is the fused one, its bfloat16 is autocast, compiled is
-what torch.compile makes of the loss; JAX makes an epoch in one jitted scan whose state is donated,
-with optax's Adam. A peer that cannot be had or built says so in its row. The share of the peak is
+what torch.compile makes of the loss; JAX makes an epoch in one jitted scan whose state is donated
+(of convolutions, which a scan runs far slower, a step in one call), with optax's Adam. A peer that cannot be had or built says so in its row. The share of the peak is
 the multiplications and additions of a network's products in an epoch, over the seconds and over
 what TensorFlow makes of large products on all cores, in the same precision. Phase 2 (of the
 experiment phasewise) and the stand-alone network are runs of the product over as many rows of 300

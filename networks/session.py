@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -38,6 +39,9 @@ def config(precision: str, shape: tuple[int, ...], parts: int = 1) -> tf.ConfigP
         settings.intra_op_parallelism_threads = 1
     elif len(shape) > 2:
         settings.session_inter_op_thread_pool.add(num_threads=1, global_name='one at a time')
+    _ASKED.add(settings.intra_op_parallelism_threads)
+    if len(_ASKED) > 1 and not HAS_OWN_THREADS:
+        _warn_of_threads()
     if precision == 'bfloat16':
         rewrites = settings.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = 1
@@ -51,7 +55,7 @@ def _give_own_threads() -> bool:
     cannot reach by a name of its own.
     """
     try:
-        (library,) = Path(tf.sysconfig.get_lib()).glob('libtensorflow_framework.*')
+        library = min(Path(tf.sysconfig.get_lib()).glob('libtensorflow_framework.*'))
         ctypes.c_bool.in_dll(ctypes.CDLL(str(library)), _GLOBAL_POOL).value = False
     except (OSError, ValueError):
         return False
@@ -59,6 +63,15 @@ def _give_own_threads() -> bool:
 
 
 HAS_OWN_THREADS = _give_own_threads()
+_ASKED: set[int] = set()  # threads an operation, by the sessions of this process
+
+
+@functools.cache
+def _warn_of_threads() -> None:
+    print(
+        'warning: this TensorFlow gives all sessions of a process the threads of its first one; '
+        'last bits may differ from those of a run in a process of its own'
+    )
 
 
 def cores() -> int:

@@ -137,6 +137,14 @@ def read_json(file: Path) -> Any:
         ) from None
 
 
+def as_begun(folder: Path, experiment: Experiment) -> Experiment:
+    """Returns the experiment in one part, where the folder's run is of before there were parts."""
+    saved = (read_json(folder / 'config.json') or {}).get('experiment')
+    if saved and 'parts' not in saved:
+        return experiment.vary(parts=1)
+    return experiment
+
+
 def settle(folder: Path, config: dict[str, Any], key: str = '') -> None:
     """Records what this folder's run is, or checks that it is the same.
 
@@ -145,7 +153,7 @@ def settle(folder: Path, config: dict[str, Any], key: str = '') -> None:
     difference.
     """
     saved = read_json(folder / 'config.json') or {}
-    differences = _differences(saved, config)
+    differences = _differences(_completed(saved), config)
     moved = [found for found in differences if found[0].endswith('data_path')]
     if moved and key and dataset.same_data(_key_in(saved), key):
         differences = [found for found in differences if found not in moved]
@@ -159,6 +167,14 @@ def settle(folder: Path, config: dict[str, Any], key: str = '') -> None:
         )
     if differences or moved or config.keys() - saved.keys():
         disk.write_json(folder / 'config.json', saved | config)
+
+
+def _completed(config: Any) -> Any:
+    """Returns a configuration with what an earlier version did not write."""
+    try:
+        return config | {'experiment': {'parts': 1} | config['experiment']}
+    except (KeyError, TypeError):
+        return config
 
 
 def _key_in(config: Any) -> str:
@@ -217,7 +233,7 @@ def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
     for file in folder.parent.glob('*/results.json'):
         with contextlib.suppress(DataError):  # a damaged neighbour is no fault of this run
             saved = read_json(file.with_name('config.json')) or {}
-            differences = _differences(saved, config)
+            differences = _differences(_completed(saved), config)
             if differences and _extends(differences, config):
                 found.append((saved['experiment']['epochs'], file.parent))
     if not found:
@@ -270,8 +286,11 @@ def settle_environment(folder: Path, experiment: Experiment) -> None:
     """Records what the last bits depend on; warns where a resumed run finds something else."""
     now = environment(experiment.precision)
     before = read_json(folder / 'environment.json') or now
+    free = {'cpus'} if experiment.parts > 1 else set()  # see networks/session.py
     changed = [
-        f'{name} {before.get(name)} -> {now[name]}' for name in now if now[name] != before.get(name)
+        f'{name} {before.get(name)} -> {value}'
+        for name, value in now.items()
+        if value != before.get(name) and name not in free
     ]
     if changed and (folder / 'checkpoints').exists():
         print(f'warning: resumed elsewhere, last bits may differ: {", ".join(changed)}')

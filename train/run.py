@@ -24,6 +24,7 @@ from train import transfer
 from train.checkpoints import Checkpoints
 from train.folder import (
     Place,
+    as_begun,
     claimed,
     extend_sibling,
     read_json,
@@ -44,6 +45,9 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
     """
     folder = place.folder(experiment, base)
     with claimed(folder), Interrupts() as interrupts, sessions.exhaustion_said():
+        asked = experiment
+        if not place.restart:
+            experiment = as_begun(folder, experiment)
         config: dict[str, Any] = {'experiment': experiment.resolved()}
         if not place.restart:
             settle(folder, config, dataset.key_if_there(experiment))
@@ -59,6 +63,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         if restored:
             data = shaped(data, transfer.shape_read(restored, data))
         print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {shown(folder)}')
+        if experiment.parts != asked.parts:
+            print(f'goes on in one part, as it was begun; --restart begins it in {asked.parts}')
         _say(experiment, data)
         config['data'] = {'key': data.key, 'digest': data.digest, **as_json(data.spec)}
         if restored:
@@ -120,6 +126,7 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
     base = base_of_parent(experiment)
     folder = at.folder(parent, base)
     if (folder / 'results.json').is_file():
+        parent = as_begun(folder, parent)
         settle(folder, {'experiment': parent.resolved()}, dataset.key_if_there(parent))
     else:
         print(

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from conftest import ROOT, results_of, weights_of
 
+import inst
 from networks import saved_graph
+from system.errors import UsageError
+from train.folder import as_begun, extend_sibling, settle
 
 KEPT = ROOT / 'tests' / 'train' / 'begun_before'
 FLAGS = ('--dataset=mnist5k', '--nofigures')
@@ -27,12 +30,32 @@ def test_a_run_begun_before_goes_on_to_the_same_end(main, kept):
     flags = ('--experiment=phasewise', '--set=hidden=12,6', '--set=epochs=40', *FLAGS)
     code, out, err = main(*flags, f'--run_dir={kept}/begun')
     assert code == 0 and 'resumes after update 1,188' in out, err
+    assert 'goes on in one part, as it was begun; --restart begins it in 2' in out
     found, wanted = weights_of(kept / 'begun'), weights_of(kept / 'ended')
     assert found.keys() == wanted.keys()
     for name in wanted:
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-4, atol=1e-5)
     scores = results_of(kept / 'ended')['metrics']
     assert results_of(kept / 'begun')['metrics'] == pytest.approx(scores, rel=1e-3)
+    for name in (
+        'begun',
+        'ended',
+    ):  # a finished one is that of the catalogue, which is in two parts
+        code, out, err = main(*flags, f'--run_dir={kept}/{name}')
+        assert code == 0 and 'finished before' in out, err
+
+
+def test_what_was_begun_before_is_in_one_part(kept, tmp_path):
+    experiment = inst.phasewise.vary(dataset='mnist5k', hidden=(12, 6), epochs=40)
+    assert as_begun(kept / 'begun', experiment).parts == 1
+    assert as_begun(tmp_path, experiment).parts == experiment.parts == 2
+    config = {'experiment': experiment.resolved()}
+    with pytest.raises(UsageError, match='parts was 1, now 2'):
+        settle(kept / 'begun', config)
+    longer = {'experiment': config['experiment'] | {'epochs': 50}}
+    beside = shutil.copytree(kept / 'ended', kept / 'longer', ignore=lambda *_: ['results.json'])
+    shutil.rmtree(beside / 'checkpoints', ignore_errors=True)
+    assert extend_sibling(beside, longer) is None
 
 
 def test_a_finished_run_of_before_is_evaluated(main, kept):

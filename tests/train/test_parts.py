@@ -126,6 +126,16 @@ def test_sessions_of_one_process_have_the_threads_they_ask_for():
     assert started(9) - started(2) == 7
 
 
+def test_where_sessions_share_their_threads_that_is_said_once(monkeypatch, capsys):
+    monkeypatch.setattr(sessions, 'HAS_OWN_THREADS', False)
+    monkeypatch.setattr(sessions, '_ASKED', set())
+    sessions.config('float32', (784,), 2)
+    assert not capsys.readouterr().out
+    sessions.config('float32', (784,), 1)
+    sessions.config('float32', (784,), 2)
+    assert capsys.readouterr().out.count('the threads of its first one') == 1
+
+
 @pytest.mark.skipif(not hasattr(os, 'sched_setaffinity'), reason='needs to choose its cores')
 def test_how_many_cores_compute_the_parts_changes_no_bit(digits, data_dir, tmp_path):
     cores = sorted(os.sched_getaffinity(0))
