@@ -19,6 +19,7 @@ Seconds = dict[str, list[float | None] | str]
 Results = dict[str, dict[str, Any]]
 """Network -> when, where and how it was measured, and its `seconds`."""
 
+_SHARE = 2  # the column of the share of the peak
 _BUSY = 0.1  # share of the cores that others take: PyTorch, whose threads spin, loses far more
 
 _METHOD = """\
@@ -37,9 +38,10 @@ checkpoints and progress bar in between. The bare session makes the same update 
 one call a step, from bytes held in the graph, and does nothing else. Keras (`fit`), PyTorch and JAX
 hold the images as float32; PyTorch's Adam is the fused one, its bfloat16 is autocast, compiled is
 what torch.compile makes of the loss; JAX makes an epoch in one jitted scan whose state is donated
-(of convolutions, which a scan runs far slower, a step in one call), with optax's Adam. A peer that cannot be had or built says so in its row. The share of the peak is
-the multiplications and additions of a network's products in an epoch, over the seconds and over
-what TensorFlow makes of large products on all cores, in the same precision. Phase 2 (of the
+(of convolutions, which a scan runs far slower, a step in one call), with optax's Adam. A peer that
+cannot be had or built says so in its row. The share of the peak is the multiplications and
+additions of a network's products in an epoch, over the seconds and over what TensorFlow makes of
+large products on all cores, in the same precision. Phase 2 (of the
 experiment phasewise) and the stand-alone network are runs of the product over as many rows of 300
 numbers: updates alone, by the `seconds` of metrics.csv, the first epoch left out; computing what
 phase 2 reads is not in them. The constrained networks (masked or noisy inputs, a sparse, Gaussian
@@ -86,7 +88,10 @@ def render(results: Results) -> str:
             f'other processes took {facts["others"]:.0%} of the cores meanwhile',
             *_peaks(facts),
         ]
-        parts += ['; '.join(said), _table([head, *rows])]
+        shown = [head, *rows]
+        if 'peak' not in facts:
+            shown = [[*row[:_SHARE], *row[_SHARE + 1 :]] for row in shown]
+        parts += ['; '.join(said), _table(shown)]
     return '\n\n'.join(parts) + '\n'
 
 
