@@ -21,7 +21,7 @@ from networks.endpoints import Batch
 from parameters import Experiment
 from phases import Phase
 from system import disk
-from system.errors import Exhausted, UsageError
+from system.errors import Exhausted
 from system.interrupts import Interrupts
 
 _READ = 64  # records read in one piece of Python
@@ -40,10 +40,6 @@ class Length(NamedTuple):
 def length_of(experiment: Experiment, phase: Phase, examples: int) -> Length:
     """Returns a phase's length over that many examples."""
     batch_size = min(experiment.batch_size or examples, examples)
-    if experiment.parts > batch_size:
-        raise UsageError(
-            f'parts={experiment.parts}: more than the {batch_size} examples of a batch'
-        )
     asked = experiment.steps_per_epoch
     steps_per_epoch = asked or math.ceil(examples / batch_size)
     read = asked * batch_size if asked else examples
