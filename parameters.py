@@ -261,9 +261,7 @@ class Experiment:
         if self.labels == 'parent' and self.label_fraction == 1:
             raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
         if self.batch_size and self.parts > self.batch_size:
-            raise UsageError(
-                f'parts={self.parts}: more than batch_size={self.batch_size}; use parts=1'
-            )
+            raise UsageError(f'parts={self.parts}: must be at most batch_size={self.batch_size}')
         parent = self.parent
         if self.labels == 'parent' and isinstance(parent, Experiment) and not parent.classifies:
             raise UsageError(f'labels=parent: needs one; {parent.name} is no classifier')

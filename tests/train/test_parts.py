@@ -158,11 +158,11 @@ def test_how_many_cores_compute_the_parts_changes_no_bit(digits, data_dir, tmp_p
 
 
 def test_more_parts_than_a_batch_has_examples_are_refused(main, digits):
-    with pytest.raises(UsageError, match='parts=8: more than batch_size=4'):
+    with pytest.raises(UsageError, match='parts=8: must be at most batch_size=4'):
         DENSE.vary(batch_size=4, parts=8)
     code, _, err = main('--experiment=phasewise', f'--array={digits}', '--set=parts=1000')
     assert (code, err.count('\n')) == (2, 1)
-    assert 'parts=1000: more than batch_size=150; use parts=1' in err
+    assert 'parts=1000: must be at most batch_size=150' in err
 
 
 def test_a_full_batch_may_have_fewer_examples_than_parts():
