@@ -83,6 +83,7 @@ phasewise = tied.vary(
     training='greedy',
     output_activation='linear',
     epochs=10,
+    parts=1,
     learning_rate=0.002,
 )
 phasewise_fullbatch = phasewise.vary(
@@ -99,7 +100,6 @@ phasewise_classifier = Experiment(
     GERON,
     parent=phasewise,
     epochs=100,
-    parts=2,
     learning_rate=0.003,
     schedule='cosine',
     head_dropout=0.1,
@@ -240,7 +240,6 @@ stacked_sparse = Experiment(
     sparsity=0.001,
     epochs=20,
     batch_size=100,
-    parts=2,
 )
 stacked_sparse_classifier = Experiment(
     'stacked_sparse_classifier',
@@ -249,7 +248,6 @@ stacked_sparse_classifier = Experiment(
     parent=stacked_sparse,
     head=(),
     epochs=30,
-    parts=2,
     learning_rate=0.003,
     schedule='cosine',
     standardize_codings=True,
