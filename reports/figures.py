@@ -227,7 +227,7 @@ def latent(
     """
     plane, shares = _plane(codings, _SCATTERED)
     least, most = _NEIGHBOURS
-    some = codings[:most]
+    some = np.asarray(codings[:most], np.float32)
     has_neighbours = codings.shape[1] > 2 and len(np.unique(some, axis=0)) >= least
     figure = Figure(figsize=(13 if has_neighbours else 7.5, 6), layout='constrained')
     panels = figure.subplots(1, 1 + has_neighbours, squeeze=False)[0]
