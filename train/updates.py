@@ -17,7 +17,7 @@ import tensorflow.compat.v1 as tf
 import model
 from evaluation import metrics
 from inputs.rows import Rows
-from networks import layers, pairs
+from networks import gradients, layers, pairs
 from networks import session as sessions
 from networks.endpoints import Batch, over_parts
 from networks.layers import Mode
@@ -164,7 +164,8 @@ class _Body:
             seed = tf.stack([tf.constant(self.key + (number << _PART), tf.int64), step])
             statistics.append({})
             mode = Mode(True, seed, statistics[-1])
-            towers.append(self.tower(self._disturbed(batch, seed), mode))
+            with gradients.fastest(self.experiment.precision, len(parts)):
+                towers.append(self.tower(self._disturbed(batch, seed), mode))
         means = [
             over_parts([tower.losses[term.name] for tower in towers], counts)
             for term in phase.losses
@@ -197,11 +198,11 @@ class _Body:
         """Moves the phase's variables down the gradients of the loss."""
         experiment, phase = self.experiment, self.phase
         variables = model.variables(tf.get_default_graph(), phase.trainable, trainable=True)
-        gradients = tf.gradients(loss, variables)
-        checks = _checks(loss, gradients, variables) if self.watched else []
+        found = tf.gradients(loss, variables)
+        checks = _checks(loss, found, variables) if self.watched else []
         if experiment.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, experiment.clip_norm)
-        moves = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+            found, _ = tf.clip_by_global_norm(found, experiment.clip_norm)
+        moves = [(g, v) for g, v in zip(found, variables, strict=True) if g is not None]
         if not moves:
             raise ValueError(f'{phase.name}: its losses move no variable of {phase.trainable!r}')
         rate = phase.learning_rate or experiment.learning_rate

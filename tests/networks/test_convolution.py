@@ -12,7 +12,7 @@ from evaluation.scores import Evaluation
 from inputs.rows import Rows, unlabelled
 from inputs.spec import Spec
 from model import build, built
-from networks import layers, losses, pairs, saved_graph
+from networks import gradients, layers, losses, pairs, saved_graph
 from networks.layers import Mode
 from parameters import ACTIVATIONS, schedule_of
 from system.errors import UsageError
@@ -95,6 +95,48 @@ def test_a_convolution_and_its_inverse_agree_with_scipy(size, side):
     np.testing.assert_allclose(made, convolved(x, kernel), atol=1e-5)
     # The inverse is the adjoint of the convolution by its own kernel: <Cx, y> = <x, C'y>.
     np.testing.assert_allclose((convolved(x, inverse) * codes).sum(), (x * back).sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('side', [1, 2, 3, 5])
+@pytest.mark.parametrize('size', [(8, 8), (7, 5), (1, 3), (16, 15), (40, 30)])
+def test_the_fastest_gradients_are_those_of_tensorflow(size, side, stride):
+    """Computed in float32: of a convolution and of its inverse, small maps and large ones."""
+    draw = np.random.default_rng(0).normal
+    values = draw(size=(3, *size, 2)), draw(size=(side, side, 2, 4))
+    found = {}
+    for precision in ('float32', 'bfloat16'):
+        with tf.Graph().as_default(), tf.Session() as session:
+            inputs, kernel = (tf.constant(v, tf.float32) for v in values)
+            with gradients.fastest(precision, 1):
+                made = tf.nn.conv2d(inputs, kernel, stride, 'SAME')
+                back = tf.nn.conv2d_transpose(made, kernel, inputs.shape, stride, 'SAME')
+            loss = tf.reduce_sum(made**3) + tf.reduce_sum(back**3)
+            found[precision] = session.run(tf.gradients(loss, [inputs, kernel]))
+            kinds = [op.type for op in tf.get_default_graph().get_operations()]
+            found[f'{precision} products'] = kinds.count('Conv2DBackpropFilter')
+    for ours, theirs in zip(found['bfloat16'], found['float32'], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+    large = np.prod([-(-n // stride) for n in size]) > 64
+    assert (found['float32 products'], found['bfloat16 products']) == (2, 2 * large)
+
+
+def test_what_trains_in_bfloat16_can_be_trained_on_elsewhere(main, digits, tmp_path, monkeypatch):
+    """The saved graph keeps TensorFlow's own gradients: any script may ask for them."""
+    shapes, to_kernel = [], gradients.to_kernel
+    monkeypatch.setattr(
+        gradients, 'to_kernel', lambda *a: shapes.append(a[2].shape.as_list()) or to_kernel(*a)
+    )
+    code, _, err = main(
+        '--experiment=conv_transpose', f'--array={digits}', '--precision=bfloat16',
+        '--set=epochs=1', '--set=filters=4,6', '--set=code_size=3',
+    )  # fmt: skip
+    assert code == 0, err
+    assert sorted(shapes) == 2 * [[3, 3, 1, 4]] + 2 * [[3, 3, 4, 6]]
+    (graph,) = tmp_path.glob('runs/*/*/model.meta')
+    with tf.Graph().as_default() as opened:
+        tf.train.import_meta_graph(str(graph))
+        assert not any('_gradient_op_type' in op.node_def.attr for op in opened.get_operations())
 
 
 def test_batch_norm_uses_the_batch_in_training_and_what_it_learned_otherwise():
