@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -103,7 +104,8 @@ class SavedGraph(NamedTuple):
         """Imports the graph over other tensors than its own, and returns some by name."""
         wanted = [f'{name}:0' for name in names]
         try:
-            found = tf.import_graph_def(self.graph_def, dict(sources), wanted, name='restored')
+            graph_def = _with_own_functions(self.graph_def)
+            found = tf.import_graph_def(graph_def, dict(sources), wanted, name='restored')
         except (ValueError, tf.errors.OpError) as error:
             raise DataError(f'{self.prefix}.meta: damaged ({_first_line(error)})') from None
         return dict(zip(names, found, strict=True))
@@ -115,6 +117,34 @@ class SavedGraph(NamedTuple):
             for name, value in self.variables.items()
         }
         return self._replace(variables=made)
+
+
+_IMPORTS = itertools.count(1)
+
+
+def _with_own_functions(graph_def: tf.GraphDef) -> tf.GraphDef:
+    """Returns the graph with functions, as of its loops, of names that this process has not used.
+
+    The gradient of an imported loop writes its functions anew, and what it writes of two imports
+    under one name would meet in the process.
+    """
+    if not graph_def.library.function:
+        return graph_def
+    number, made = next(_IMPORTS), tf.GraphDef()
+    made.CopyFrom(graph_def)
+    functions = made.library.function
+    own = {f.signature.name: f'{f.signature.name}_{number}' for f in functions}
+    for function in functions:
+        function.signature.name = own[function.signature.name]
+    for pair in made.library.gradient:
+        pair.function_name = own.get(pair.function_name, pair.function_name)
+        pair.gradient_func = own.get(pair.gradient_func, pair.gradient_func)
+    for node in itertools.chain(made.node, *(function.node_def for function in functions)):
+        node.op = own.get(node.op, node.op)
+        for value in node.attr.values():
+            for called in [value.func] if value.HasField('func') else value.list.func:
+                called.name = own.get(called.name, called.name)
+    return made
 
 
 def _number(name: str) -> int:
