@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.special import expit, softmax
 
 from evaluation import baselines, probes, scores
@@ -61,9 +63,20 @@ def draw(
     elif codings.shape[1] == 2 and layout == 'flat' and not picture and _has_plane(test):
         plane = probes.projection(test, 2)
         made['pca_plane'] = figures.planes(codings, plane, test.y, classes, title)
-    files = {name: folder / f'{name}.png' for name, figure in made.items() if figure}
-    for name, file in files.items():
-        figures.save(made[name], file)
+    return _saved({name: figure for name, figure in made.items() if figure}, folder)
+
+
+def _saved(made: Mapping[str, Figure | figures.Slow], folder: Path) -> list[Path]:
+    """Saves figures by name, the slow ones last, and returns their files."""
+    files = {name: folder / f'{name}.png' for name in made}
+    with ThreadPoolExecutor(1) as aside:
+        slow = {n: f for n, f in made.items() if isinstance(f, figures.Slow)}
+        computed = {name: aside.submit(figure.compute) for name, figure in slow.items()}
+        for name, figure in made.items():
+            if not isinstance(figure, figures.Slow):
+                figures.save(figure, files[name])
+        for name, later in slow.items():
+            figures.save(later.draw(computed[name].result()), files[name])
     return list(files.values())
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -37,12 +37,15 @@ _CELLS = 100  # classes of a confusion matrix, at most, that each have a name on
 _NUMBERED = 30  # classes of a confusion matrix, at most, whose cells have numbers
 
 
-def save(figure: Figure | Callable[[], Figure], file: Path) -> None:
-    """Writes a PNG, with all words as they are; its folder is made.
+class Slow(NamedTuple):
+    """A figure of what takes a second or two to compute, which can be done beside other drawing."""
 
-    What takes long to draw is given as a function.
-    """
-    figure = figure() if callable(figure) else figure
+    compute: Callable[[], Any]
+    draw: Callable[[Any], Figure]  # of what was computed
+
+
+def save(figure: Figure, file: Path) -> None:
+    """Writes a PNG, with all words as they are; its folder is made."""
     legible(figure)
     file.parent.mkdir(parents=True, exist_ok=True)
     with disk.whole(file, 'wb') as opened:
@@ -218,38 +221,39 @@ def latent(
     classes: Sequence[str],
     title: str,
     note: str = '',
-) -> Callable[[], Figure]:
-    """Returns what draws codings, [N, units], in a plane: of principal components, and by t-SNE.
+) -> Slow:
+    """Draws codings, [N, units], in a plane: of principal components, and by t-SNE.
 
     The latter (van der Maaten and Hinton 2008) is of the first 500 codings, where they have more
-    than two units and ten of them differ. It takes a second or two, and so is made when the figure
-    is saved.
+    than two units and ten of them differ.
     """
     plane, shares = _plane(codings, _SCATTERED)
     least, most = _NEIGHBOURS
     some = np.asarray(codings[:most], np.float32)
     has_neighbours = codings.shape[1] > 2 and len(np.unique(some, axis=0)) >= least
-    figure = Figure(figsize=(13 if has_neighbours else 7.5, 6), layout='constrained')
-    panels = figure.subplots(1, 1 + has_neighbours, squeeze=False)[0]
-    _scatter(panels[0], plane, labels, classes)
-    panels[0].set(
-        xlabel=f'first principal component ({shares[0]:.0%} of the variance)',
-        ylabel=f'second principal component ({shares[1]:.0%})',
-    )
-    figure.suptitle(f'{title}\n{note}' if note else title, fontsize=11)
-    _legend(figure, panels, labels, classes)
+    perplexity = min(30.0, (len(some) - 1) / 3)
 
-    def drawn() -> Figure:
-        if has_neighbours:
-            perplexity = min(30.0, (len(some) - 1) / 3)
-            mapped = _neighbourly(some.tobytes(), some.shape, perplexity)
+    def compute() -> np.ndarray | None:
+        return _neighbourly(some.tobytes(), some.shape, perplexity) if has_neighbours else None
+
+    def draw(mapped: np.ndarray | None) -> Figure:
+        figure = Figure(figsize=(7.5 if mapped is None else 13, 6), layout='constrained')
+        panels = figure.subplots(1, 1 if mapped is None else 2, squeeze=False)[0]
+        _scatter(panels[0], plane, labels, classes)
+        panels[0].set(
+            xlabel=f'first principal component ({shares[0]:.0%} of the variance)',
+            ylabel=f'second principal component ({shares[1]:.0%})',
+        )
+        figure.suptitle(f'{title}\n{note}' if note else title, fontsize=11)
+        _legend(figure, panels, labels, classes)
+        if mapped is not None:
+            panels[0].set_title(f'principal components of {len(codings):,} codes', size=10)
             _scatter(panels[1], mapped, labels, classes)
             panels[1].set_title(f't-SNE of {len(some)} codes, perplexity {perplexity:.3g}', size=10)
             panels[1].set(xlabel='t-SNE 1, without a unit', ylabel='t-SNE 2', xticks=[], yticks=[])
-            panels[0].set_title(f'principal components of {len(codings):,} codes', size=10)
         return figure
 
-    return drawn
+    return Slow(compute, draw)
 
 
 @functools.lru_cache(1)  # a classifier's frozen codes are those of its parent

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from matplotlib import font_manager, ft2font
+from matplotlib.artist import Artist
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -27,13 +28,7 @@ def legible(figure: Figure) -> None:
     Letters that the usual font lacks are drawn in one of this machine's that has them; where none
     has, as its code. The numbers at ticks are left to matplotlib.
     """
-    texts = set(figure.findobj(Text))
-    for axis in figure.findobj(Axis):
-        if isinstance(axis.get_major_formatter(), _NAMED):
-            _name_ticks(axis)
-            texts.update(axis.findobj(Text))
-        else:
-            texts -= {*axis.findobj(Text)} - {axis.label}
+    texts = set(_words(figure))
     lacking = _lacking(''.join(text.get_text() for text in texts))
     for text in texts:
         text.set_parse_math(False)
@@ -48,6 +43,20 @@ def legible(figure: Figure) -> None:
         if letters:
             usual = text.get_fontfamily()
             text.set_fontfamily([*usual, *dict.fromkeys(fonts[c] for c in sorted(letters))])
+
+
+def _words(artist: Artist) -> Iterator[Text]:
+    """Yields the texts in an artist, without the numbers at ticks, which take long to be found."""
+    if isinstance(artist, Text):
+        yield artist
+    elif not isinstance(artist, Axis):
+        for child in artist.get_children():
+            yield from _words(child)
+    elif isinstance(artist.get_major_formatter(), _NAMED):
+        _name_ticks(artist)
+        yield from artist.findobj(Text)
+    else:
+        yield artist.label
 
 
 def _name_ticks(axis: Axis) -> None:

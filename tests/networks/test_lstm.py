@@ -208,14 +208,14 @@ def test_the_forget_gates_begin_open():
     np.testing.assert_array_equal(bias, [0] * 5 + [2.5] * 5 + [0] * 10)
 
 
-def test_clipped_gradients_have_that_norm(main, digits, tmp_path):
-    flags = ['--experiment=lstm_reconstruct', f'--array={digits}', '--set=hidden=5',
+def test_clipped_gradients_have_that_norm(main, strips, tmp_path):
+    flags = ['--experiment=lstm_reconstruct', f'--array={strips}', '--set=hidden=5',
              '--set=optimizer=sgd', '--set=schedule=constant', '--set=learning_rate=1',
              '--set=epochs=1', '--set=steps_per_epoch=1', '--set=clip_norm=0.01']  # fmt: skip
     assert main(*flags)[0] == 0
     (folder,) = (tmp_path / 'runs/lstm_reconstruct').iterdir()
     experiment = inst.lstm_reconstruct.vary(hidden=(5,))
-    with built(experiment, Spec((28, 28)), None) as network:
+    with built(experiment, Spec((7, 28)), None) as network:
         before = network.values()
     after = weights_of(folder)
     moved = np.sqrt(sum(np.sum((after[name] - before[name]) ** 2) for name in before))
@@ -239,22 +239,22 @@ def test_greedy_phases_train_one_layer_and_its_inverse_each():
             assert changed == {name for name in after if name.startswith(f'layer{index + 1}/')}
 
 
-def test_the_last_phase_reconstructs_the_states_below(main, digits, tmp_path):
-    flags = ('--experiment=lstm_greedy', f'--array={digits}', '--set=hidden=6,5', '--set=epochs=1')
+def test_the_last_phase_reconstructs_the_states_below(main, strips, tmp_path):
+    flags = ('--experiment=lstm_greedy', f'--array={strips}', '--set=hidden=6,5', '--set=epochs=1')
     assert main(*flags)[0] == 0
     (folder,) = (tmp_path / 'runs/lstm_greedy').iterdir()
     with tf.Graph().as_default(), tf.Session() as session:
         saver = tf.train.import_meta_graph(str(folder / 'model.meta'))
         saver.restore(session, str(folder / 'model'))
-        x = np.random.default_rng(0).random((3, 28, 28))
+        x = np.random.default_rng(0).random((3, 7, 28))
         names = ('hidden1', 'phase1_outputs', 'outputs', 'codings')
         made = session.run([f'{name}:0' for name in names], {'X:0': x})
-    shapes = [(3, 28, 6), (3, 28, 28), (3, 28, 28), (3, 10)]
+    shapes = [(3, 7, 6), (3, 7, 28), (3, 7, 28), (3, 10)]
     assert [values.shape for values in made] == shapes
 
 
-def test_the_random_control_of_a_classifier_begins_as_its_parent_did(main, digits, tmp_path):
-    flags = ('--experiment=lstm_classifier', f'--array={digits}', '--set=initial=random',
+def test_the_random_control_of_a_classifier_begins_as_its_parent_did(main, strips, tmp_path):
+    flags = ('--experiment=lstm_classifier', f'--array={strips}', '--set=initial=random',
              '--set=epochs=1')  # fmt: skip
     assert main(*flags)[0] == 0
     (folder,) = (tmp_path / 'runs/lstm_classifier').iterdir()
@@ -405,28 +405,28 @@ def test_lengths_need_a_network_that_knows_of_them(main, tmp_path):
         steps(data, inst.lstm_half.vary(future=2))
 
 
-def test_sequences_of_another_shape_are_one_line(main, digits, tmp_path):
+def test_sequences_of_another_shape_are_one_line(main, strips, tmp_path):
     flags = (
         '--experiment=lstm_reconstruct',
-        f'--array={digits}',
+        f'--array={strips}',
         '--set=hidden=5',
         '--set=epochs=1',
     )
     assert main(*flags)[0] == 0
     (folder,) = (tmp_path / 'runs/lstm_reconstruct').iterdir()
-    for shape in ((20, 40, 28), (20, 28, 5), (20, 56, 14)):
+    for shape in ((20, 10, 28), (20, 7, 5), (20, 14, 14)):
         np.savez(tmp_path / 'other.npz', x=np.zeros(shape, np.float32))
         code, _, err = main('--mode=encode', f'--run_dir={folder}', f'--array={tmp_path}/other.npz')
-        assert code == 3 and 'the run reads 28x28' in err
-    code, out, _ = main('--mode=encode', f'--run_dir={folder}', f'--array={digits}')
+        assert code == 3 and 'the run reads 7x28' in err
+    code, out, _ = main('--mode=encode', f'--run_dir={folder}', f'--array={strips}')
     assert code == 0
     with np.load(next(folder.glob('codes-*.npz'))) as codes:
         assert codes['codings'].shape == (800, 10)
 
 
-def test_predictions_from_records_have_the_bits_of_those_from_memory(main, digits, tmp_path):
-    flags = ('--experiment=lstm_composite', f'--array={digits}', '--set=hidden=5', '--set=epochs=1')
-    flags += ('--set=future=10',)  # not as many as are fed
+def test_predictions_from_records_have_the_bits_of_those_from_memory(main, strips, tmp_path):
+    flags = ('--experiment=lstm_composite', f'--array={strips}', '--set=hidden=5', '--set=epochs=1')
+    flags += ('--set=future=2',)  # not as many as are fed
     assert main(*flags)[0] == 0
     assert main(*flags, '--set=cache_bytes=0')[0] == 0
     one, other = map(weights_of, sorted((tmp_path / 'runs/lstm_composite').iterdir()))
@@ -434,12 +434,14 @@ def test_predictions_from_records_have_the_bits_of_those_from_memory(main, digit
         np.testing.assert_array_equal(value, other[name])
 
 
-def test_baselines_by_hand(main, digits, tmp_path):
-    flags = ('--experiment=lstm_composite', f'--array={digits}', '--set=hidden=5', '--set=epochs=1')
-    assert main(*flags)[0] == 0
+def test_baselines_by_hand(main, strips, tmp_path):
+    flags = ('--experiment=lstm_composite', f'--array={strips}', '--set=hidden=5', '--set=epochs=1')
+    assert main(*flags, '--set=future=3')[0] == 0
     (folder,) = (tmp_path / 'runs/lstm_composite').iterdir()
     metrics = results_of(folder)['metrics']
-    experiment = inst.lstm_composite.vary(dataset='array', data_path=str(digits), hidden=(5,))
+    experiment = inst.lstm_composite.vary(
+        dataset='array', data_path=str(strips), hidden=(5,), future=3
+    )
     splits = dataset.load(experiment, next(tmp_path.parent.glob('data*'))).splits
     fed, future = ({s: getattr(r, p) / 255.0 for s, r in splits.items()} for p in ('x', 'target'))
     for prefix, wanted in (('', fed), ('future_', future)):

@@ -107,16 +107,19 @@ def test_figures_say_which_split_they_show(main, tmp_path, drawn, digits):
     assert '5-nearest-neighbour accuracy' in words_of(drawn['latent'])
 
 
-def test_the_codes_are_drawn_by_t_sne_where_that_tells_more(monkeypatch):
+def test_the_codes_are_drawn_by_t_sne_where_that_tells_more(monkeypatch, draws):
     monkeypatch.setattr(figures, '_NEIGHBOURS', (10, 60))
     x = np.random.default_rng(0).normal(size=(90, 5)).astype(np.float32)
     labels = np.arange(90) % 3
 
     def panels(codings):
-        return figures.latent(codings, labels[: len(codings)], ['a', 'b', 'c'], '')().axes
+        plane = figures.latent(codings, labels[: len(codings)], ['a', 'b', 'c'], '')
+        return plane.draw(plane.compute()).axes
 
     assert '60 codes' in panels(x)[1].get_title()
-    once, again = (panels(x[:40])[1].collections[0].get_offsets() for _ in range(2))
+    once, again = (
+        panels(some)[1].collections[0].get_offsets() for some in (x[:40], x[:40].astype(np.float64))
+    )
     assert len(once) == 40 and np.array_equal(once, again)
     for few in (x[:, :2], x[:9], np.ones((50, 5), np.float32)):
         assert len(panels(few)) == 1

@@ -61,7 +61,9 @@ def different() -> list[str]:
 
 
 @pytest.mark.parametrize('name', different())
-def test_every_experiment_runs_end_to_end(main, tmp_path, parents, digits, monkeypatch, name):
+def test_every_experiment_runs_end_to_end(
+    main, tmp_path, parents, digits, strips, monkeypatch, name
+):
     """Figures are made, but not written: another test opens one of each kind."""
     from reports import figures
 
@@ -70,6 +72,9 @@ def test_every_experiment_runs_end_to_end(main, tmp_path, parents, digits, monke
     experiment = inst.EXPERIMENTS[name]
     data = [] if experiment.dataset == 'iris' else [f'--array={digits}']
     shrunk = [*SHORT] if experiment.epochs else []
+    if experiment.layout == 'steps':
+        data = [f'--array={strips}']
+        shrunk += ['--set=future=3'] if experiment.future else []
     shrunk += ['--set', 'finetune_epochs=1'] if experiment.finetune_epochs else []
     shrunk += ['--set', 'steps_per_epoch=3']
     if experiment.network == 'conv' and not experiment.parent:
