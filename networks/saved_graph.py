@@ -396,5 +396,4 @@ def _own_variables(graph_def: tf.GraphDef, owner: str) -> None:
 def load(session: tf.Session, values: Mapping[str, np.ndarray]) -> None:
     """Sets the named variables of the session's graph, adding no operation to it."""
     made = {v.op.name: v for v in session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)}
-    for name, value in values.items():
-        assign(session, made[name], value)
+    assign(session, {made[name]: value for name, value in values.items()})

@@ -6,7 +6,7 @@ import ctypes
 import functools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,8 +116,8 @@ def exhaustion_said() -> Iterator[None]:
         raise Exhausted(f'{unlinked(detail.strip())}; what was saved before is kept') from None
 
 
-def assign(session: tf.Session, variable: tf.Variable, value: np.ndarray) -> None:
-    """Sets a variable by feeding what its initializer writes, with no operation added."""
-    initializer = variable.initializer
-    _, written = initializer.inputs
-    session.run(initializer, {written: value})
+def assign(session: tf.Session, values: Mapping[tf.Variable, np.ndarray]) -> None:
+    """Sets variables by feeding what their initializers write, with no operation added."""
+    writes = {variable.initializer: value for variable, value in values.items()}
+    if writes:
+        session.run(list(writes), {op.inputs[1]: value for op, value in writes.items()})

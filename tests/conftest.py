@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import struct
@@ -16,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import main as program  # noqa: E402
+
+gc.set_threshold(50_000, 20, 20)  # as the program does
 
 
 @pytest.fixture(scope='session', autouse=True)

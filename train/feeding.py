@@ -109,7 +109,7 @@ def feed_of(
 
     def begin(session: tf.Session, epoch: int, step: int) -> None:
         rows_in_order = shuffled(len(rows), length.examples, (key, epoch))
-        sessions.assign(session, order, rows_in_order)
+        sessions.assign(session, {order: rows_in_order})
         left = rows_in_order[step * length.batch_size :]
         for stream in streams:
             session.run(stream.iterator.initializer, {stream.order: left})

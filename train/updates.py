@@ -71,7 +71,7 @@ class Updates(NamedTuple):
     def initialize(self, session: tf.Session) -> None:
         """Puts the data into the graph and zeroes the optimizer's slots."""
         for variable, value in self.data.items():
-            sessions.assign(session, variable, value)
+            sessions.assign(session, {variable: value})
         session.run([variable.initializer for variable in self.slots])
 
     def release(self, session: tf.Session) -> None:
