@@ -83,7 +83,6 @@ phasewise = tied.vary(
     training='greedy',
     output_activation='linear',
     epochs=10,
-    parts=1,  # as its classifiers, whose claims were measured on it
     learning_rate=0.002,
 )
 phasewise_fullbatch = phasewise.vary(
@@ -100,6 +99,7 @@ phasewise_classifier = Experiment(
     GERON,
     parent=phasewise,
     epochs=100,
+    parts=2,
     learning_rate=0.003,
     schedule='cosine',
     head_dropout=0.1,
@@ -240,6 +240,7 @@ stacked_sparse = Experiment(
     sparsity=0.001,
     epochs=20,
     batch_size=100,
+    parts=2,
 )
 stacked_sparse_classifier = Experiment(
     'stacked_sparse_classifier',
@@ -248,6 +249,7 @@ stacked_sparse_classifier = Experiment(
     parent=stacked_sparse,
     head=(),
     epochs=30,
+    parts=2,
     learning_rate=0.003,
     schedule='cosine',
     standardize_codings=True,
@@ -577,6 +579,7 @@ lstm_classifier = phasewise_classifier.vary(
     description="classifier on the frozen codes of lstm_reconstruct's saved graph",
     source=VIDEO,
     parent=lstm_reconstruct,
+    parts=1,
 )
 lstm_finetune = lstm_classifier.vary(
     'lstm_finetune', description='lstm_classifier, then all layers fine-tuned', finetune_epochs=10

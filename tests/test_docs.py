@@ -26,6 +26,7 @@ PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').g
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 MAIN = re.compile(r'^ *(?:\.venv/bin/)?python main\.py (.*)$', re.M)
 OTHER = re.compile(r'^ *((?:make|python3? -m|\.venv/bin/python -m) .*)$', re.M)
+SPREAD = re.compile(r'(?:[\d.,e-]+%? )?\([\d.,e-]+%? to [\d.,e-]+%?\)')  # 0.95 (0.94 to 0.96)
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 OWN = ('docs/own-table.md', 'docs/own-pictures.md', 'docs/own-series.md')  # walked as a whole
 FENCE = re.compile(r'```python\n(.*?)```', re.S)
@@ -69,6 +70,13 @@ def test_every_link_leads_somewhere(page):
         target = (ROOT / page).parent / path if path else ROOT / page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target.read_text()), link
+
+
+@pytest.mark.parametrize('page', TEXTS)
+def test_spreads_are_those_of_the_ledger_and_the_bench(page):
+    measured = (ROOT / 'RESULTS.md').read_text() + TEXTS['docs/speed.md']
+    for spread in SPREAD.findall(' '.join(TEXTS[page].split())):
+        assert page == 'docs/speed.md' or spread in measured, spread
 
 
 def test_the_readme_is_a_door():
