@@ -22,40 +22,48 @@ gc.set_threshold(50_000, 20, 20)  # as the program does
 
 
 @pytest.fixture(scope='session', autouse=True)
-def thumbnails():
-    """Figures are made, but saved as a dot, for rendering takes half of a small run's time.
+def undrawn():
+    """No figures are made, which take half of a small run's time; returns what makes them."""
+    from reports import drawing, figures
 
-    Returns what is replaced, for the tests that look at them.
-    """
-    from reports import figures
-    from system import disk
-
-    dot = png_of(1, 1, 0, (b'IDAT', zlib.compress(b'\0\0')), (b'IEND', b''))
-    real = {name: getattr(figures, name) for name in ('save', '_neighbourly')}
-
-    def save(figure, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with disk.whole(file, 'wb') as opened:
-            opened.write(dot)
-
+    instead = {
+        (drawing, 'draw'): lambda *_: [],
+        (figures, 'save'): _save_a_dot,
+        (figures, '_neighbourly'): lambda _, shape, __: np.zeros((shape[0], 2)),
+    }
+    real = {(place, name): getattr(place, name) for place, name in instead}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, 'save', save)
-        patch.setattr(figures, '_neighbourly', lambda _, shape, __: np.zeros((shape[0], 2)))
+        for (place, name), function in instead.items():
+            patch.setattr(place, name, function)
         yield real
 
 
+def _save_a_dot(figure, file: Path) -> None:
+    from system import disk
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with disk.whole(file, 'wb') as opened:
+        opened.write(png_of(1, 1, 0, (b'IDAT', zlib.compress(b'\0\0')), (b'IEND', b'')))
+
+
 @pytest.fixture
-def draws(thumbnails, monkeypatch):
-    """Saves figures in full."""
-    from reports import figures
-
-    for name, whole in thumbnails.items():
-        monkeypatch.setattr(figures, name, whole)
+def dotted(undrawn, monkeypatch):
+    """Makes figures, but saves each as a dot."""
+    for (place, name), function in undrawn.items():
+        if name == 'draw':
+            monkeypatch.setattr(place, name, function)
 
 
 @pytest.fixture
-def drawn(monkeypatch):
-    """Keeps figures in place of saving them; returns them by name."""
+def draws(undrawn, monkeypatch):
+    """Makes figures, and saves them in full."""
+    for (place, name), function in undrawn.items():
+        monkeypatch.setattr(place, name, function)
+
+
+@pytest.fixture
+def drawn(dotted, monkeypatch):
+    """Makes figures, and keeps them in place of saving them; returns them by name."""
     from reports import figures
 
     kept: dict = {}

@@ -231,7 +231,7 @@ def test_the_table_of_flags_is_the_programs():
 
 
 @pytest.mark.parametrize('page', OWN)
-def test_a_page_about_data_of_ones_own_is_walked(page, monkeypatch, tmp_path, capsys):
+def test_a_page_about_data_of_ones_own_is_walked(page, monkeypatch, tmp_path, capsys, dotted):
     """From its first line to its last, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     steps = re.findall(

@@ -66,7 +66,7 @@ def test_codes_are_those_of_the_saved_graph(finished, main, tmp_path):
 
 
 @pytest.mark.parametrize('name', ['vae', 'denoiser', 'classifier'])
-def test_evaluating_the_runs_own_data_gives_its_results_again(finished, main, name):
+def test_evaluating_the_runs_own_data_gives_its_results_again(finished, main, name, dotted):
     """The configuration is the saved one: the flags name other data alone."""
     folder = finished / name
     code, out, err = main('--mode=evaluate', f'--run_dir={folder}', DIGITS)

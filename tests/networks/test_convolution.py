@@ -303,7 +303,7 @@ def test_the_exported_graph_normalises_by_what_was_learned(main, digits, tmp_pat
     assert np.abs(alone - training).max() > 1e-2
 
 
-def test_a_convolutional_graph_is_restored_under_a_head(main, digits, tmp_path):
+def test_a_convolutional_graph_is_restored_under_a_head(main, digits, tmp_path, dotted):
     small = ('--set=epochs=1', '--set=filters=4,6', '--set=code_size=8')
     code, _, err = main(
         '--experiment=conv_vae_cifar', f'--array={digits}', *small, f'--run_dir={tmp_path}/vae'

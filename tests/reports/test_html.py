@@ -56,7 +56,7 @@ def test_words_are_escaped_and_numbers_and_verdicts_are_marked(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['tied', 'phasewise_classifier'])
-def test_a_run_has_a_page_with_its_figures_scores_and_command(main, tmp_path, digits, name):
+def test_a_run_has_a_page_with_its_figures_scores_and_command(main, tmp_path, digits, name, dotted):
     flags = (f'--experiment={name}', f'--array={digits}', '--set=epochs=1', '--set=seed=2')
     code, out, err = main(*flags)
     assert code == 0 and 'report.html' in out, err

@@ -27,7 +27,7 @@ LABELS = {
 
 
 @pytest.fixture
-def train(main, tmp_path):
+def train(main, tmp_path, dotted):
     """Returns a function that trains an experiment on `n` made examples for an epoch."""
 
     def trained(name: str, n: int, labels: str, *flags: str):

@@ -42,8 +42,8 @@ PATIENT = (
 
 def start(data_dir: Path, folder: Path, flags: tuple[str, ...] = FLAGS) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, 'main.py', *flags, f'--data_dir={data_dir}', f'--run_dir={folder}'],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, 'main.py', *flags, '--nofigures', f'--data_dir={data_dir}',
+         f'--run_dir={folder}'], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
