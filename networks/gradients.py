@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 
@@ -32,56 +33,66 @@ def fastest(precision: str, parts: int) -> Iterator[None]:
 
 def _of_convolution(op: tf.Operation, gradient: tf.Tensor) -> list[tf.Tensor | None]:
     inputs, kernel = op.inputs
-    strides = op.get_attr('strides')
+    as_made = _attributes(op)
     to_inputs = tf.raw_ops.Conv2DBackpropInput(
-        input_sizes=tf.shape(inputs),
-        filter=kernel,
-        out_backprop=gradient,
-        strides=strides,
-        padding='SAME',
+        input_sizes=tf.shape(inputs), filter=kernel, out_backprop=gradient, **as_made
     )
-    return [to_inputs, to_kernel(inputs, gradient, kernel, strides)]
+    return [to_inputs, _to_kernel(inputs, gradient, kernel, as_made)]
 
 
 def _of_transposed(op: tf.Operation, gradient: tf.Tensor) -> list[tf.Tensor | None]:
     _, kernel, maps = op.inputs
-    strides = op.get_attr('strides')
-    to_maps = tf.nn.conv2d(gradient, kernel, strides=strides, padding='SAME')
-    return [None, to_kernel(gradient, maps, kernel, strides), to_maps]
+    as_made = _attributes(op)
+    to_maps = tf.raw_ops.Conv2D(input=gradient, filter=kernel, **as_made)
+    return [None, _to_kernel(gradient, maps, kernel, as_made), to_maps]
 
 
-def to_kernel(
+def _attributes(op: tf.Operation) -> dict[str, Any]:
+    """Returns how a convolution was made; a restored graph may have any kind of them."""
+    made = {name: op.get_attr(name) for name in ('strides', 'dilations', 'explicit_paddings')}
+    return made | {name: op.get_attr(name).decode() for name in ('padding', 'data_format')}
+
+
+def _to_kernel(
+    inputs: tf.Tensor, gradient: tf.Tensor, kernel: tf.Tensor, as_made: dict[str, Any]
+) -> tf.Tensor:
+    """Returns a convolution's gradient to its kernel, [side, side, C, K].
+
+    inputs are [N, H, W, C], the gradient to its result [N, h, w, K].
+    """
+    known = all(
+        shape.is_fully_defined() for shape in (inputs.shape[1:], gradient.shape[1:], kernel.shape)
+    )
+    plain = as_made['padding'] == 'SAME' and as_made['data_format'] == 'NHWC'
+    if known and plain and as_made['dilations'] == [1, 1, 1, 1]:
+        height, width = gradient.shape[1:3].as_list()
+        if height * width <= _SMALL:
+            return _as_convolution(inputs, gradient, kernel, as_made['strides'][1:3])
+    return tf.raw_ops.Conv2DBackpropFilter(
+        input=inputs, filter_sizes=tf.shape(kernel), out_backprop=gradient, **as_made
+    )
+
+
+def _as_convolution(
     inputs: tf.Tensor, gradient: tf.Tensor, kernel: tf.Tensor, strides: list[int]
 ) -> tf.Tensor:
-    """Returns the gradient of a convolution, padded as SAME, to its kernel, [side, side, C, K].
+    """Convolves the inputs, their examples in place of channels, with the gradient as a kernel.
 
-    inputs are [N, H, W, C], the gradient to its result [N, h, w, K], strides [1, s, s, 1]. Of small
-    maps it is itself a convolution: of the inputs, their examples in place of channels, with the
-    gradient as a kernel whose elements lie s apart.
+    The elements of that kernel lie a stride apart.
     """
-    side, size, made = (
-        [int(n) for n in shape]
-        for shape in (kernel.shape[:2], inputs.shape[1:3], gradient.shape[1:3])
-    )
-    if made[0] * made[1] > _SMALL:
-        return tf.raw_ops.Conv2DBackpropFilter(
-            input=inputs,
-            filter_sizes=tf.shape(kernel),
-            out_backprop=gradient,
-            strides=strides,
-            padding='SAME',
-        )
-    stride = strides[1]
-    lacking = [max((k - 1) * stride + s - n, 0) for k, s, n in zip(made, side, size, strict=True)]
+    high, wide = sides = kernel.shape[:2].as_list()
+    made, given = gradient.shape[1:3].as_list(), inputs.shape[1:3].as_list()
+    spans = [(n - 1) * k + side for n, k, side in zip(made, strides, sides, strict=True)]
+    lacking = [max(span - size, 0) for span, size in zip(spans, given, strict=True)]
     pads = [[n // 2, n - n // 2] for n in lacking]
     product = tf.nn.conv2d(
         tf.transpose(inputs, [3, 1, 2, 0]),
         tf.transpose(gradient, [1, 2, 0, 3]),
         strides=1,
         padding=[[0, 0], *pads, [0, 0]],
-        dilations=stride,
+        dilations=strides,
     )
-    return tf.transpose(product[:, : side[0], : side[1]], [1, 2, 0, 3])
+    return tf.transpose(product[:, :high, :wide], [1, 2, 0, 3])
 
 
 tf.RegisterGradient(_CONV)(_of_convolution)

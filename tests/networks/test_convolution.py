@@ -121,11 +121,50 @@ def test_the_fastest_gradients_are_those_of_tensorflow(size, side, stride):
     assert (found['float32 products'], found['bfloat16 products']) == (2, 2 * large)
 
 
+@pytest.mark.parametrize(
+    'made',
+    [
+        {'padding': 'VALID'},
+        {'padding': [[0, 0], [2, 1], [0, 1], [0, 0]]},
+        {'dilations': 2},
+        {'strides': [1, 2]},
+        {'strides': [2, 1], 'side': [2, 3]},
+        {'rank': None},
+    ],
+    ids=str,
+)
+def test_the_gradients_of_convolutions_of_somebody_else_are_those_of_tensorflow(made):
+    """Whose graph is restored, and fine-tuned in parts."""
+    draw, found = np.random.default_rng(0).normal, []
+    sides = made.get('side', [3, 3])
+    values = draw(size=(4, 7, 6, 2)), draw(size=(*sides, 2, 3))
+    options = {'strides': 1, 'padding': 'SAME'} | {
+        k: v for k, v in made.items() if k not in ('side', 'rank')
+    }
+    shape = [None, 7, 6, 2] if 'rank' not in made else [None, None, None, 2]
+    with tf.Graph().as_default() as saved:
+        x, kernel = (
+            tf.placeholder(tf.float32, s, n) for s, n in ((shape, 'x'), ((*sides, 2, 3), 'k'))
+        )
+        tf.nn.conv2d(x, kernel, name='made', **options)
+    for parts in (1, 2):
+        with tf.Graph().as_default(), tf.Session() as session, gradients.fastest('float32', parts):
+            fed = [tf.constant(v, tf.float32) for v in values]
+            if 'rank' in made:
+                fed[0] = tf.placeholder_with_default(fed[0], shape)
+            (out,) = tf.import_graph_def(
+                saved.as_graph_def(), dict(zip('xk', fed, strict=True)), ['made:0']
+            )
+            found.append(session.run(tf.gradients(tf.reduce_sum(out**3), fed)))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+
+
 def test_what_trains_in_bfloat16_can_be_trained_on_elsewhere(main, digits, tmp_path, monkeypatch):
     """The saved graph keeps TensorFlow's own gradients: any script may ask for them."""
-    shapes, to_kernel = [], gradients.to_kernel
+    shapes, to_kernel = [], gradients._to_kernel
     monkeypatch.setattr(
-        gradients, 'to_kernel', lambda *a: shapes.append(a[2].shape.as_list()) or to_kernel(*a)
+        gradients, '_to_kernel', lambda *a: shapes.append(a[2].shape.as_list()) or to_kernel(*a)
     )
     code, _, err = main(
         '--experiment=conv_transpose', f'--array={digits}', '--precision=bfloat16',
