@@ -30,6 +30,7 @@ from system.errors import DataError
 
 TRAINED_ON = 'trained_on'  # a collection of one string
 _META_BYTES = 1 << 28  # of a saved graph at most, weights not included
+_IMPORTS = itertools.count(1)  # numbers the graphs with functions that this process imports
 _NO_RESULTS = ('X', 'y', 'length', 'accuracy')  # of what is served
 _OFFERED = re.compile(
     r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs|predictions'
@@ -117,9 +118,6 @@ class SavedGraph(NamedTuple):
             for name, value in self.variables.items()
         }
         return self._replace(variables=made)
-
-
-_IMPORTS = itertools.count(1)
 
 
 def _with_own_functions(graph_def: tf.GraphDef) -> tf.GraphDef:

@@ -70,13 +70,16 @@ def _saved(made: Mapping[str, Figure | figures.Slow], folder: Path) -> list[Path
     """Saves figures by name, the slow ones last, and returns their files."""
     files = {name: folder / f'{name}.png' for name in made}
     with ThreadPoolExecutor(1) as aside:
-        slow = {n: f for n, f in made.items() if isinstance(f, figures.Slow)}
-        computed = {name: aside.submit(figure.compute) for name, figure in slow.items()}
-        for name, figure in made.items():
-            if not isinstance(figure, figures.Slow):
-                figures.save(figure, files[name])
-        for name, later in slow.items():
-            figures.save(later.draw(computed[name].result()), files[name])
+        computed = {
+            name: aside.submit(figure.compute)
+            for name, figure in made.items()
+            if isinstance(figure, figures.Slow)
+        }
+        for name in sorted(made, key=computed.__contains__):
+            figure = made[name]
+            if isinstance(figure, figures.Slow):
+                figure = figure.draw(computed[name].result())
+            figures.save(figure, files[name])
     return list(files.values())
 
 

@@ -70,7 +70,7 @@ class Updates(NamedTuple):
 
     def initialize(self, session: tf.Session) -> None:
         """Puts the data into the graph and zeroes the optimizer's slots."""
-        for variable, value in self.data.items():
+        for variable, value in self.data.items():  # one by one: what is fed is in memory twice
             sessions.assign(session, {variable: value})
         session.run([variable.initializer for variable in self.slots])
 
