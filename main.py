@@ -14,6 +14,7 @@ import io
 import json
 import math
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -54,6 +55,7 @@ MODES = {  # what is done -> the flags that take effect in it, besides PLACES
     'generate': (*_RUN, 'codes', 'count'),
     'results': ('experiment', 'jobs', 'figures', 'checkpoint_seconds', 'restart', 'verify'),
     'report': ('experiment',),
+    'compare': ('figures',),  # and the runs, which are no flags
 }
 ANSWERS = {'list': (), 'describe': (*_NAMED, 'seeds')}  # flags that ask -> the same
 
@@ -111,8 +113,7 @@ def main(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # which take every character, in any locale
             stream.reconfigure(errors='backslashreplace')
     try:
-        parse_flags(arguments)
-        act()
+        act(parse_flags(arguments))
     except UserError as error:
         print(f'error: {shown(error)}', file=sys.stderr)
         return error.exit_code
@@ -133,11 +134,11 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def parse_flags(arguments: list[str]) -> None:
-    """Parses the command line.
+def parse_flags(arguments: list[str]) -> list[str]:
+    """Parses the command line; returns what is no flag.
 
-    Raises UsageError for an unknown flag, a stray argument, and what would be ignored: a flag that
-    is empty, or given twice. Places may be, so that a command overrides a flagfile's.
+    Raises UsageError for an unknown flag, and what would be ignored: a flag that is empty, or given
+    twice. Places may be, so that a command overrides a flagfile's.
     """
     try:
         stray = FLAGS(arguments)[1:]
@@ -151,8 +152,6 @@ def parse_flags(arguments: list[str]) -> None:
         ) from None
     except flags.Error as error:
         raise UsageError(' '.join(str(error).split())) from None
-    if stray:
-        raise UsageError(f'stray argument {stray[0]!r}; flags are written --name=value')
     for name in filter(given, FLAGS):
         if FLAGS[name].value == '':
             raise UsageError(f'--{name}=: a value is needed')
@@ -162,6 +161,7 @@ def parse_flags(arguments: list[str]) -> None:
         path: str | None = FLAGS[name].value
         if path:  # a shell leaves the ~ of --images=~/pictures as it is
             FLAGS[name].value = os.path.expanduser(path)
+    return stray
 
 
 def given(name: str) -> bool:
@@ -169,12 +169,17 @@ def given(name: str) -> bool:
     return bool(FLAGS[name].present)
 
 
-def act() -> None:
-    """Does what the flags ask; raises UsageError for one that takes no effect there."""
+def act(named: list[str]) -> None:
+    """Does what the flags ask, with the runs that are `named` beside them.
+
+    Raises UsageError for what takes no effect there.
+    """
     if FLAGS.help:
         print(__doc__ + FLAGS.main_module_help())
         return
     mode = FLAGS.mode
+    if named and mode != 'compare':
+        raise UsageError(f'stray argument {named[0]!r}; flags are written --name=value')
     if mode not in MODES:
         raise UsageError(f'--mode={mode}: allowed are {", ".join(MODES)}{nearest(mode, MODES)}')
     answers = [name for name in ANSWERS if FLAGS[name].value]
@@ -190,6 +195,8 @@ def act() -> None:
         list_all(mine)
     elif mode in ('results', 'report'):
         fill_ledger(mine)
+    elif mode == 'compare':
+        compare(named)
     elif mode == 'train':
         train(describes=asked == 'describe')
     else:
@@ -370,6 +377,22 @@ def fill_ledger(mine: own.Own) -> None:
         from ledger import fill
     at_once = FLAGS.jobs if FLAGS.mode == 'results' else 0
     fill.fill(every, asked, place(), at_once, book.beside(mine.file) if mine.file else book.PROJECT)
+
+
+def compare(named: list[str]) -> None:
+    """Shows the runs that paths or patterns name side by side, and writes that down."""
+    from reports import comparison, side_by_side
+
+    if not named:
+        raise UsageError('--mode=compare: name two runs or more, or a folder of them, beside it')
+    found = comparison.of(named)
+    for words in found.warnings:
+        print(f'warning: {words}')
+    print(side_by_side.text(found, shutil.get_terminal_size((100, 24)).columns))
+    made = comparison.write(found, Path(FLAGS.runs), figures=FLAGS.figures)
+    for words in made.warnings[len(found.warnings) :]:
+        print(f'warning: {words}')
+    print(f'\ntables, JSON{" and curves" if made.figure else ""} are in {shown(made.folder)}')
 
 
 def data_changes() -> dict[str, str]:

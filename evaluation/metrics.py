@@ -304,6 +304,11 @@ def find(name: str) -> Metric:
     return METRICS[bare]
 
 
+def known(name: str) -> Metric:
+    """Returns what a name is of; of one that this version does not know, its name as the unit."""
+    return METRICS.get(_BEFORE.sub('', name, count=1)) or Metric(unit=name, meaning='')
+
+
 def said(name: str) -> str:
     """Returns a name in words, for an axis: `test: mean squared error a feature`."""
     *where, last = name.split('/')

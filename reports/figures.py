@@ -17,8 +17,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from evaluation import metrics
@@ -64,13 +62,8 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
         names = [n for n, v in mine[-1].items() if n.startswith(('train/', 'validation/')) and v]
         terms = dict.fromkeys(n.split('/', 1)[1] for n in names)
         panels += [(phase, term, mine) for term in terms]
-    columns = min(len(panels), _ACROSS)
-    lines = -(-len(panels) // columns)
-    figure = Figure(figsize=(4.2 * columns, 3.4 * lines), layout='constrained')
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for panel in axes[len(panels) :]:
-        panel.axis('off')
-    for panel, (phase, term, mine) in zip(axes, panels, strict=False):
+    figure, axes = panels_of_losses(len(panels))
+    for panel, (phase, term, mine) in zip(axes, panels, strict=True):
         epochs = [int(row['epoch']) for row in mine]
         marker = 'o' if len(epochs) == 1 else None
         lowest, highest = float('inf'), float('-inf')
@@ -80,18 +73,30 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
                 numbers = [float(v) for v in values if v]
                 panel.plot(epochs, numbers, style, marker=marker, label=split)
                 lowest, highest = min(lowest, *numbers), max(highest, *numbers)
-        kind, metric = term.rsplit('/', 1)[-1], metrics.find(term)
-        if not metric.is_accuracy and 0 < 3 * lowest < highest:
-            panel.set_yscale('log')
-        panel.set(
-            title=f'{phase}: {kind}',
-            xlabel='epoch',
-            ylabel=metric.unit,
-        )
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        panel.grid(alpha=0.3, which='both')
+        label_losses(panel, phase, term, (lowest, highest))
         panel.legend()
     return figure
+
+
+def panels_of_losses(count: int) -> tuple[Figure, list[Axes]]:
+    """Returns a figure of so many panels, in rows."""
+    columns = min(count, _ACROSS)
+    lines = -(-count // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.4 * lines), layout='constrained')
+    axes = list(figure.subplots(lines, columns, squeeze=False).ravel())
+    for panel in axes[count:]:
+        panel.axis('off')
+    return figure, axes[:count]
+
+
+def label_losses(panel: Axes, phase: str, term: str, within: tuple[float, float]) -> None:
+    """Gives a panel of a phase's losses its words, and a scale for values within these ends."""
+    metric = metrics.known(term)
+    if not metric.is_accuracy and 0 < 3 * within[0] < within[1]:
+        panel.set_yscale('log')
+    panel.set(title=f'{phase}: {term.rsplit("/", 1)[-1]}', xlabel='epoch', ylabel=metric.unit)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    panel.grid(alpha=0.3, which='both')
 
 
 def picture_rows(
@@ -260,6 +265,8 @@ def latent(
 def _neighbourly(codings: bytes, shape: tuple[int, ...], perplexity: float) -> np.ndarray:
     """Returns where t-SNE puts codings, float32 [N, units], in a plane, [N, 2]."""
     values = np.frombuffer(codings, np.float32).reshape(shape)
+    from sklearn.manifold import TSNE  # here: it takes a second or two, that curves do not need
+
     with threadpool_limits(1):  # its threads wait for each other: minutes on a busy machine
         return TSNE(perplexity=perplexity, random_state=0).fit_transform(values)
 
@@ -338,6 +345,8 @@ def _plane(codings: np.ndarray, count: int) -> tuple[np.ndarray, list[float]]:
 
     That is [count, 2], with the shares of the variance; N is at least 2.
     """
+    from sklearn.decomposition import PCA  # here, as TSNE
+
     with np.errstate(invalid='ignore'):  # codes that are all dead have no variance to share
         fitted = PCA(min(2, codings.shape[1])).fit(codings)
     plane = fitted.transform(codings[:count])

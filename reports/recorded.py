@@ -1,0 +1,258 @@
+"""What run folders hold, read without TensorFlow: configuration, scores, and curves by epoch.
+
+What cannot be read is left out and noted: the words of what is wrong -> the names of where it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from parameters import IDENTITY, PARENTS, SHARED, restore
+from system.errors import UsageError, UserError
+from system.names import shown
+
+NUMBERS = ('parameters', 'updates', 'seconds', 'examples_per_second')  # of results.json's top
+_DERIVED = ('phases', 'columns')  # follow from the fields
+_CURVES = ('train', 'validation')  # columns of metrics.csv that are curves begin so
+_TOLD = 3  # names, at most, in a warning
+
+Notes = dict[str, list[str]]
+
+
+class Found(NamedTuple):
+    """A run folder."""
+
+    folder: Path
+    named: bool  # itself, and not only a folder that it lies in
+
+
+class Recorded(NamedTuple):
+    """A run, as its folder has it."""
+
+    folder: Path
+    fields: dict[str, Any]  # of the experiment, and of its parent as parent.x, in order
+    data: str  # the digest of its examples; '' where it is not known yet
+    scores: dict[str, float] | None  # None: it is not finished
+
+    @property
+    def configuration(self) -> tuple[Any, ...]:
+        """What its runs of other seeds have too."""
+        return self.data, *((n, v) for n, v in self.fields.items() if n != 'seed')
+
+
+class Point(NamedTuple):
+    """A score in metrics.csv."""
+
+    phase: str
+    epoch: int
+    step: int
+    split: str
+    score: str
+    value: float
+
+
+def noted(notes: Notes, words: str, where: object) -> None:
+    """Adds to what is wrong."""
+    notes.setdefault(words, []).append(shown(where))
+
+
+def warnings(notes: Notes) -> list[str]:
+    """Returns a line for each thing that is wrong."""
+    lines = []
+    for words, names in notes.items():
+        more = f' and {len(names) - _TOLD:,} more' if len(names) > _TOLD else ''
+        lines.append(f'{", ".join(names[:_TOLD])}{more}: {words}')
+    return lines
+
+
+def find(places: Iterable[str | Path], notes: Notes) -> list[Found]:
+    """Returns the run folders that are named, and those below other folders, each once.
+
+    A place is a path, or a pattern with `*`, `?` or `[`. Raises UsageError where nothing is there.
+    """
+    found: dict[tuple[int, int], Found] = {}
+    for place in places:
+        named, is_pattern = _matching(str(place))
+        for path in named:
+            if _is_run(path):
+                identity = _identity(path)
+                before = found.get(identity)
+                if before and before.named and not is_pattern:
+                    noted(notes, 'named before; it is compared once', path)
+                if not (before and before.named):
+                    found[identity] = Found(path, named=True)
+                continue
+            below = list(_below(path, notes)) if path.is_dir() else []
+            if not below and not is_pattern:
+                noted(notes, 'no run there, nor below; it is left out', path)
+            for run in below:
+                found.setdefault(_identity(run), Found(run, named=False))
+    return list(found.values())
+
+
+def _matching(place: str) -> tuple[list[Path], bool]:
+    """Returns what a place names, and whether it is a pattern; a path that is there is none."""
+    place = os.path.expanduser(place)
+    if os.path.lexists(place):
+        return [Path(place)], False
+    if not glob.has_magic(place):
+        raise UsageError(f'{place}: there is no such folder; name the folders of runs')
+    matching = sorted(glob.glob(place, recursive=True), key=_in_order)
+    if not matching:
+        raise UsageError(f'{place}: nothing matches this pattern; name the folders of runs')
+    return [Path(name) for name in matching], True
+
+
+def _is_run(folder: Path) -> bool:
+    return os.path.isfile(folder / 'config.json')
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """Returns what is the same of one folder by whatever path, links too."""
+    stat = folder.stat()
+    return stat.st_dev, stat.st_ino
+
+
+def _below(root: Path, notes: Notes) -> Iterator[Path]:
+    """Yields the run folders below a folder; links are followed, each folder is entered once."""
+    seen: set[tuple[int, int]] = set()
+
+    def unreadable(error: OSError) -> None:
+        noted(notes, f'cannot be read ({error.strerror}); it is left out', error.filename)
+
+    for folder, inner, files in os.walk(root, onerror=unreadable, followlinks=True):
+        identity = _identity(Path(folder))
+        if identity in seen or 'config.json' in files:
+            inner.clear()
+        if 'config.json' in files and identity not in seen:
+            yield Path(folder)
+        seen.add(identity)
+        inner[:] = sorted((name for name in inner if not name.startswith('.')), key=_in_order)
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """Orders names as people do: seed2 before seed10."""
+    return [
+        (int(part), '') if part.isdecimal() else (0, part) for part in re.split('([0-9]+)', name)
+    ]
+
+
+def read(folder: Path, notes: Notes) -> Recorded | None:
+    """Reads a run; None, which is noted, where its configuration cannot be read.
+
+    A run whose results cannot be read counts as one that is not finished.
+    """
+    config = _json(folder / 'config.json', notes, 'the run is left out')
+    saved = config.get('experiment') if isinstance(config, dict) else None
+    if not isinstance(saved, dict) or not isinstance(saved.get('name'), str):
+        if config is not None:
+            noted(notes, 'not the configuration of a run; left out', folder / 'config.json')
+        return None
+    data = config.get('data')
+    digest = data.get('digest', '') if isinstance(data, dict) else ''
+    return Recorded(folder, _flat(_completed(saved)), str(digest), _scores(folder, notes))
+
+
+def _json(file: Path, notes: Notes, remedy: str) -> Any:
+    """Returns what a file of JSON holds; None where it is absent, or, which is noted, damaged."""
+    try:
+        return json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        noted(notes, f'cannot be read ({error.strerror}); {remedy}', file)
+    except (ValueError, RecursionError):
+        noted(notes, f'damaged; {remedy}', file)
+    return None
+
+
+def _completed(saved: dict[str, Any]) -> dict[str, Any]:
+    """Returns a configuration with the fields that are newer than it.
+
+    One that this version cannot make, as of data that `--inst` would name, stays as it is.
+    """
+    try:
+        return restore(saved).resolved()
+    except (UserError, TypeError, ValueError, AttributeError, KeyError, RecursionError):
+        return saved
+
+
+def _flat(saved: dict[str, Any], of: str = '') -> dict[str, Any]:
+    """Returns the fields of a configuration, and those of its parents as parent.x."""
+    apart = (*IDENTITY, *_DERIVED, 'parent', *(SHARED if of else ()))
+    flat = {} if of else {'experiment': saved['name']}
+    flat |= {f'{of}{name}': _plain(value) for name, value in saved.items() if name not in apart}
+    parent = saved.get('parent')
+    if isinstance(parent, dict):
+        flat[f'{of}parent'] = _plain(parent.get('name'))
+        flat |= _flat(parent, f'{of}{PARENTS}')
+    elif parent is not None:
+        flat[f'{of}parent'] = _plain(parent)
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value that a cell of a table can hold: several numbers as `--set` takes them."""
+    if isinstance(value, list):
+        return ','.join(map(str, value))
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _scores(folder: Path, notes: Notes) -> dict[str, float] | None:
+    file, remedy = folder / 'results.json', 'its scores are left out'
+    results = _json(file, notes, remedy)
+    if results is None:
+        return None
+    scores = results.get('metrics') if isinstance(results, dict) else None
+    if isinstance(scores, dict):
+        scores = scores | {name: results[name] for name in NUMBERS if name in results}
+        if all(map(_is_number, scores.values())):
+            return scores
+    noted(notes, f'not the scores of a run; {remedy}', file)
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number that a float can hold: neither NaN nor infinite."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def points(folder: Path, notes: Notes) -> list[Point]:
+    """Returns the curves of a run, from its metrics.csv; none, which is noted, where that is bad.
+
+    A last line that is being written is left out.
+    """
+    file = folder / 'metrics.csv'
+    try:
+        with open(file, newline='', encoding='utf-8-sig') as opened:
+            rows = list(csv.DictReader(opened))
+    except FileNotFoundError:
+        noted(notes, 'not there yet; the run has no curves', file)
+        return []
+    except (OSError, ValueError, csv.Error) as error:
+        why = getattr(error, 'strerror', None) or 'no CSV'
+        noted(notes, f'cannot be read ({why}); its curves are left out', file)
+        return []
+    if rows and None in rows[-1].values():
+        rows.pop()
+    try:
+        return [point for row in rows for point in _points(row)]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        noted(notes, 'not as it was written (columns or numbers); its curves are left out', file)
+        return []
+
+
+def _points(row: dict[str, str]) -> Iterator[Point]:
+    place = row['phase'], int(row['epoch']), int(row['step'])
+    for name, text in row.items():
+        split, _, score = name.partition('/')
+        if split in _CURVES and text:
+            yield Point(*place, split, score, float(text))
