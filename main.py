@@ -178,10 +178,13 @@ def act(named: list[str]) -> None:
         print(__doc__ + FLAGS.main_module_help())
         return
     mode = FLAGS.mode
-    if named and mode != 'compare':
-        raise UsageError(f'stray argument {named[0]!r}; flags are written --name=value')
     if mode not in MODES:
         raise UsageError(f'--mode={mode}: allowed are {", ".join(MODES)}{nearest(mode, MODES)}')
+    if named and mode != 'compare':
+        raise UsageError(
+            f'stray argument {named[0]!r}; flags are written --name=value; '
+            'runs alone are named without, in --mode=compare'
+        )
     answers = [name for name in ANSWERS if FLAGS[name].value]
     if len(answers) > 1:
         raise UsageError(f'--{answers[0]}, --{answers[1]}: ask for one of them')

@@ -76,7 +76,7 @@ def of(places: Iterable[str | Path]) -> Comparison:
         raise UsageError(f'--mode=compare: needs two runs or more, and {found}{why}')
     names = _names([run.folder for run in runs])
     for run, name in zip(runs, names, strict=True):
-        if run.scores is None:
+        if not run.finished:
             noted(notes, 'not finished, and without scores', name)
     warnings = recorded.warnings(notes)
     data = [run.data for run in runs]
@@ -100,10 +100,10 @@ def of(places: Iterable[str | Path]) -> Comparison:
 def _runs(places: Iterable[str | Path], notes: Notes) -> Iterator[Recorded]:
     for folder, named in recorded.find(places, notes):
         run = recorded.read(folder, notes)
-        if run and (named or run.scores is not None):
+        if run and (named or run.finished):
             yield run
         elif run:
-            noted(notes, 'not finished, and left out; name it itself to see its curves', folder)
+            noted(notes, 'not finished, and left out; to see curves, name the run itself', folder)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -184,28 +184,30 @@ def write(found: Comparison, runs: Path, *, figures: bool = True) -> Comparison:
     folder = runs / 'comparison' / _name(found)
     notes: Notes = {}
     drawn = _figure(found, notes) if figures else None
+    made = found._replace(
+        folder=folder,
+        figure=folder / _FIGURE if drawn else None,
+        warnings=(*found.warnings, *recorded.warnings(notes)),
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / '.lock'):
-            disk.tidy(folder)
-            for old in (_SEEDS, _FIGURE):  # which may not be written again
-                disk.remove(folder / old)
-            _write_csv(folder / _TABLE, _table(found))
-            if found.seeds:
-                _write_csv(folder / _SEEDS, _table_of_seeds(found))
-            if drawn:
-                from reports.figures import save
-
-                save(drawn, folder / _FIGURE)
-            figure = folder / _FIGURE if drawn else None
-            made = found._replace(folder=folder, figure=figure)
-            made = made._replace(warnings=(*found.warnings, *recorded.warnings(notes)))
-            disk.write_json(folder / _PLAIN, plain(made))
-            return made
-    except (FileExistsError, NotADirectoryError) as error:
+    except OSError as error:
         raise UsageError(
-            f'{folder}: cannot be written ({error.strerror}); name another place with --runs'
+            f'{folder}: cannot be made ({error.strerror}); name another place with --runs'
         ) from None
+    with FileLock(folder / '.lock'):
+        disk.tidy(folder)
+        for old in (_SEEDS, _FIGURE):  # which may not be written again
+            disk.remove(folder / old)
+        _write_csv(folder / _TABLE, _table(made))
+        if made.seeds:
+            _write_csv(folder / _SEEDS, _table_of_seeds(made))
+        if drawn:
+            from reports.figures import save
+
+            save(drawn, folder / _FIGURE)
+        disk.write_json(folder / _PLAIN, plain(made))
+    return made
 
 
 def _name(found: Comparison) -> str:
@@ -213,7 +215,7 @@ def _name(found: Comparison) -> str:
     of = '-'.join(experiments) if len(experiments) <= 2 else f'{len(experiments)}-experiments'
     paths = sorted(os.fsencode(os.path.realpath(run.folder)) for run in found.runs)
     digest = hashlib.sha256(b'\0'.join(paths)).hexdigest()[:8]
-    return f'{filed(of)}-{len(found.runs)}-runs-{digest}'
+    return f'{filed(shown(of))}-{len(found.runs)}-runs-{digest}'
 
 
 def plain(found: Comparison) -> dict[str, Any]:
@@ -224,7 +226,7 @@ def plain(found: Comparison) -> dict[str, Any]:
                 'number': number,
                 'name': name,
                 'folder': str(run.folder),
-                'finished': run.scores is not None,
+                'finished': run.finished,
             }
             for number, (run, name) in enumerate(zip(found.runs, found.names, strict=True), 1)
         ],
@@ -259,7 +261,7 @@ def _table(found: Comparison) -> Iterator[Sequence[Any]]:
     names = [row.name for row in (*differing, *found.scores)]
     yield 'number', 'name', 'run', 'finished', *_FIRST, *names
     for place, run in enumerate(found.runs):
-        told = place + 1, found.names[place], run.folder, run.scores is not None
+        told = place + 1, found.names[place], run.folder, run.finished
         first = (run.fields.get(name) for name in _FIRST)
         yield *told, *first, *(row.values[place] for row in (*differing, *found.scores))
 
@@ -278,7 +280,8 @@ def _table_of_seeds(found: Comparison) -> Iterator[Sequence[Any]]:
 
 def _write_csv(file: Path, rows: Iterable[Sequence[Any]]) -> None:
     with disk.whole(file, newline='') as opened:
-        csv.writer(opened).writerows(rows)
+        told = ([shown(c) if isinstance(c, str) else c for c in row] for row in rows)
+        csv.writer(opened).writerows(told)
 
 
 def _figure(found: Comparison, notes: Notes) -> Any:
@@ -294,10 +297,10 @@ def _figure(found: Comparison, notes: Notes) -> Any:
             alike.setdefault(look, []).append(place)
     lines = []
     for places in sorted(map(sorted, alike.values())):
-        more = f' and {len(places) - 1} of other seeds' if len(places) > 1 else ''
-        label = f'{numbered(places)}: {found.names[places[0]]}{more}'
+        note = f' (and {numbered(places[1:])})' if len(places) > 1 else ''
+        name = f'{places[0] + 1}: {shown(found.names[places[0]])}'
         runs = [recorded.points(found.runs[place].folder, notes) for place in places]
-        lines.append(curves.Line(label, runs))
+        lines.append(curves.Line(name, note, runs))
     count, drawn = len(found.runs), sum(map(len, alike.values()))
     which = f'{drawn} of {count:,} runs, those named below' if drawn < count else f'{count} runs'
     return curves.draw(lines, f'curves of {which}')

@@ -16,13 +16,15 @@ _STYLES = {'train': '-', 'validation': '--'}
 _COLOURS = 10  # that are told apart
 _MARKERS = ('', 'o')  # of the first ten lines, and of the next
 MOST = _COLOURS * len(_MARKERS)  # lines that are told apart
-_LONGEST = 70  # letters of a line in the legend
+_NAME, _NOTE = 60, 24  # letters of a line in the legend
+_INCHES = (0.075, 0.2)  # that a letter of the legend is wide, and a line of it high
 
 
 class Line(NamedTuple):
     """Runs that look alike in the figure."""
 
-    label: str
+    name: str
+    note: str  # that stands behind it
     runs: Sequence[Sequence[Point]]  # the points of each
 
 
@@ -57,18 +59,20 @@ def draw(lines: Sequence[Line], title: str) -> Figure | None:
 
 
 def _legend(figure: Figure, lines: Sequence[Line]) -> None:
-    """Says below the panels which line is which."""
+    """Says below the panels which line is which, and makes the figure as much higher."""
     splits = {p.split for line in lines for points in line.runs for p in points}
     marks = [
         Line2D([], [], color=f'C{i % _COLOURS}', marker=_MARKERS[i // _COLOURS], ms=4)
         for i in range(len(lines))
     ]
-    words = [shortened(line.label, _LONGEST) for line in lines]
+    words = [f'{shortened(line.name, _NAME)}{shortened(line.note, _NOTE)}' for line in lines]
     for split, style in _STYLES.items():
         if split in splits:
             marks.append(Line2D([], [], color='black', ls=style))
             words.append(split)
-    inches = 0.8 + 0.075 * max(map(len, words))  # that an entry is wide
-    columns = max(1, int(figure.get_figwidth() / inches))
+    wide, high = _INCHES
+    width, height = figure.get_size_inches()
+    columns = max(1, int(width / (0.8 + wide * max(map(len, words)))))
+    figure.set_figheight(height + high * (1 - (-len(words) // columns)))
     figure.legend(marks, words, loc='outside lower center', ncols=columns, fontsize=8,
                   frameon=False)  # fmt: skip

@@ -40,7 +40,8 @@ class Recorded(NamedTuple):
     folder: Path
     fields: dict[str, Any]  # of the experiment, and of its parent as parent.x, in order
     data: str  # the digest of its examples; '' where it is not known yet
-    scores: dict[str, float] | None  # None: it is not finished
+    finished: bool
+    scores: dict[str, float] | None  # None where there are none, or they cannot be read
 
     @property
     def configuration(self) -> tuple[Any, ...]:
@@ -86,13 +87,13 @@ def find(places: Iterable[str | Path], notes: Notes) -> list[Found]:
                 identity = _identity(path)
                 before = found.get(identity)
                 if before and before.named and not is_pattern:
-                    noted(notes, 'named before; it is compared once', path)
+                    noted(notes, 'named before; it counts once', path)
                 if not (before and before.named):
                     found[identity] = Found(path, named=True)
                 continue
             below = list(_below(path, notes)) if path.is_dir() else []
             if not below and not is_pattern:
-                noted(notes, 'no run there, nor below; it is left out', path)
+                noted(notes, 'no run there, nor below; left out', path)
             for run in below:
                 found.setdefault(_identity(run), Found(run, named=False))
     return list(found.values())
@@ -126,7 +127,7 @@ def _below(root: Path, notes: Notes) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
 
     def unreadable(error: OSError) -> None:
-        noted(notes, f'cannot be read ({error.strerror}); it is left out', error.filename)
+        noted(notes, f'cannot be read ({error.strerror}); left out', error.filename)
 
     for folder, inner, files in os.walk(root, onerror=unreadable, followlinks=True):
         identity = _identity(Path(folder))
@@ -138,27 +139,26 @@ def _below(root: Path, notes: Notes) -> Iterator[Path]:
         inner[:] = sorted((name for name in inner if not name.startswith('.')), key=_in_order)
 
 
-def _in_order(name: str) -> list[tuple[int, str]]:
-    """Orders names as people do: seed2 before seed10."""
-    return [
-        (int(part), '') if part.isdecimal() else (0, part) for part in re.split('([0-9]+)', name)
-    ]
+def _in_order(name: str) -> list[tuple[float, str]]:
+    """Orders names as people do: seed2 before seed10, 0.005 before 0.01."""
+    parts = re.split(r'([0-9]+(?:\.[0-9]+)?)', name)  # every other one is a number
+    return [(float(part), '') if i % 2 else (0.0, part) for i, part in enumerate(parts)]
 
 
 def read(folder: Path, notes: Notes) -> Recorded | None:
-    """Reads a run; None, which is noted, where its configuration cannot be read.
-
-    A run whose results cannot be read counts as one that is not finished.
-    """
-    config = _json(folder / 'config.json', notes, 'the run is left out')
+    """Reads a run; None, which is noted, where its configuration cannot be read."""
+    file, remedy = folder / 'config.json', 'the run is left out'
+    config = _json(file, notes, remedy)
     saved = config.get('experiment') if isinstance(config, dict) else None
     if not isinstance(saved, dict) or not isinstance(saved.get('name'), str):
         if config is not None:
-            noted(notes, 'not the configuration of a run; left out', folder / 'config.json')
+            noted(notes, f'not the configuration of a run; {remedy}', file)
         return None
     data = config.get('data')
     digest = data.get('digest', '') if isinstance(data, dict) else ''
-    return Recorded(folder, _flat(_completed(saved)), str(digest), _scores(folder, notes))
+    finished = os.path.exists(folder / 'results.json')
+    fields, scores = _flat(_completed(saved)), _scores(folder, notes)
+    return Recorded(folder, fields, str(digest), finished, scores)
 
 
 def _json(file: Path, notes: Notes, remedy: str) -> Any:
@@ -207,7 +207,7 @@ def _plain(value: Any) -> Any:
 
 
 def _scores(folder: Path, notes: Notes) -> dict[str, float] | None:
-    file, remedy = folder / 'results.json', 'its scores are left out'
+    file, remedy = folder / 'results.json', 'scores are left out'
     results = _json(file, notes, remedy)
     if results is None:
         return None
@@ -235,18 +235,20 @@ def points(folder: Path, notes: Notes) -> list[Point]:
         with open(file, newline='', encoding='utf-8-sig') as opened:
             rows = list(csv.DictReader(opened))
     except FileNotFoundError:
-        noted(notes, 'not there yet; the run has no curves', file)
+        noted(notes, 'not there yet; without curves', file)
         return []
     except (OSError, ValueError, csv.Error) as error:
         why = getattr(error, 'strerror', None) or 'no CSV'
-        noted(notes, f'cannot be read ({why}); its curves are left out', file)
+        noted(notes, f'cannot be read ({why}); curves are left out', file)
         return []
     if rows and None in rows[-1].values():
         rows.pop()
+    if not rows:
+        noted(notes, 'has no lines; without curves', file)
     try:
         return [point for row in rows for point in _points(row)]
     except (KeyError, TypeError, ValueError, AttributeError):
-        noted(notes, 'not as it was written (columns or numbers); its curves are left out', file)
+        noted(notes, 'not as it was written (columns or numbers); curves are left out', file)
         return []
 
 

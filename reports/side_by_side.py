@@ -19,12 +19,13 @@ def text(found: Comparison, width: int) -> str:
     places, count = found.shown, len(found.runs)
     lines = [f'{count:,} runs']
     if len(places) < count:
-        lines[0] += f'; {len(places)} of them, all that are the best in something first:'
+        lines[0] += f', {len(places)} of them here (the best in a score before others); all are in '
+        lines[0] += 'comparison.csv'
     digits = len(str(places[-1] + 1))
     for place in places:
-        unfinished = '' if found.runs[place].scores is not None else ' (not finished)'
-        name = _cut(shown(found.names[place]), width - digits - 4 - len(unfinished))
-        lines.append(f'{_BETWEEN}{place + 1:{digits}}{_BETWEEN}{name}{unfinished}')
+        lacks = '' if found.runs[place].scores is not None else ' (no scores)'
+        name = _cut(shown(found.names[place]), width - digits - 4 - len(lacks))
+        lines.append(f'{_BETWEEN}{place + 1:{digits}}{_BETWEEN}{name}{lacks}')
     heads = [str(place + 1) for place in places]
     fields = [_cells(row, places) for row in found.fields]
     scores = [_cells(row, places) for row in found.scores]
