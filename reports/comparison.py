@@ -81,7 +81,7 @@ def of(places: Iterable[str | Path]) -> Comparison:
     warnings = recorded.warnings(notes)
     data = [run.data for run in runs]
     if len({run.data for run in runs if run.scores}) > 1:
-        warnings.append('the runs are on different data; the best are those on the same data')
+        warnings.append('the runs are on different data; scores are compared where it is the same')
     known = dict.fromkeys(name for run in runs for name in run.scores or {})
     scores = [_scored(name, [(run.scores or {}).get(name) for run in runs], data) for name in known]
     seeds = _seeds(runs)

@@ -69,12 +69,15 @@ def _value(value: Any) -> str:
     if value is None:
         return ''
     if isinstance(value, Spread):
-        mean, deviation = value
-        around = f'{deviation:.2g}' if deviation < 100 else f'{deviation:.0f}'
-        return f'{mean:.0f} +- {around}' if mean.is_integer() else f'{mean:.5g} +- {around}'
+        return f'{_number(value.mean)} +- {_number(value.deviation, 2)}'
     if isinstance(value, float):
-        return f'{value:.5g}'
+        return _number(value)
     return _cut(shown(written(value)), _CELL)
+
+
+def _number(value: float, digits: int = 5) -> str:
+    """Writes a number in so many digits, but no thousands as a power of ten."""
+    return f'{value:.0f}' if 10**digits <= abs(value) < 1e12 else f'{value:.{digits}g}'
 
 
 def _cut(words: str, most: int) -> str:

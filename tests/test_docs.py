@@ -193,6 +193,8 @@ def test_a_command_of_the_pages_runs(main, shrunk, places, finished, command):
             == 0
         )
     used = 'phasewise_classifier' if predicts else 'phasewise'
+    line = line.replace('OTHER', str(run_of(finished, 'phasewise_classifier')))
+    line = re.sub(r'(?<= )runs\b', str(finished), line)
     line = re.sub('FOLDER_OR_PREFIX|RUN', str(run_of(finished, used)), line)
     line = re.sub(r'=(DIR|photos)\b', f'={places["flat" if predicts else "photos"]}', line)
     file = 'STEPS.npz' if '--experiment=lstm' in line else 'FILE.npz'
@@ -209,6 +211,7 @@ def test_a_command_of_the_pages_runs(main, shrunk, places, finished, command):
 def test_a_snippet_that_uses_a_saved_graph_runs(finished, code):
     for name in ('phasewise', 'phasewise_classifier', 'lstm_reconstruct'):
         code = re.sub(rf'runs/{name}/[\w-]+', str(run_of(finished, name)), code)
+    code = code.replace("('runs')", f"('{finished}')")
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -83,7 +83,7 @@ def test_data_that_cannot_be_used_is_one_line_and_exit_3(main, tmp_path):
 
 
 def test_memory_that_is_not_there_is_one_line(main, monkeypatch):
-    def exhausted():
+    def exhausted(_):
         raise MemoryError('Unable to allocate 7.28 TiB')
 
     monkeypatch.setattr(program, 'act', exhausted)
