@@ -16,6 +16,7 @@ _STYLES = {'train': '-', 'validation': '--'}
 _COLOURS = 10  # that are told apart
 _MARKERS = ('', 'o')  # of the first ten lines, and of the next
 MOST = _COLOURS * len(_MARKERS)  # lines that are told apart
+_LARGEST = 1e38  # that a loss, a float32, can be; what is beyond is a gap
 _NAME, _NOTE = 60, 24  # letters of a line in the legend
 _INCHES = (0.075, 0.2)  # that a letter of the legend is wide, and a line of it high
 
@@ -46,7 +47,7 @@ def draw(lines: Sequence[Line], title: str) -> Figure | None:
                 mine = [p for p in points if (p.phase, p.score) == (phase, score)]
                 for split, style in _STYLES.items():
                     xs = [p.epoch for p in mine if p.split == split]
-                    ys = [p.value for p in mine if p.split == split]
+                    ys = [_drawable(p.value) for p in mine if p.split == split]
                     marker = _MARKERS[place // _COLOURS] or ('.' if len(xs) == 1 else '')
                     every = max(1, len(xs) // 8)
                     panel.plot(xs, ys, style, color=f'C{place % _COLOURS}', marker=marker,
@@ -56,6 +57,10 @@ def draw(lines: Sequence[Line], title: str) -> Figure | None:
     _legend(figure, lines)
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+def _drawable(value: float) -> float:
+    return value if abs(value) <= _LARGEST else np.nan
 
 
 def _legend(figure: Figure, lines: Sequence[Line]) -> None:

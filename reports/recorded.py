@@ -22,6 +22,7 @@ from system.names import shown
 NUMBERS = ('parameters', 'updates', 'seconds', 'examples_per_second')  # of results.json's top
 _DERIVED = ('phases', 'columns')  # follow from the fields
 _CURVES = ('train', 'validation')  # columns of metrics.csv that are curves begin so
+_COUNTED = 10**15  # epochs and steps, at most, that a file can say
 _TOLD = 3  # names, at most, in a warning
 
 Notes = dict[str, list[str]]
@@ -254,6 +255,8 @@ def points(folder: Path, notes: Notes) -> list[Point]:
 
 def _points(row: dict[str, str]) -> Iterator[Point]:
     place = row['phase'], int(row['epoch']), int(row['step'])
+    if not all(0 <= number <= _COUNTED for number in place[1:]):
+        raise ValueError
     for name, text in row.items():
         split, _, score = name.partition('/')
         if split in _CURVES and text:

@@ -194,6 +194,7 @@ def edited(old: str, new: str):
         (lambda f: (f / 'metrics.csv').write_bytes(b'\xff\0'), 'curves are left out'),
         (lambda f: (f / 'metrics.csv').write_text(''), 'without curves'),
         (edited('0.5', 'about half'), 'not as it was written (columns or numbers)'),
+        (edited('phase1,2', f'phase1,{10**400}'), 'not as it was written'),
         (edited(',', ';'), 'not as it was written (columns or numbers)'),
         (lambda f: shutil.move(f, f.with_name('\x1b[31mred\n')), 'x1b[31mred\\n'),
     ],
@@ -204,6 +205,14 @@ def test_what_is_damaged_is_one_line_and_the_others_are_compared(main, four, dra
     assert code == 0, err
     assert words in out and '\x1b' not in out and len(out.splitlines()) < 40
     assert {'0.1', '0.3', '0.05*'} <= {*cells(out, 'test/mse')}
+
+
+def test_values_that_cannot_be_drawn_are_gaps(main, four, draws):
+    edited('0.5', '1.7e308')(four / 'seed0')
+    edited('0.2', '-1.7e308')(four / 'seed0')
+    edited('0.5', 'inf')(four / 'seed1')
+    code, out, err = main('--mode=compare', str(four))
+    assert code == 0 and 'curves are in' in out and not err, err
 
 
 def test_a_file_that_excel_saved_or_a_run_still_writes_is_read(four):
