@@ -53,9 +53,15 @@ MODES = {  # what is done -> the flags that take effect in it, besides PLACES
     'score': (*_RUN, 'detail', 'figures', 'verify'),
     'predict': (*_RUN, 'verify'),
     'generate': (*_RUN, 'codes', 'count'),
+    'export': (*_RUN, 'format', 'verify'),
     'results': ('experiment', 'jobs', 'figures', 'checkpoint_seconds', 'restart', 'verify'),
     'report': ('experiment',),
     'compare': ('figures',),  # and the runs, which are no flags
+}
+FORMATS = {  # what is done -> the forms in which it can be written
+    'encode': ('npz', 'csv'),
+    'reconstruct': ('npz', 'csv'),
+    'export': ('tflite', 'onnx', 'frozen', 'numpy'),
 }
 ANSWERS = {'list': (), 'describe': (*_NAMED, 'seeds')}  # flags that ask -> the same
 
@@ -78,7 +84,8 @@ flags.DEFINE_integer(
 flags.DEFINE_string('precision', None, f'{" or ".join(PRECISIONS)}.')
 flags.DEFINE_multi_string('set', [], 'field=value of --describe; repeatable.')
 flags.DEFINE_string('codes', None, 'A file .npz with codings [N, units] (--mode=generate).')
-flags.DEFINE_enum('format', 'npz', ('npz', 'csv'), 'Of what --mode=encode or reconstruct writes.')
+_FORMS = '; '.join(f'--mode={mode}: {", ".join(forms)}' for mode, forms in FORMATS.items())
+flags.DEFINE_string('format', None, f'Of what is written ({_FORMS}).')
 flags.DEFINE_bool('detail', False, 'Errors of each feature, step or pixel too (--mode=score).')
 flags.DEFINE_integer('count', 100, 'Codes to draw (--mode=generate).', 1, int(COUNT.most))
 flags.DEFINE_string('parent', None, "A run folder or a saved graph's prefix to transfer from.")
@@ -304,25 +311,42 @@ def use_run() -> None:
             f'--mode={mode}: --experiment=NAME, or --run_dir=FOLDER of a finished run, is needed; '
             '--list shows the names'
         )
+    forms = asked_forms(mode)
     folder, changes = finished_run()
     with silent():
-        from inference import use, write
+        from inference import export, use, write
     if mode == 'predict':
         own = 'images' if FLAGS.images else 'array'
         labelled = {'dataset': own, 'data_path': FLAGS[own].value}
         print(f'labels are in {shown(write.predict(folder, labelled, place()))}')
     elif mode == 'encode':
-        print(f'codes are in {shown(write.encode(folder, changes, place(), FLAGS.format))}')
+        print(f'codes are in {shown(write.encode(folder, changes, place(), forms[0]))}')
     elif mode == 'reconstruct':
-        print(f'outputs are in {shown(write.reconstruct(folder, changes, place(), FLAGS.format))}')
+        print(f'outputs are in {shown(write.reconstruct(folder, changes, place(), forms[0]))}')
     elif mode == 'score':
         file, summary = write.score(folder, changes, place(), detail=FLAGS.detail)
         print(f'{summary}\nthe scores of each example are in {shown(file)}')
+    elif mode == 'export':
+        print(shown(export.export(folder, changes, place(), forms)))
     elif mode == 'evaluate':
         use.evaluate(folder, changes, place())
     else:
         made = use.generate(folder, FLAGS.codes, FLAGS.count, FLAGS.seed or 0)
         print(f'samples are in {shown(made)}')
+
+
+def asked_forms(mode: str) -> tuple[str, ...]:
+    """Returns the forms to write in: that of --format, or all of the mode, the usual one first.
+
+    Raises UsageError for one that it has not.
+    """
+    forms: tuple[str, ...] = FORMATS.get(mode, ())
+    if FLAGS.format is None or FLAGS.format in forms:
+        return (FLAGS.format,) if FLAGS.format else forms
+    raise UsageError(
+        f'--format={FLAGS.format}: allowed with --mode={mode} are {", ".join(forms)}'
+        f'{nearest(FLAGS.format, forms)}'
+    )
 
 
 def finished_run() -> tuple[Path, dict[str, str]]:

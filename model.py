@@ -18,11 +18,12 @@ import tensorflow.compat.v1 as tf
 
 from inputs.rows import Rows
 from inputs.spec import Spec
-from networks import head, lstm, memory, saved_graph, stacked
+from networks import head, lstm, memory, saved_graph, serving, stacked
 from networks import session as sessions
 from networks.endpoints import Batch, Blueprint, Endpoints, Expose, unchanged
 from networks.layers import Mode
 from networks.saved_graph import Declared, SavedGraph
+from networks.serving import Served
 from networks.standardize import AS_FED, Units, units_of
 from parameters import Experiment
 
@@ -40,17 +41,24 @@ _VALUES = 10_000_000  # numbers in one call's inputs
 Tower = Callable[[Batch, Mode], Endpoints]
 
 
-def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None) -> Endpoints:
+def build(
+    experiment: Experiment,
+    spec: Spec,
+    restored: SavedGraph | None = None,
+    *,
+    trains: bool = True,
+) -> Endpoints:
     """Builds the inference graph, with its variables and the names promised to users.
 
-    `restored` is the saved graph of the experiment's parent, imported as it stands; without a
-    parent the network is built from the experiment's fields.
+    Unless it `trains` there is no `training:0` to switch. `restored` is the saved graph of the
+    experiment's parent, imported as it stands; without a parent the network is built from the
+    experiment's fields.
     """
     tensors = {'X': tf.placeholder(tf.float32, [None, *spec.shape], name='X')}
     y, mode, length = None, INFERENCE, None
     if experiment.classifies:
         y = tf.placeholder(tf.int32, [None], name='y')
-    if experiment.has_training_mode:
+    if trains and experiment.has_training_mode:
         mode = Mode(tf.placeholder_with_default(False, [], name='training'))
 
     def promise(name: str, tensor: tf.Tensor) -> tf.Tensor:
@@ -68,6 +76,14 @@ def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None
     if y is not None:
         tensors['accuracy'] = tf.reduce_mean(endpoints.metrics['accuracy'](), name='accuracy')
     return endpoints._replace(tensors=tensors)
+
+
+def exported(
+    experiment: Experiment, spec: Spec, restored: SavedGraph | None, *, trains: bool
+) -> Served:
+    """Builds the graph that is saved, which says itself what it was trained on."""
+    saved_graph.say_trained_on(spec)
+    return Served(experiment, spec, build(experiment, spec, restored, trains=trains).tensors)
 
 
 def tower(
@@ -100,13 +116,7 @@ def variables(
 
 def upstream(tensor: tf.Tensor) -> set[str]:
     """Returns the names of the variables that a tensor is computed from."""
-    seen, todo = set(), [tensor.op]
-    while todo:
-        op = todo.pop()
-        if op not in seen:
-            seen.add(op)
-            todo += [source.op for source in op.inputs]
-    return {op.name for op in seen if op.type == 'VarHandleOp'}
+    return {op.name for op in serving.ancestors(tensor) if op.type == 'VarHandleOp'}
 
 
 def batch_size(shape: tuple[int, ...]) -> int:

@@ -13,16 +13,17 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
 
 from inputs.spec import Spec, as_json, from_json
+from networks import serving
 from networks.allowed_ops import VARIABLES, confined
 from networks.session import assign
 from system import disk, names
@@ -31,7 +32,6 @@ from system.errors import DataError
 TRAINED_ON = 'trained_on'  # a collection of one string
 _META_BYTES = 1 << 28  # of a saved graph at most, weights not included
 _IMPORTS = itertools.count(1)  # numbers the graphs with functions that this process imports
-_NO_RESULTS = ('X', 'y', 'length', 'accuracy')  # of what is served
 _OFFERED = re.compile(
     r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs|predictions'
 )
@@ -328,56 +328,41 @@ def checksum(variables: Mapping[str, np.ndarray]) -> str:
 
 
 def write(
-    folder: Path,
-    build: Callable[[], Mapping[str, tf.Tensor]],
-    values: Mapping[str, np.ndarray],
+    folder: Path, build: Callable[..., serving.Served], values: Mapping[str, np.ndarray]
 ) -> None:
     """Writes `model.meta/.index/.data-*` and `saved_model/` into `folder`.
 
-    `build` makes the inference graph and returns its tensors by promised name; `values` are its
-    variables'. The files appear whole: each is written aside and then renamed.
+    `build(trains=...)` makes the inference graph, with the switch to training or without; `values`
+    are its variables'. The files appear whole: each is written aside and then renamed.
     """
-    with tf.Graph().as_default(), tf.Session() as session:
-        tensors = build()
-        variables = tf.global_variables()
-        load(session, values)
-        owner = checksum(values)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix='.export-', suffix='.writing', dir=folder) as aside:
-            saver = tf.train.Saver(variables, save_relative_paths=True)
-            prefix = names.plain(Path(aside, 'model'))
-            saver.save(session, prefix, write_state=False, write_meta_graph=False)
-            meta = saver.export_meta_graph(clear_devices=True)
-            _own_variables(meta.graph_def, owner)
-            Path(aside, 'model.meta').write_bytes(meta.SerializeToString(deterministic=True))
-            _write_saved_model(session, Path(aside, 'saved_model'), tensors, owner)
-            for file in sorted(Path(aside).glob('model.*')):
-                disk.move(file, folder / file.name)
-            disk.move(Path(aside, 'saved_model'), folder / 'saved_model')
-
-
-def _write_saved_model(
-    session: tf.Session, folder: Path, tensors: Mapping[str, tf.Tensor], owner: str
-) -> None:
-    """Writes the session's graph for serving: a signature of X alone, one of X and its length.
-
-    For all that a signature names must be fed, in TensorFlow 2, also what has a default.
-    """
-    results = {n: t for n, t in tensors.items() if n not in _NO_RESULTS}
-    inputs = {'serving_default': {'X': tensors['X']}}
-    if 'length' in tensors:
-        inputs['with_length'] = {'X': tensors['X'], 'length': tensors['length']}
-    signatures = {
-        name: tf.saved_model.predict_signature_def(fed, results) for name, fed in inputs.items()
-    }
-    builder = tf.saved_model.Builder(names.plain(folder))
-    builder.add_meta_graph_and_variables(session, ['serve'], signatures, clear_devices=True)
-    builder.save()
-    file = folder / 'saved_model.pb'
-    written = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    for meta in written.meta_graphs:
+    owner = checksum(values)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix='.export-', suffix='.writing', dir=folder) as aside,
+        _valued(build, values, trains=True) as (session, _),
+    ):
+        saver = tf.train.Saver(tf.global_variables(), save_relative_paths=True)
+        prefix = names.plain(Path(aside, 'model'))
+        saver.save(session, prefix, write_state=False, write_meta_graph=False)
+        meta = saver.export_meta_graph(clear_devices=True)
         _own_variables(meta.graph_def, owner)
-    file.write_bytes(written.SerializeToString(deterministic=True))
+        Path(aside, 'model.meta').write_bytes(meta.SerializeToString(deterministic=True))
+        with _valued(build, values, trains=False) as (session, served):
+            serving.write(session, Path(aside, 'saved_model'), served, owner)
+        for file in sorted(Path(aside).glob('model.*')):
+            disk.move(file, folder / file.name)
+        disk.move(Path(aside, 'saved_model'), folder / 'saved_model')
+
+
+@contextmanager
+def _valued(
+    build: Callable[..., serving.Served], values: Mapping[str, np.ndarray], *, trains: bool
+) -> Iterator[tuple[tf.Session, serving.Served]]:
+    """Yields a session with the graph that is built, with these values."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        served = build(trains=trains)
+        load(session, values)
+        yield session, served
 
 
 def _own_variables(graph_def: tf.GraphDef, owner: str) -> None:

@@ -10,6 +10,7 @@ import json
 import math
 import random
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -260,7 +261,7 @@ def saved(tmp_path_factory):
         with model.built(parent, spec, None) as network:
             values = network.values()
         folder = tmp_path_factory.mktemp(layout)
-        saved_graph.write(folder, lambda p=parent, s=spec: model.build(p, s).tensors, values)
+        saved_graph.write(folder, partial(model.exported, parent, spec, None), values)
         found[layout] = saved_graph.read(str(folder))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ class Trainer:
             after = self.network.values()
             results = self._results(before, after, log.rows)
             self.interrupts.check()
-            saved_graph.write(self.folder, self._inference, after)
+            build = partial(model.exported, self.experiment, self.data.spec, self.restored)
+            saved_graph.write(self.folder, build, after)
             self.interrupts.check()
             if figures:
                 title = f'{self.experiment.name} on {self.data.key}'
@@ -98,10 +100,6 @@ class Trainer:
             disk.write_json(self.folder / 'results.json', results)
         feeding.clear(self.folder / 'cache')
         return results
-
-    def _inference(self) -> dict[str, tf.Tensor]:
-        saved_graph.say_trained_on(self.data.spec)
-        return model.build(self.experiment, self.data.spec, self.restored).tensors
 
     def _phase(self, index: int, phase: Phase, log: Log) -> None:
         """Trains one phase to its end, from wherever the run stands, if it is not over."""

@@ -1,5 +1,7 @@
 """Convolutional networks: shapes, arithmetic against SciPy, batch norm, phases, and streaming."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -11,7 +13,7 @@ from evaluation import probes
 from evaluation.scores import Evaluation
 from inputs.rows import Rows, unlabelled
 from inputs.spec import Spec
-from model import build, built
+from model import built, exported
 from networks import gradients, layers, losses, pairs, saved_graph
 from networks.layers import Mode
 from parameters import ACTIVATIONS, schedule_of
@@ -50,7 +52,7 @@ def test_a_batch_norm_is_followed_by_any_activation(activation, decoder, tmp_pat
         outputs, values = network.compute('outputs', Rows(x, None)), network.values()
         scored = Evaluation(network, {'mse': 'mse'}).mean(Rows(x, None))
     assert scored['mse'] == pytest.approx(np.mean((outputs - x) ** 2), rel=1e-4)
-    saved_graph.write(tmp_path, lambda: build(experiment, spec).tensors, values)
+    saved_graph.write(tmp_path, partial(exported, experiment, spec, None), values)
     restored = saved_graph.read(str(tmp_path))
     with tf.Graph().as_default(), tf.Session() as session:
         made = restored.tower(tf.placeholder_with_default(x, [None, 8, 8, 1]))['outputs']

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+import inst
+from inputs.spec import Spec
 from networks import saved_graph
+from networks.serving import Served
 from system import names
 
 ODD = (
@@ -39,10 +42,11 @@ def test_a_name_in_the_name_of_a_file_is_one_that_every_system_takes(name):
 def test_tensorflow_writes_and_reads_in_a_folder_of_any_name(name, tmp_path):
     folder = tmp_path / name / 'inner'
 
-    def build():
+    def build(*, trains):
         x = tf.placeholder(tf.float32, [None, 2], name='X')
         kernel = tf.get_variable('kernel', [2, 1], use_resource=True)
-        return {'X': x, 'codings': tf.matmul(x, kernel, name='codings')}
+        tensors = {'X': x, 'codings': tf.matmul(x, kernel, name='codings')}
+        return Served(inst.tied, Spec((2,)), tensors)
 
     saved_graph.write(folder, build, {'kernel': np.array([[1.0], [2.0]], np.float32)})
     assert sorted(os.listdir(folder)) == [

@@ -1,0 +1,294 @@
+"""A finished run in other formats: TensorFlow Lite, ONNX, a frozen graph, plain arrays.
+
+Each is compared with the run's own graph, on real examples, before it gets its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tensorflow import lite
+
+from inference.open import STOPPED, data_for, opened
+from inference.outputs import write_npz
+from inputs.rows import Rows
+from model import Network, exported
+from networks import saved_graph, serving
+from networks.serving import Served, Signature
+from system import disk, quiet
+from system.errors import DataError, UsageError
+from system.interrupts import Interrupts
+from system.progress import Bar
+from train.folder import Place
+
+_COMPARED = 100  # examples
+_EXACT = 1e-4  # of the greatest value: how far rounding may take a format that computes as we do
+_COARSE = 0.2  # the same where weights have 8 bits
+_OPSET = 18  # of ONNX
+_HIDDEN = ('serving_default', 'sample')  # the former is encode; draws are not the same everywhere
+_LITE = {'model.tflite': _EXACT, 'model-dynamic-range.tflite': _COARSE}
+_CONVERT = """
+import sys
+from tensorflow import lite
+
+saved_model, folder, *keys = sys.argv[1:]
+for name in ('model', 'model-dynamic-range'):
+    converter = lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=keys)
+    if name != 'model':
+        converter.optimizations = [lite.Optimize.DEFAULT]
+    with open(f'{folder}/{name}.tflite', 'wb') as file:
+        file.write(converter.convert())
+"""
+
+Arrays = dict[str, np.ndarray]
+Writer = Callable[['_Graph', Path], list['Made']]
+
+
+class Made(NamedTuple):
+    """A file that was written, and how far what it computes is from the graph."""
+
+    file: Path
+    size: int
+    signatures: tuple[str, ...]
+    difference: float  # the largest one, as a share of the greatest value of that tensor
+
+
+class _Graph(NamedTuple):
+    """The run's graph in a session, and what its signatures give for real examples."""
+
+    session: tf.Session
+    served: Served
+    offered: dict[str, Signature]
+    fed: dict[str, Arrays]  # by signature and the name of the input
+    wanted: dict[str, Arrays]  # by signature and the name of the output
+    values: Arrays  # of the variables
+    saved_model: Path
+
+
+def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequence[str]) -> str:
+    """Writes a finished run in each of these formats; returns a table of what was written.
+
+    The files are in `export/<format>/` in its folder. `changes` name other data than the run's to
+    be compared on. Raises UsageError where a format that alone is asked for cannot be had,
+    DataError where what was written computes something else than the graph.
+    """
+    made: list[Made] = []
+    with opened(folder) as network, Interrupts(STOPPED) as interrupts:
+        data = data_for(network, folder, changes, place, interrupts.check, False, once=True)
+        rows = next(reversed(data.splits.values()))
+        rows = rows.take(np.arange(min(_COMPARED, len(rows))))
+        with _graph(network, rows) as graph, Bar('exporting', len(formats), 'format') as bar:
+            for name in formats:
+                interrupts.check()
+                try:
+                    made += _written(graph, folder / 'export' / name, FORMATS[name])
+                except UsageError as error:
+                    if len(formats) == 1:
+                        raise
+                    print(f'left out: {error}')
+                bar.advance()
+    return _table(made, len(rows))
+
+
+def _written(graph: _Graph, folder: Path, write: Writer) -> list[Made]:
+    """Writes one format to a folder, with what its values mean beside it, whole or not at all."""
+    with disk.whole_folder(folder) as aside:
+        made = write(graph, aside)
+        serving.write_assets(aside, graph.served, graph.offered)
+    return [one._replace(file=folder / one.file.name) for one in made]
+
+
+def _table(made: Sequence[Made], count: int) -> str:
+    """Returns what was written as lines: file, size, and how far it is from the graph."""
+    width = max((len(str(one.file)) for one in made), default=0)
+    lines = [f'{"":{width}}  {"kB":>9}  largest difference, as a share of the greatest value']
+    for one in made:
+        of = f' ({", ".join(one.signatures)})' if one.signatures else ' (weights)'
+        size = f'{one.size / 1000:,.1f}'
+        lines.append(f'{one.file!s:{width}}  {size:>9}  {one.difference:.1e}{of}')
+    return '\n'.join([*lines, f'compared with the graph on {count} examples'])
+
+
+@contextlib.contextmanager
+def _graph(network: Network, rows: Rows) -> Iterator[_Graph]:
+    """Yields the graph that is exported: that of inference, in float32, in a session of its own."""
+    values = network.values()
+    build = partial(exported, network.experiment, network.spec, network.restored)
+    with (
+        TemporaryDirectory() as aside,
+        tf.Graph().as_default(),
+        tf.Session() as session,
+    ):
+        served = build(trains=False)
+        saved_graph.load(session, values)
+        saved_model = Path(aside, 'saved_model')
+        offered = serving.write(session, saved_model, served, saved_graph.checksum(values))
+        offered = {name: one for name, one in offered.items() if name not in _HIDDEN}
+        fed, wanted = {}, {}
+        tensors = served.tensors
+        known = {'X': rows.floats(0, len(rows))}
+        known['codings'] = session.run(tensors['codings'], {tensors['X']: known['X']})
+        if 'length' in tensors:
+            steps = int(tensors['X'].shape[1])
+            lengths = rows.length
+            known['length'] = np.full(len(rows), steps, np.int32) if lengths is None else lengths
+        for name, (inputs, outputs) in offered.items():
+            fed[name] = {key: known[key] for key in inputs}
+            feeds = {tensor: known[key] for key, tensor in inputs.items()}
+            wanted[name] = session.run(outputs, feeds)
+        yield _Graph(session, served, offered, fed, wanted, values, saved_model)
+
+
+def _difference(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> float:
+    """Returns the largest difference of floats, as a share of the greatest value of the tensor.
+
+    Raises DataError where a tensor is missing, or one of words or whole numbers is another.
+    """
+    largest = 0.0
+    for key, value in wanted.items():
+        if key not in found or np.shape(found[key]) != value.shape:
+            raise DataError(f'{name}: gives no {key}, or one of another shape')
+        if value.dtype.kind != 'f':
+            continue  # the names of the most probable classes, which a rounding may change
+        scale = max(float(np.abs(value).max()), 1e-30)
+        largest = max(largest, float(np.abs(found[key] - value).max()) / scale)
+    return largest
+
+
+def _checked(
+    graph: _Graph,
+    file: Path,
+    run: Callable[[str, Arrays], Mapping[str, Any]],
+    names: Sequence[str],
+    most: float = _EXACT,
+) -> Made:
+    """Compares what a file computes with the graph; raises DataError where that is too far."""
+    largest = 0.0
+    for name in names:
+        found = _difference(name, graph.wanted[name], run(name, graph.fed[name]))
+        if not found <= most:
+            raise DataError(
+                f'{file.name}: {name} differs from the graph by {found:.2g} of the greatest value, '
+                f'more than {most:g}; it is not written'
+            )
+        largest = max(largest, found)
+    return Made(file, file.stat().st_size, tuple(names), largest)
+
+
+def _tflite(graph: _Graph, folder: Path) -> list[Made]:
+    """Writes a TensorFlow Lite file with all signatures, and one whose weights have 8 bits.
+
+    Its converter takes several signatures in TensorFlow 2 only, so in a process of its own.
+    """
+    keys = [name for name in graph.offered if not name.startswith('all')]
+    called = [sys.executable, '-c', _CONVERT, str(graph.saved_model), str(folder), *keys]
+    done = subprocess.run(called, capture_output=True, text=True, errors='replace')
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if 'rror' in line] or ['it ended']
+        raise UsageError(f'--format=tflite: TensorFlow Lite refuses the graph: {said[-1][:200]}')
+    made = []
+    for name, most in _LITE.items():
+        file = folder / name
+        run = partial(_run_lite, file.read_bytes())
+        made.append(_checked(graph, file, run, keys, most))
+    return made
+
+
+def _run_lite(content: bytes, name: str, fed: Arrays) -> Mapping[str, Any]:
+    with quiet.silent():
+        runner = lite.Interpreter(model_content=content).get_signature_runner(name)
+        return runner(**fed)
+
+
+def _onnx(graph: _Graph, folder: Path) -> list[Made]:
+    """Writes an ONNX file a signature, for any number of examples."""
+    if not all(map(importlib.util.find_spec, ('tf2onnx', 'onnxruntime'))):
+        raise UsageError('--format=onnx: needs tf2onnx and onnxruntime; '
+                         'pip install -r requirements-export.txt')  # fmt: skip
+    import tf2onnx
+
+    made = []
+    for name in graph.offered:
+        if name.startswith('all') or name.endswith(serving.WITH_LENGTH):
+            continue  # a length is an input with a default: once is enough
+        inputs, outputs = graph.offered[name]
+        frozen = _frozen_graph(graph, outputs)
+        with quiet.silent():
+            model, _ = tf2onnx.convert.from_graph_def(
+                frozen,
+                name=name,
+                input_names=[tensor.name for tensor in inputs.values()],
+                output_names=[tensor.name for tensor in outputs.values()],
+                opset=_OPSET,
+            )
+        file = folder / f'{name}.onnx'
+        file.write_bytes(model.SerializeToString())
+        made.append(_checked(graph, file, partial(_run_onnx, graph, file), [name]))
+    return made
+
+
+def _run_onnx(graph: _Graph, file: Path, name: str, fed: Arrays) -> Mapping[str, Any]:
+    import onnxruntime
+
+    inputs, outputs = graph.offered[name]
+    session = onnxruntime.InferenceSession(file, providers=['CPUExecutionProvider'])
+    made = session.run(
+        [tensor.name for tensor in outputs.values()],
+        {inputs[key].name: value for key, value in fed.items()},
+    )
+    return dict(zip(outputs, made, strict=True))
+
+
+def _frozen_graph(graph: _Graph, outputs: Mapping[str, tf.Tensor]) -> tf.GraphDef:
+    """Returns what computes these tensors, with constants in place of variables."""
+    names = [tensor.op.name for tensor in outputs.values()]
+    definition = graph.session.graph.as_graph_def()
+    return tf.graph_util.convert_variables_to_constants(graph.session, definition, names)
+
+
+def _frozen(graph: _Graph, folder: Path) -> list[Made]:
+    """Writes a GraphDef whose variables are constants, with the promised names."""
+    tensors = {t.name: t for one in graph.offered.values() for t in one.outputs.values()}
+    definition = _frozen_graph(graph, tensors)
+    file = folder / 'frozen.pb'
+    file.write_bytes(definition.SerializeToString(deterministic=True))
+    return [_checked(graph, file, partial(_run_frozen, graph, file), list(graph.offered))]
+
+
+def _run_frozen(graph: _Graph, file: Path, name: str, fed: Arrays) -> Mapping[str, Any]:
+    inputs, outputs = graph.offered[name]
+    with tf.Graph().as_default(), tf.Session() as session:
+        definition = tf.GraphDef.FromString(file.read_bytes())
+        tf.import_graph_def(definition, name='')
+        return session.run(
+            {key: tensor.name for key, tensor in outputs.items()},
+            {inputs[key].name: value for key, value in fed.items()},
+        )
+
+
+def _numpy(graph: _Graph, folder: Path) -> list[Made]:
+    """Writes the variables by name."""
+    file = write_npz(folder / 'weights.npz', graph.values)
+    with np.load(file) as held:
+        same = all(np.array_equal(held[name], value) for name, value in graph.values.items())
+    if not same:
+        raise DataError(f'{file.name}: holds other weights than the graph; it is not written')
+    return [Made(file, file.stat().st_size, (), 0.0)]
+
+
+FORMATS: dict[str, Writer] = {
+    'tflite': _tflite,
+    'onnx': _onnx,
+    'frozen': _frozen,
+    'numpy': _numpy,
+}
