@@ -246,7 +246,7 @@ def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
 
 def environment(precision: str) -> dict[str, Any]:
     """Returns what a run's last bits depend on besides its configuration."""
-    return {
+    found = {
         'python': platform.python_version(),
         'tensorflow': tf.__version__,
         'numpy': np.__version__,
@@ -254,6 +254,7 @@ def environment(precision: str) -> dict[str, Any]:
         'cpus': sessions.cores(),
         'precision': precision,
     }
+    return found | ({'gpu': ', '.join(sessions.gpus())} if sessions.gpus() else {})
 
 
 def configuration(folder: Path) -> tuple[Experiment, Spec]:
@@ -288,12 +289,14 @@ def settle_environment(folder: Path, experiment: Experiment) -> None:
     before = read_json(folder / 'environment.json') or now
     free = {'cpus'} if experiment.parts > 1 else set()  # see networks/session.py
     changed = [
-        f'{name} {before.get(name)} -> {value}'
-        for name, value in now.items()
-        if value != before.get(name) and name not in free
+        f'{name} {before.get(name)} -> {now.get(name)}'
+        for name in before | now
+        if now.get(name) != before.get(name) and name not in free
     ]
     if changed and (folder / 'checkpoints').exists():
         print(f'warning: resumed elsewhere, last bits may differ: {", ".join(changed)}')
     disk.write_json(folder / 'environment.json', now)
-    if experiment.precision == 'bfloat16' and not sessions.has_bfloat16():
+    if experiment.precision == 'bfloat16' and sessions.gpus():
+        print('warning: --precision=bfloat16 is for CPUs; what runs on the GPU stays in float32')
+    elif experiment.precision == 'bfloat16' and not sessions.has_bfloat16():
         print('warning: this CPU has no bfloat16 instructions; expect it to be slower than float32')
