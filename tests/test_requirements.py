@@ -34,7 +34,7 @@ def resolutions():
         process.kill()
 
 
-@pytest.mark.parametrize('asked', ASKED, ids=lambda asked: "-".join(asked))
+@pytest.mark.parametrize('asked', ASKED, ids=lambda asked: '-'.join(asked))
 def test_there_are_wheels_for(resolutions, asked):
     file, *_ = asked
     process = resolutions[asked]
