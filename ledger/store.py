@@ -105,6 +105,16 @@ def keep(experiment: Experiment, run_folder: Path, folder: Path = FOLDER) -> Non
 
 def _found(experiment: Experiment, run_folder: Path) -> dict[str, Any]:
     """Returns what is kept of a finished run, in the order in which it is written."""
+    try:
+        return _put_together(experiment, run_folder)
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f'{run_folder}: its results cannot be kept: one of its files is damaged '
+            f'({type(error).__name__}: {error}); train it again with --restart'
+        ) from None
+
+
+def _put_together(experiment: Experiment, run_folder: Path) -> dict[str, Any]:
     read = {n: json.loads((run_folder / f'{n}.json').read_text()) for n in _FILES}
     results = read['results']
     return {

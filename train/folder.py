@@ -122,25 +122,43 @@ def restart(folder: Path) -> None:
             disk.remove(file)
 
 
-def read_json(file: Path) -> Any:
-    """Returns the file's content, or None where there is no file; raises DataError for damage."""
+def read_json(file: Path) -> dict[str, Any] | None:
+    """Returns the file's object, or None where there is no file; raises DataError for damage."""
     try:
-        return json.loads(file.read_text())
+        found = json.loads(file.read_text())
+        if not isinstance(found, dict):
+            raise ValueError
+        return found
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DataError(f'{file}: cannot be read ({error.strerror})') from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DataError(
             f'{file}: damaged; remove it and results.json, and the command that made this run goes '
             'on from its checkpoint'
         ) from None
 
 
+def results_of(folder: Path) -> dict[str, Any] | None:
+    """Returns what a finished run found, None where there is none; raises DataError for damage."""
+    file = folder / 'results.json'
+    found = read_json(file)
+    if found is None:
+        return None
+    metrics = found.get('metrics')
+    if not isinstance(metrics, dict) or not all(type(v) in (int, float) for v in metrics.values()):
+        raise DataError(
+            f'{file}: damaged; remove it, and the command that made this run goes on from its '
+            'checkpoint'
+        )
+    return found
+
+
 def as_begun(folder: Path, experiment: Experiment) -> Experiment:
     """Returns the experiment in one part, where the folder's run is of before there were parts."""
     saved = (read_json(folder / 'config.json') or {}).get('experiment')
-    if saved and 'parts' not in saved:
+    if isinstance(saved, dict) and saved and 'parts' not in saved:
         return experiment.vary(parts=1)
     return experiment
 
