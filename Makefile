@@ -2,23 +2,30 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+KIND := $(if $(filter-out 0,$(GPU)),gpu,cpu)
+CAN := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu) cpu
 
 .PHONY: setup run test lint format bench results torture tensorboard
 
-setup: $(VENV)/.users
-$(VENV)/.users: requirements.txt
+setup: $(VENV)/.$(KIND)
+	@$(if $(filter $(KIND),$(CAN)),:,echo 'GPU=1: TensorFlow uses none on this system; runs on the CPU')
+
+# Of one kind at a time: tensorflow and tensorflow-cpu have the same files, so that what is left when
+# one of them goes is no longer whole.
+$(VENV)/.cpu: OTHER := $(if $(filter gpu,$(CAN)),tensorflow)
+$(VENV)/.cpu: requirements.txt requirements-base.txt
+$(VENV)/.gpu: OTHER := tensorflow-cpu
+$(VENV)/.gpu: requirements-gpu.txt requirements-base.txt
+$(VENV)/.cpu $(VENV)/.gpu:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	rm -f $(VENV)/.cpu $(VENV)/.gpu
+	! $(PIP) show $(OTHER) 2>/dev/null || $(PIP) --quiet uninstall --yes tensorflow tensorflow-cpu
+	$(PIP) install -r $<
 	touch $@
 
-$(VENV)/.dev: requirements-dev.txt requirements.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	touch $@
-
-$(VENV)/.bench: requirements-bench.txt requirements.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+$(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: requirements-%.txt $(VENV)/.cpu
+	$(PIP) install -r $<
 	touch $@
 
 run: setup

@@ -79,7 +79,7 @@ def data_for(
         # Its training data were not encoded either.
         experiment = experiment.vary(image_size=size, image_channels=channels, jpeg_quality=0)
     records, verify = place.data_dir, place.verify
-    kept = read_json(folder / 'config.json')['data']
+    kept = (read_json(folder / 'config.json') or {})['data']
     named = changes.get('dataset') in OWN_DATA
     if named and not dataset.same_data(dataset.key_if_there(experiment), str(kept.get('key'))):
         data = dataset.whole(experiment, records, labelled=labelled, verify=verify, check=check)

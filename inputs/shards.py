@@ -283,4 +283,5 @@ def _decoder(form: Form) -> Callable[[list[bytes]], np.ndarray]:
         else:
             made = tf.map_fn(lambda record: decoded(record, form), records, tf.as_dtype(form.dtype))
         made = tf.reshape(made, [-1, math.prod(form.shape)])
-        return tf.Session().make_callable(made, [records])
+        on_cpu = tf.ConfigProto(device_count={'GPU': 0})  # a GPU would only be on the way
+        return tf.Session(config=on_cpu).make_callable(made, [records])

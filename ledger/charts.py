@@ -37,7 +37,7 @@ def margins(claim: Claim, judgement: Judgement) -> list[float]:
             measured, bound, sign = 1 - measured, 1 - bound, -sign
         if not (0 < measured < math.inf and 0 < bound < math.inf):
             return []
-        found.append(sign * math.log(measured / bound))
+        found.append(sign * (math.log(measured) - math.log(bound)))
     return found
 
 

@@ -51,7 +51,7 @@ def fill(
     write(claims, book)
     judged = judgements(claims, book)
     for claim in asked if len(asked) < len(claims) else ():
-        print(page.told(claim, judged.get(claim)))
+        print(shown(page.told(claim, judged.get(claim))))
     print(f'{" and ".join(map(shown, _pages(book)))}: {page.summary(claims, judged)}')
 
 
@@ -83,18 +83,20 @@ def judgements(claims: Sequence[Claim], book: Book = PROJECT) -> dict[Claim, Jud
 
 
 def _judged(claim: Claim, book: Book) -> Judgement:
+    place = str(book.results / store.RUNS)
+
     def kept(experiment: Experiment) -> Results:
+        nonlocal place
         found = _found(experiment, book)
         if found is None:  # as another process has removed it
             raise KeyError(f'the run {store.key(experiment)} is gone')
+        place = found['place']
         return found
 
     try:
         return judge(claim, kept)
     except KeyError as error:  # of a line that was edited, or of an earlier version
-        raise DataError(
-            f'{book.results / store.RUNS}: {error.args[0]}; remove its line, or restore the file'
-        ) from None
+        raise DataError(f'{place}: {error.args[0]}; remove the line, or restore the file') from None
 
 
 def _found(experiment: Experiment, book: Book) -> dict[str, Any] | None:

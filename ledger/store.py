@@ -9,10 +9,10 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
+import itertools
 import json
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,18 @@ _WORDS = ('name', 'description', 'source')
 _FILES = ('results', 'environment', 'config')
 _NUMBERS = ('parameters', 'updates', 'seconds', 'examples_per_second')
 _KEY = re.compile('[0-9a-f]{12}')
+_KINDS: dict[str, type] = {  # of what a line has beside its numbers
+    'experiment': str,
+    'seed': int,
+    'dataset': str,
+    'data': str,
+    'metrics': dict,
+    'environment': dict,
+    'decisive': dict,
+}
+_WRITTEN = re.compile(r'-?\d+(\.\d+)?(e[+-]?\d+)?|-?inf|nan|', re.ASCII)  # a cell of metrics.csv
+_MOST = 1e100  # of a number: the squares of such can be added
+_LONGEST = 1 << 26  # bytes of a line
 
 
 def decisive(experiment: Experiment) -> dict[str, Any]:
@@ -87,11 +99,22 @@ def keep(experiment: Experiment, run_folder: Path, folder: Path = FOLDER) -> Non
         # leaves that history out, so there is never more than one.
         columns = ('key', 'experiment', 'seed', 'history')
         _write(folder / HISTORIES, ({name: run[name] for name in columns} for run in order))
-        _write(folder / RUNS, ({n: v for n, v in run.items() if n != 'history'} for run in order))
+        mine = ({n: v for n, v in run.items() if n not in ('history', 'place')} for run in order)
+        _write(folder / RUNS, mine)
 
 
 def _found(experiment: Experiment, run_folder: Path) -> dict[str, Any]:
     """Returns what is kept of a finished run, in the order in which it is written."""
+    try:
+        return _put_together(experiment, run_folder)
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f'{run_folder}: its results cannot be kept: one of its files is damaged '
+            f'({type(error).__name__}: {error}); train it again with --restart'
+        ) from None
+
+
+def _put_together(experiment: Experiment, run_folder: Path) -> dict[str, Any]:
     read = {n: json.loads((run_folder / f'{n}.json').read_text()) for n in _FILES}
     results = read['results']
     return {
@@ -137,7 +160,7 @@ def _read_once(folder: Path, *stamps: tuple[str, int, int] | None) -> dict[str, 
 
 
 def _read(folder: Path) -> dict[str, dict[str, Any]]:
-    """Returns what is kept of every run, by key: the line of its scores, and its history.
+    """Returns what is kept of every run, by key: the line of its scores, its history, its place.
 
     The scores are read first, and written last: of every run there, the history is there too.
     """
@@ -150,7 +173,12 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
     if len(alone) > 1:  # one is what a killed process leaves: see keep
         raise _damage(folder / HISTORIES, alone[0], f'a history without its run in {RUNS}')
     return {
-        name: {**run, 'history': histories[name][1]['history']} for name, (_, run) in runs.items()
+        name: {
+            **run,
+            'history': histories[name][1]['history'],
+            'place': f'{folder / RUNS}:{number}',
+        }
+        for name, (number, run) in runs.items()
     }
 
 
@@ -161,14 +189,8 @@ def _lines(
 
     `fault_of` says what is wrong with a line that has a key.
     """
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise _unreadable(file, error) from None
     found: dict[str, tuple[int, dict[str, Any]]] = {}
-    for number, text in enumerate(content.rstrip().splitlines(), 1):
+    for number, text in _texts(file):
         try:
             line = json.loads(text.decode())
         except (ValueError, RecursionError):
@@ -186,6 +208,27 @@ def _lines(
     return found
 
 
+def _texts(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Yields the file's lines with their numbers, but for empty ones at the end."""
+    blank = 0
+    try:
+        with open(file, 'rb') as opened:
+            for number in itertools.count(1):
+                text = opened.readline(_LONGEST + 1)
+                if len(text) > _LONGEST:
+                    raise _damage(file, number, f'longer than {_LONGEST:,} bytes')
+                if text.strip():
+                    yield blank or number, b'' if blank else text
+                elif not text:
+                    return
+                else:
+                    blank = blank or number
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unreadable(file, error) from None
+
+
 def _unreadable(file: Path, error: OSError) -> DataError:
     return DataError(f'{file}: cannot be read ({error.strerror}); restore the file')
 
@@ -196,11 +239,10 @@ def _damage(file: Path, number: int, fault: str) -> DataError:
 
 def _run_fault(line: Mapping[str, Any]) -> str | None:
     """Says what is wrong with a line of scores; None for nothing that the ledger reads."""
-    if not isinstance(line.get('experiment'), str) or type(line.get('seed')) is not int:
-        return 'experiment or seed is missing, or of the wrong kind'
-    metrics = line.get('metrics')
-    if not isinstance(metrics, dict):
-        return 'metrics is missing, or not an object'
+    for name, kind in _KINDS.items():
+        if type(line.get(name)) is not kind:
+            return f'{name} is missing, or of the wrong kind'
+    metrics = line['metrics']
     if 'seconds' not in line:
         return 'seconds is missing'
     numbers = {**{name: line[name] for name in _NUMBERS if name in line}, **metrics}
@@ -218,22 +260,13 @@ def _history_fault(line: Mapping[str, Any]) -> str | None:
     for name, column in history.items():
         if not all(isinstance(value, str) for value in column):
             return f'{name} in history is not all strings'
-        if name == 'epoch' and not all(value.isdecimal() for value in column):
-            return 'epoch in history is not all whole numbers'
-        if name != 'phase' and not all(map(_is_written_number, column)):
+        if name != 'phase' and not all(map(_WRITTEN.fullmatch, column)):
             return f'{name} in history is not all numbers'
+        if name == 'epoch' and not all(value.isdecimal() and len(value) < 19 for value in column):
+            return 'epoch in history is not all whole numbers'
     return None
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value of JSON is a number that a float can hold: neither NaN nor infinite."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def _is_written_number(value: str) -> bool:
-    """Whether a cell of metrics.csv is a number, or empty: a phase has not every column."""
-    try:
-        float(value or 0)
-    except ValueError:
-        return False
-    return True
+    """Whether a value of JSON is a number that can be reckoned with: neither NaN nor infinite."""
+    return type(value) in (int, float) and abs(value) <= _MOST

@@ -77,8 +77,10 @@ def value_of(results: Results, metric: str) -> float:
     (`seconds until validation/mse <= 0.01`). Raises KeyError where the run has no such number.
     """
     if ' / ' in metric:
-        first, second = metric.split(' / ')
-        return value_of(results, first) / value_of(results, second)
+        first, second = (value_of(results, part) for part in metric.split(' / '))
+        if not second:
+            raise KeyError(f'{metric}: is divided by 0')
+        return first / second
     try:
         return _looked_up(results, metric)
     except (KeyError, ValueError):  # no such name or epoch, or an empty cell
@@ -90,7 +92,8 @@ def _looked_up(results: Results, metric: str) -> float:
     if found := AT_EPOCH.fullmatch(metric):
         history = results['history']
         epochs = [*map(int, history['epoch'])]
-        return float(history[found['name']][len(epochs) - 1 - epochs[::-1].index(int(found['at']))])
+        last = len(epochs) - 1 - epochs[::-1].index(int(found['at']))
+        return _number(history[found['name']][last])
     if found := UNTIL.fullmatch(metric):
         history = results['history']
         values = [*map(float, history[found['name']])]
@@ -98,3 +101,10 @@ def _looked_up(results: Results, metric: str) -> float:
         return math.inf if first is None else sum(map(float, history['seconds'][: first + 1]))
     metrics = results['metrics']
     return float(metrics[metric] if metric in metrics else results[metric])
+
+
+def _number(cell: str) -> float:
+    value = float(cell)
+    if math.isnan(value):
+        raise ValueError
+    return value

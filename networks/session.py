@@ -17,9 +17,13 @@ import tensorflow.compat.v1 as tf
 
 from system.errors import Exhausted
 from system.names import unlinked
+from system.quiet import silent
 
 A = TypeVar('A')
 B = TypeVar('B')
+# Of every session of the process, also those that ask for nothing: or else the first one takes all
+# of a GPU's memory, from each of several runs at once too.
+os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
 _GLOBAL_POOL = '_ZN10tensorflow11LocalDevice22use_global_threadpool_E'
 _EXHAUSTED = ('No space left', 'OOM', 'ermission denied', 'Read-only')
 
@@ -79,6 +83,19 @@ def cores() -> int:
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@functools.cache
+def gpus() -> tuple[str, ...]:
+    """Returns the names of the GPUs that TensorFlow sees; says so where it could use some."""
+    if not tf.test.is_built_with_gpu_support():
+        return ()
+    with silent():
+        seen = tf.config.list_physical_devices('GPU')
+    if not seen:
+        print('TensorFlow sees no GPU that it can use; runs on the CPU')
+    details = map(tf.config.experimental.get_device_details, seen)
+    return tuple(found.get('device_name', 'GPU') for found in details)
 
 
 def in_order(compute: Callable[[A], B], inputs: Iterable[A], at_once: int) -> Iterator[B]:

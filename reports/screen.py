@@ -11,6 +11,7 @@ from evaluation.metrics import SPLITS
 from inputs.rows import Rows
 from inputs.spec import Spec
 from phases import Phase
+from system.names import shown
 
 
 def size(splits: Mapping[str, Rows], spec: Spec, variables: Sequence[tf.Variable]) -> str:
@@ -62,4 +63,4 @@ def scores(results: dict[str, Any]) -> str:
     lines = [
         f'{name:18}' + ''.join(f'{t:>12}' for t in texts) for name, *texts in [('', *splits), *rows]
     ]
-    return '\n'.join(lines + [f'{name:18}{text}' for name, text in others])
+    return '\n'.join(map(shown, lines + [f'{name:18}{text}' for name, text in others]))

@@ -18,15 +18,20 @@ def spread(values: Sequence[float], within: tuple[float, float] = ANYTHING) -> d
 
     The interval is cut to what the quantity can be at all: an accuracy is `within` (0, 1).
     """
-    mean, count = statistics.fmean(values), len(values)
-    deviation = statistics.stdev(values) if count > 1 else 0.0
-    half = 0.0
-    if count > 1:
+    count, deviation, half = len(values), 0.0, 0.0
+    if not all(map(math.isfinite, values)):  # as the seconds to what a seed never reached
+        mean = sum(values)
+        deviation = half = 0.0 if len({*values}) == 1 else math.inf
+    else:
+        mean = statistics.fmean(values)
+        deviation = statistics.stdev(values) if count > 1 else 0.0
+    if count > 1 and deviation < math.inf:
         half = float(student.ppf(0.5 + CONFIDENCE / 2, count - 1)) * deviation / count**0.5
+    ends = (-math.inf, math.inf) if half == math.inf else (mean - half, mean + half)
     return {
         'mean': mean,
         'deviation': deviation,
-        'interval': [max(mean - half, within[0]), min(mean + half, within[1])],
+        'interval': [max(ends[0], within[0]), min(ends[1], within[1])],
         'least': min(values),
         'most': max(values),
         'values': list(values),

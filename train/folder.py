@@ -122,25 +122,43 @@ def restart(folder: Path) -> None:
             disk.remove(file)
 
 
-def read_json(file: Path) -> Any:
-    """Returns the file's content, or None where there is no file; raises DataError for damage."""
+def read_json(file: Path) -> dict[str, Any] | None:
+    """Returns the file's object, or None where there is no file; raises DataError for damage."""
     try:
-        return json.loads(file.read_text())
+        found = json.loads(file.read_text())
+        if not isinstance(found, dict):
+            raise ValueError
+        return found
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DataError(f'{file}: cannot be read ({error.strerror})') from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DataError(
             f'{file}: damaged; remove it and results.json, and the command that made this run goes '
             'on from its checkpoint'
         ) from None
 
 
+def results_of(folder: Path) -> dict[str, Any] | None:
+    """Returns what a finished run found, None where there is none; raises DataError for damage."""
+    file = folder / 'results.json'
+    found = read_json(file)
+    if found is None:
+        return None
+    metrics = found.get('metrics')
+    if not isinstance(metrics, dict) or not all(type(v) in (int, float) for v in metrics.values()):
+        raise DataError(
+            f'{file}: damaged; remove it, and the command that made this run goes on from its '
+            'checkpoint'
+        )
+    return found
+
+
 def as_begun(folder: Path, experiment: Experiment) -> Experiment:
     """Returns the experiment in one part, where the folder's run is of before there were parts."""
     saved = (read_json(folder / 'config.json') or {}).get('experiment')
-    if saved and 'parts' not in saved:
+    if isinstance(saved, dict) and saved and 'parts' not in saved:
         return experiment.vary(parts=1)
     return experiment
 
@@ -246,7 +264,7 @@ def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
 
 def environment(precision: str) -> dict[str, Any]:
     """Returns what a run's last bits depend on besides its configuration."""
-    return {
+    found = {
         'python': platform.python_version(),
         'tensorflow': tf.__version__,
         'numpy': np.__version__,
@@ -254,6 +272,7 @@ def environment(precision: str) -> dict[str, Any]:
         'cpus': sessions.cores(),
         'precision': precision,
     }
+    return found | ({'gpu': ', '.join(sessions.gpus())} if sessions.gpus() else {})
 
 
 def configuration(folder: Path) -> tuple[Experiment, Spec]:
@@ -288,12 +307,14 @@ def settle_environment(folder: Path, experiment: Experiment) -> None:
     before = read_json(folder / 'environment.json') or now
     free = {'cpus'} if experiment.parts > 1 else set()  # see networks/session.py
     changed = [
-        f'{name} {before.get(name)} -> {value}'
-        for name, value in now.items()
-        if value != before.get(name) and name not in free
+        f'{name} {before.get(name)} -> {now.get(name)}'
+        for name in before | now
+        if now.get(name) != before.get(name) and name not in free
     ]
     if changed and (folder / 'checkpoints').exists():
         print(f'warning: resumed elsewhere, last bits may differ: {", ".join(changed)}')
     disk.write_json(folder / 'environment.json', now)
-    if experiment.precision == 'bfloat16' and not sessions.has_bfloat16():
+    if experiment.precision == 'bfloat16' and sessions.gpus():
+        print('warning: --precision=bfloat16 is for CPUs; what runs on the GPU stays in float32')
+    elif experiment.precision == 'bfloat16' and not sessions.has_bfloat16():
         print('warning: this CPU has no bfloat16 instructions; expect it to be slower than float32')

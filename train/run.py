@@ -27,8 +27,8 @@ from train.folder import (
     as_begun,
     claimed,
     extend_sibling,
-    read_json,
     restart,
+    results_of,
     settle,
     settle_environment,
 )
@@ -51,7 +51,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         config: dict[str, Any] = {'experiment': experiment.resolved()}
         if not place.restart:
             settle(folder, config, dataset.key_if_there(experiment))
-        results = None if place.restart else read_json(folder / 'results.json')
+        results = None if place.restart else results_of(folder)
         if results:
             print(f'{shown(folder)}: finished before; --restart trains it again')
             if not (folder / run_page.NAME).exists():

@@ -118,13 +118,23 @@ def test_pandas_reads_the_runs(empty):
         (store.RUNS, 2, lambda _, second: ['[1]'], 'not a JSON object'),
         (store.RUNS, 2, lambda _, second: [changed(second, key='12AB')], 'its key is not 12 hex'),
         (store.RUNS, 2, lambda _, second: [changed(second, key=7)], 'its key is not 12 hex'),
-        (store.RUNS, 2, lambda _, second: [changed(second, experiment=None)], 'experiment or seed'),
-        (store.RUNS, 2, lambda _, second: [changed(second, seed='1')], 'experiment or seed'),
+        (store.RUNS, 2, lambda _, second: [changed(second, experiment=None)], 'experiment is miss'),
+        (store.RUNS, 2, lambda _, second: [changed(second, seed='1')], 'seed is missing'),
         (store.RUNS, 2, lambda _, second: [changed(second, metrics=[1])], 'metrics is missing'),
         (store.RUNS, 2, lambda _, second: [changed(second, metrics={'a': '1'})], 'a is not a fin'),
         (store.RUNS, 2, lambda _, second: [changed(second, metrics={'a': 1e999})], 'a is not a fi'),
         (store.RUNS, 2, lambda _, second: [changed(second, metrics={'a': 10**400})], 'a is not a'),
         (store.RUNS, 2, lambda _, second: [changed(second, seconds=None)], 'seconds is not a fin'),
+        (store.RUNS, 2, lambda _, second: [changed(second, dataset=[])], 'dataset is missing, or'),
+        (store.RUNS, 2, lambda _, second: [changed(second, data=1)], 'data is missing, or of'),
+        (store.RUNS, 2, lambda _, second: [changed(second, environment='3')], 'environment is miss'),
+        (store.RUNS, 2, lambda _, second: [changed(second, decisive=None)], 'decisive is missing'),
+        (store.RUNS, 2, lambda _, second: [changed(second, updates=1e300)], 'updates is not a fin'),
+        (store.RUNS, 2, lambda _, second: [second.replace('7.5', '9' * 5000)], 'not JSON'),
+        (store.RUNS, 2, lambda _, second: ['\ufeff' + second], 'not JSON'),
+        (store.RUNS, 2, lambda _, second: ['', '', second], 'not JSON'),
+        (store.RUNS, 2, lambda _, second: [second + ' ' * 2_000], 'longer than 2,000 bytes'),
+        (store.RUNS, 2, lambda _, second: [changed(second, metrics={'\x1b[2J': 'x'})], '\\x1b[2J is not'),
         (store.RUNS, 3, lambda _, second: [second, second], 'is that of line 2 too'),
         (store.RUNS, 3, lambda _, second: [second, changed(second, key='0' * 12)], 'a run without'),
         (store.HISTORIES, 3, lambda first, second: [second, first], 'is that of line 1 too'),
@@ -143,6 +153,18 @@ def test_pandas_reads_the_runs(empty):
             'a in history is not all numbers',
         ),
         (
+            store.HISTORIES, 2, lambda _, second: [changed(second, history={'a': ['1_0']})],
+            'a in history is not all numbers',
+        ),
+        (
+            store.HISTORIES, 2, lambda _, second: [changed(second, history={'a': [' 1']})],
+            'a in history is not all numbers',
+        ),
+        (
+            store.HISTORIES, 2, lambda _, second: [changed(second, history={'a': ['\u0661']})],
+            'a in history is not all numbers',
+        ),
+        (
             store.HISTORIES, 2, lambda _, second: [changed(second, history={'epoch': ['1.5']})],
             'epoch in history is not all whole numbers',
         ),
@@ -153,7 +175,9 @@ def test_pandas_reads_the_runs(empty):
         ),
     ],
 )  # fmt: skip
-def test_a_damaged_line_is_named(main, empty, name, number, damage, words):
+def test_a_damaged_line_is_named(main, empty, monkeypatch, name, number, damage, words):
+    monkeypatch.setattr(store, '_LONGEST', 2_000 if 'longer' in words else 1_000_000)
+    monkeypatch.setattr(claims, 'CLAIMS', (Claim('w', 's', inst.tied, 'test/mse', '<', 1.0),))
     keep_two(empty)
     file = store.FOLDER / name
     first, second = file.read_text().splitlines()
@@ -191,7 +215,7 @@ def test_a_number_that_a_claim_needs_and_a_line_lacks_is_named(main, empty, monk
     store.keep(inst.tied, finished(empty / 'run'))
     code, _, err = main('--mode=report')
     run = f'tied {store.key(inst.tied)}'
-    assert code == 3 and f'results/runs.jsonl: test/mae: not among the results of {run}; ' in err
+    assert code == 3 and f'results/runs.jsonl:1: test/mae: not among the results of {run}; ' in err
 
 
 def test_a_result_that_is_no_number_is_not_kept(empty):
