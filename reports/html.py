@@ -58,12 +58,13 @@ def link(path: Path) -> str:
     return quote(os.fsencode(path))
 
 
-def kinds(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Returns what each column holds: `number`, `words` of some length, or ''.
+def kinds(rows: Sequence[Sequence[str]], head: Sequence[str]) -> list[str]:
+    """Returns what each column of a table holds: `number`, `words` of some length, or ''.
 
     The first one names its row, and is no number.
     """
-    return [_kind(column, place == 0) for place, column in enumerate(zip(*rows, strict=True))]
+    columns = zip(head, *rows, strict=True)
+    return [_kind(texts, place == 0) for place, (_, *texts) in enumerate(columns)]
 
 
 def _kind(column: Sequence[str], names: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from command_line import command, settable
 from evaluation import metrics, overfit
-from parameters import PARENTS, RULES, Experiment
+from parameters import PARENTS, RULES, SHARED, Experiment
 from reports import html
 from reports.drawing import words_of
 from reports.screen import scored
@@ -61,11 +61,14 @@ def _figures(folder: Path) -> Sequence[Path]:
 
 
 def _settings(experiment: Experiment, before: str = '') -> list[tuple[str, str, str]]:
-    """Returns the fields of an experiment alone: name, with `before` it, value and meaning."""
+    """Returns the fields of an experiment alone: name, with `before` it, value and meaning.
+
+    Of a parent those are left out that it shares with what restores it.
+    """
     found = [
         (before + name, written(value), RULES[name].meaning)
         for name, value in settable(experiment).items()
-        if not name.startswith(PARENTS)
+        if not name.startswith(PARENTS) and not (before and name in SHARED)
     ]
     if experiment.parent:
         said = getattr(experiment.parent, 'name', experiment.parent)

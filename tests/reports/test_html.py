@@ -171,7 +171,7 @@ def test_a_run_has_a_page_with_its_figures_scores_and_command(runs, digits, name
     assert f'{scores["test/mse"]:.5g}' in found.words
     assert any(f'--experiment={name} --array={digits} --seed=2' in words for words in found.words)
     fields = {'hidden', 'l2'} if name == 'phasewise' else {'head', 'parent.hidden', 'parent.l2'}
-    assert fields < set(found.words)
+    assert fields < set(found.words) and 'parent.seed' not in found.words
 
 
 def test_a_page_that_was_removed_is_written_again(runs, main, digits):
