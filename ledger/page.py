@@ -14,6 +14,7 @@ from ledger.claim import Claim, metric_of
 from ledger.verdicts import Judgement
 from parameters import Experiment
 from reports import html as webpage
+from system import names
 
 _HEAD = """\
 {begins}, which trains what is missing. Figures are of the test set unless
@@ -32,13 +33,17 @@ the papers published it is said where they were found; their texts were not at h
 _OWN = """\
 What `{inst}` claims, what was measured, and whether it holds; written by
 `python main.py --inst={inst} --mode=results`"""
+_CHART = (
+    'A line a claim, with a mark for each seed that is right of the bound where it is better than '
+    'what is claimed, and left of it where it is worse.'
+)
 _COLUMNS = ('claim', 'flags', 'measured', 'wanted', 'verdict', 'seeds', 'seconds')
 _VERDICTS = ('holds', 'better', 'fails', 'open', 'not yet measured')
 
 
 def _head(book: Book) -> str:
     if book.inst:
-        begins, ends = _OWN.format(inst=book.inst), ''
+        begins, ends = _OWN.format(inst=names.shown(book.inst)), ''
     else:
         begins, ends = _PROJECTS, _PAPERS
     return _HEAD.format(begins=begins, results=book.results.name, ends=ends)
@@ -67,15 +72,24 @@ def html(
     claims: Sequence[Claim], judgements: Mapping[Claim, Judgement], book: Book = PROJECT
 ) -> str:
     """Returns the same as a page that needs nothing else."""
-    parts = [webpage.paragraph(_head(book).replace('`', '').replace('*', ''))]
-    parts.append(webpage.paragraph(summary(claims, judgements)))
-    for source, mine in sections(claims).items():
-        rows = [_row(claim, judgements.get(claim), source) for claim in mine]
-        parts += [webpage.heading(source), webpage.table(_COLUMNS, rows)]
-        chart = chart_of(source, book)
-        if chart.exists():
-            parts.append(webpage.figure(chart))
-    return webpage.document('Results', parts)
+    parts = [
+        {
+            'source': source,
+            'summary': (said := summary(mine, judgements)),
+            'rows': [_row(claim, judgements.get(claim), source) for claim in mine],
+            'chart': chart if (chart := chart_of(source, book)).exists() else None,
+            'alt': f'{_CHART} {said}',
+        }
+        for source, mine in sections(claims).items()
+    ]
+    return webpage.render(
+        'results.html',
+        title='Results',
+        introduction=_head(book).replace('\n', ' '),
+        summary=summary(claims, judgements),
+        columns=_COLUMNS,
+        sections=parts,
+    )
 
 
 def _with_code(row: Sequence[str]) -> list[str]:

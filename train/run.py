@@ -16,7 +16,7 @@ from networks import layers, saved_graph
 from networks import session as sessions
 from networks.saved_graph import SavedGraph
 from parameters import Experiment
-from reports import run_page, screen
+from reports import run_page, runs_page, screen
 from system.errors import DataError, Diverged, UsageError
 from system.interrupts import Interrupts
 from system.names import shown
@@ -54,8 +54,9 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         results = None if place.restart else results_of(folder)
         if results:
             print(f'{shown(folder)}: finished before; --restart trains it again')
-            if not (folder / run_page.NAME).exists():
+            if not (has_page := (folder / run_page.NAME).exists()):
                 run_page.write(folder, experiment, base, results)
+            _list(place, anew=not has_page)
             print(screen.scores(results))
             return results
         data = looked_at(experiment, place, interrupts.check)
@@ -96,10 +97,17 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             print(f'{error}\nlooks for that step, from the last checkpoint on')
             results = finished(watched=True)
         run_page.write(folder, experiment, base, results)
+        _list(place)
         print(screen.scores(results))
         made = f'{run_page.NAME}, metrics.csv and the saved graph (prefix model)'
         print(f'{made} are in {shown(folder)}')
         return results
+
+
+def _list(place: Place, *, anew: bool = True) -> None:
+    """Writes the page of all runs, if this is one of them; not `anew`: where there is none yet."""
+    if not place.run_dir and (anew or not (place.runs / runs_page.NAME).exists()):
+        runs_page.write(place.runs)
 
 
 def looked_at(

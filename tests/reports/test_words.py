@@ -5,14 +5,15 @@ import re
 import pytest
 from conftest import ROOT
 
-from reports import figures, run_page
+from reports import figures
+from reports.drawing import WORDS
 
 
 def test_every_figure_of_a_run_has_words_for_its_caption():
     drawn = (ROOT / 'reports' / 'drawing.py').read_text()
     names = re.findall(r"(?:made|found)\['(\w+)'\]|'(\w+)': (?:features|figures)\.", drawn)
     found = {first or second for first, second in names} | {'sequences'}
-    assert {'features', 'latent', 'error_by_step'} < found <= run_page.CAPTIONS.keys()
+    assert {'features', 'latent', 'error_by_step'} < found <= WORDS.keys()
 
 
 @pytest.mark.parametrize('epochs', [1, 2, 3])

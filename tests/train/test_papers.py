@@ -138,7 +138,7 @@ def test_while_tuning_the_test_examples_are_not_looked_at(main, digits, monkeypa
         '--set=finetune_epochs=1', '--set=parent.epochs=1', f'--runs={tmp_path}',
     )  # fmt: skip
     assert code == 0, err
-    assert [folder.name for folder in tmp_path.iterdir()] == ['tuning']
+    assert [place.name for place in tmp_path.iterdir() if place.is_dir()] == ['tuning']
     (folder,) = (tmp_path / 'tuning/phasewise_finetune').iterdir()
     found = json.loads((folder / 'results.json').read_text())['metrics']
     assert 'validation/separation' in found and not any('test/' in name for name in found)
