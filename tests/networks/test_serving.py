@@ -9,7 +9,6 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import results_of
 
-import inst
 import main as program
 
 SMALL = ('--nofigures', '--set=epochs=1', '--set=steps_per_epoch=2')
