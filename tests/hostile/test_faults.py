@@ -6,14 +6,12 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, FakeSaver, saved
-from forked import Forked
 
 from system import disk
 from system.errors import DataError
@@ -219,40 +217,45 @@ def test_on_a_full_or_read_only_disk_a_run_ends_with_one_line_and_keeps_what_is_
             assert Checkpoints(run).latest().updates, name
 
 
-def killed_at_each_step(parent: Path) -> int:
-    """Has a process killed before each file operation of a third save, in folders 1, 2, ..."""
-    for count in range(1, 1000):
-        checkpoints = Checkpoints(parent / str(count))
-        for step in (1, 2):
-            checkpoints.save(None, FakeSaver(), State(step=step))
-        child = os.fork()
-        if not child:
-            left = count
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = [{root!r}, {tests!r}]
+from conftest import FakeSaver
+from train.checkpoints import Checkpoints, State
+from train.folder import claimed, restart
 
-            def kill(event, arguments):
-                nonlocal left
-                if event.startswith(('open', 'os.', 'shutil.')):
-                    left -= 1
-                    if not left:
-                        os.kill(os.getpid(), signal.SIGKILL)
-
-            sys.addaudithook(kill)
-            checkpoints.save(None, FakeSaver(), State(step=3))
-            left = 1 << 60
-            os._exit(0)
-        if os.waitpid(child, 0)[1] == 0:
-            print(count)
-            return 0
-    return 1
+for count in range(1, 1000):
+    folder = Path({folder!r}, str(count))
+    checkpoints = Checkpoints(folder)
+    for step in (1, 2):
+        checkpoints.save(None, FakeSaver(), State(step=step))
+    child = os.fork()
+    if not child:
+        left = count
+        def kill(event, arguments):
+            global left
+            if event.startswith(('open', 'os.', 'shutil.')):
+                left -= 1
+                if not left:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(kill)
+        checkpoints.save(None, FakeSaver(), State(step=3))
+        left = 1 << 60
+        os._exit(0)
+    if os.waitpid(child, 0)[1] == 0:
+        break
+print(count)
+"""
 
 
 def test_killed_before_any_step_of_a_save_no_checkpoint_is_lost(tmp_path, capsys):
     """Each file operation of a save is the last one once; what is there then is whole."""
-    process = Forked(killed_at_each_step, tmp_path)
-    out, err = process.communicate()
-    assert process.returncode == 0, err
+    script = KILLED.format(root=str(ROOT), tests=str(ROOT / 'tests'), folder=str(tmp_path))
+    found = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
     steps = []
-    for count in range(1, int(out) + 1):
+    for count in range(1, int(found.stdout) + 1):
         folder = tmp_path / str(count)
         with claimed(folder):
             checkpoints = Checkpoints(folder)
