@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from typing import Any
 
@@ -17,6 +18,9 @@ NEIGHBOURS = 5
 NEAREST = 3  # the neighbour whose distance says what is near (Kynkaanniemi et al. 2019)
 FITTED = 1 << 28  # numbers, at most, that principal components are sought in
 COVARIANCE = 4096  # features whose covariances are computed; of more, PCA is a randomized one
+_KEPT = 1 << 22  # numbers, at most, in components that are kept to be found again
+_KNOWN: dict[tuple[Any, ...], PCA] = {}  # the last few fits, which a study's runs share
+_FITS = 8  # of these
 _ACTIVE = 0.01  # variance of a code's mean over the data above which it is in use (Burda 2016)
 
 
@@ -126,13 +130,23 @@ def projection(rows: Rows, units: int) -> np.ndarray:
 
 
 def _fit(images: np.ndarray, units: int) -> PCA:
+    """Returns PCA of the images, [N, features], computed once for the same ones."""
     count, features = images.shape
     settings: dict[str, Any] = {'svd_solver': 'randomized', 'iterated_power': 2, 'random_state': 0}
     if features <= COVARIANCE:  # of fewer examples than features the decomposition is the cheaper
         settings = {'svd_solver': 'covariance_eigh' if count >= features else 'full'}
+    content = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
+    key = (content, images.shape, images.dtype.str, units, settings['svd_solver'])
+    if key in _KNOWN:
+        return _KNOWN[key]
     rows = images if count > 1 else np.repeat(images, 2, axis=0)  # deviations divide by count - 1
     with np.errstate(invalid='ignore'):  # examples that are all alike have no variance to share
-        return PCA(units, **settings).fit(rows)
+        fitted = PCA(units, **settings).fit(rows)
+    if fitted.components_.size <= _KEPT:
+        if len(_KNOWN) == _FITS:
+            del _KNOWN[next(iter(_KNOWN))]
+        _KNOWN[key] = fitted
+    return fitted
 
 
 def plane_angle(decoder_kernel: np.ndarray, components: np.ndarray) -> float:

@@ -229,8 +229,8 @@ def spec_of(experiment) -> Spec:
     return SPECS[experiment.layout]._replace(future=experiment.future)
 
 
-def build_all(experiment, restored) -> tuple:
-    """Builds its inference graph, the updates of each phase, and what scores it; returns all."""
+def build_all(experiment, restored) -> None:
+    """Builds its inference graph, the updates of each phase, and what scores it."""
     spec = spec_of(experiment)
     if restored:
         transfer.check(restored, experiment, spec)
@@ -239,17 +239,11 @@ def build_all(experiment, restored) -> tuple:
     with tf.Graph().as_default() as graph:
         endpoints = model.build(experiment, spec, restored)
         network = model.Network(experiment, spec, restored, None, endpoints, model.variables(graph))
-        made = []
         for phase in schedule_of(experiment):
             shape = tuple(map(int, endpoints.tensors[phase.reads].shape[1:]))
             rows = rows_for(experiment, spec, shape)
-            made.append(
-                updates.build(experiment, phase, rows, spec.picture, network.tower(phase.reads))
-            )
+            updates.build(experiment, phase, rows, spec.picture, network.tower(phase.reads))
         scores.Evaluation(network, noise=experiment.test_noise)
-        graph_def = graph.as_graph_def().SerializeToString(deterministic=True)
-    values = restored and saved_graph.checksum(restored.variables)
-    return schedule_of(experiment), [u.length for u in made], values, graph_def
 
 
 @pytest.fixture(scope='session')

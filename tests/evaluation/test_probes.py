@@ -79,3 +79,15 @@ def test_principal_components_of_many_features_are_nearly_the_same(monkeypatch):
     found, components = probes.pca(train, test, 6)
     assert found == pytest.approx(exact, rel=0.02) and components.shape == (6, 60)
     assert found == probes.pca(train, test, 6)[0]
+
+
+def test_the_same_principal_components_are_computed_once(monkeypatch):
+    x, y = np.random.default_rng(5).normal(size=(2, 40, 6)).astype(np.float32)
+    rows, other = Rows(x, None), Rows(y, None)
+    first = probes.pca(rows, rows, 2)
+    monkeypatch.setattr(probes, 'PCA', None)  # which cannot be called
+    again = probes.pca(rows, other, 2)
+    assert again[0] != first[0] and np.array_equal(again[1], first[1])
+    for different in (lambda: probes.pca(rows, rows, 3), lambda: probes.pca(other, rows, 2)):
+        with pytest.raises(TypeError, match='not callable'):
+            different()

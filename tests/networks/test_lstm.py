@@ -255,7 +255,7 @@ def test_the_last_phase_reconstructs_the_states_below(main, strips, tmp_path):
 
 def test_the_random_control_of_a_classifier_begins_as_its_parent_did(main, strips, tmp_path):
     flags = ('--experiment=lstm_classifier', f'--array={strips}', '--set=initial=random',
-             '--set=epochs=1')  # fmt: skip
+             '--set=epochs=1', '--set=parent.epochs=1')  # fmt: skip
     assert main(*flags)[0] == 0
     (folder,) = (tmp_path / 'runs/lstm_classifier').iterdir()
     values = weights_of(folder)
@@ -277,7 +277,8 @@ def long(tmp_path_factory):
 
 def test_a_classifier_is_fine_tuned_through_an_imported_loop_again_and_again(main, long, tmp_path):
     flags = ('--experiment=lstm_finetune', f'--array={long}', '--set=epochs=1',
-             '--set=finetune_epochs=1', '--set=head=4')  # fmt: skip
+             '--set=finetune_epochs=1', '--set=head=4', '--set=parent.epochs=1',
+             '--set=parent.hidden=8')  # fmt: skip
     for seed in (0, 1):  # in one process, as a study does
         code, out, err = main(*flags, f'--seed={seed}')
         assert code == 0, err

@@ -16,10 +16,13 @@ from reports import drawing
 from train import feeding, loop, several, updates
 from train.checkpoints import Checkpoints
 
-SMALL = ('--set=hidden=12,6', '--set=epochs=2')
+SMALL = ('--set=hidden=12,6', '--set=epochs=2', '--set=batch_size=40')
 PHASES = ('--experiment=phasewise', *SMALL)
 MAPPED = (*PHASES, '--set=cache_bytes=0')  # activations are cached on disk
-CHILD = ('--experiment=phasewise_classifier', '--set=epochs=2')
+CHILD = (
+    '--experiment=phasewise_classifier', '--set=epochs=2', '--set=parent.epochs=2',
+    '--set=parent.hidden=12,6',
+)  # fmt: skip
 # Where the signal comes: what is called then, and how often it has been called before.
 PLACES = {
     'reading a source': (sources, 'read_npz', 0, PHASES),
@@ -44,6 +47,14 @@ def undisturbed():
     return {}
 
 
+@pytest.fixture(scope='module')
+def few(some_digits, tmp_path_factory):
+    """A file of 200 small pictures, with labels."""
+    file = tmp_path_factory.mktemp('few') / 'few.npz'
+    np.savez(file, x=some_digits[0][:200, ::4, ::4], y=some_digits[1][:200])
+    return file
+
+
 @pytest.fixture(autouse=True)
 def interruptible():
     """Has SIGINT interrupt, which a process in the background inherits as ignored."""
@@ -64,11 +75,11 @@ def ends(folder) -> dict[str, tuple]:
 
 @pytest.mark.parametrize('place', PLACES)
 def test_a_signal_anywhere_saves_and_the_same_command_ends_the_same(
-    main, digits, tmp_path, monkeypatch, undisturbed, place
+    main, few, tmp_path, monkeypatch, undisturbed, place
 ):
     owner, name, before, flags = PLACES[place]
     number = (signal.SIGINT, signal.SIGTERM)[list(PLACES).index(place) % 2]
-    flags = (*flags, f'--array={digits}')
+    flags = (*flags, f'--array={few}')
     if flags not in undisturbed:
         code, _, err = main(*flags, runs=tmp_path / 'whole')
         assert code == 0, err

@@ -1,13 +1,12 @@
 """A batch in parts: the whole batch's update, whatever computes the parts."""
 
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, trained_phase, weights_of
+from conftest import trained_phase, weights_of
+from forked import program
 
 import inst
 from inputs.rows import Rows
@@ -145,13 +144,12 @@ def test_how_many_cores_compute_the_parts_changes_no_bit(digits, data_dir, tmp_p
         '--experiment=conv_transpose', f'--array={digits}', '--set=filters=8,8', '--set=epochs=2',
         '--set=parts=2', '--nofigures', f'--data_dir={data_dir}',
     )  # fmt: skip
-    for count in (1, 2):
-        os.sched_setaffinity(0, cores[:count])
-        try:
-            command = [sys.executable, 'main.py', *flags, f'--run_dir={tmp_path}/{count}']
-            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        finally:
-            os.sched_setaffinity(0, cores)
+    started = [
+        program(*flags, f'--run_dir={tmp_path}/{count}', cores={*cores[:count]}) for count in (1, 2)
+    ]
+    for one in started:
+        _, err = one.communicate()
+        assert one.returncode == 0, err
     one, two = (weights_of(tmp_path / count) for count in '12')
     for name in one:
         np.testing.assert_array_equal(one[name], two[name])

@@ -3,53 +3,45 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, weights_of
+from conftest import weights_of
+from forked import Forked, program
 
 from system.errors import Interrupted
 from system.interrupts import Interrupts
 from train.checkpoints import Checkpoints
 
 FLAGS = (
-    '--experiment=phasewise',
-    '--dataset=mnist5k',
-    '--set',
-    'epochs=60',
-    '--checkpoint_seconds=0.1',
-)
+    '--experiment=phasewise', '--dataset=mnist5k', '--set=hidden=100,50', '--set=epochs=60',
+)  # fmt: skip
 UPDATES = 27 * 60  # a phase
+OFTEN = '--checkpoint_seconds=0.1'  # of runs that are killed, so that there are some to go on from
 
 
 RANDOM = (
     '--experiment=vae', '--dataset=mnist5k', '--set', 'hidden=60,10', '--set', 'dropout=0.1',
-    '--set', 'corruption=0.3', '--set', 'epochs=10', '--checkpoint_seconds=0.1',
+    '--set', 'corruption=0.3', '--set', 'epochs=10',
 )  # fmt: skip
 
 
 PATIENT = (
     '--experiment=phasewise', '--dataset=mnist5k', '--set=hidden=50,25', '--set=epochs=15',
     '--set=patience=2', '--set=learning_rate=0.02', '--set=schedule=constant',
-    '--checkpoint_seconds=0.1',
 )  # fmt: skip
 
 
-def start(data_dir: Path, folder: Path, flags: tuple[str, ...] = FLAGS) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, 'main.py', *flags, '--nofigures', f'--data_dir={data_dir}',
-         f'--run_dir={folder}'], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+def start(data_dir: Path, folder: Path, flags: tuple[str, ...] = FLAGS) -> Forked:
+    return program(*flags, '--nofigures', f'--data_dir={data_dir}', f'--run_dir={folder}')
 
 
-def wait_for_checkpoint(process: subprocess.Popen, folder: Path, after: int) -> int:
+def wait_for_checkpoint(process: Forked, folder: Path, after: int) -> int:
     """Waits until a checkpoint of more than `after` updates is there; returns its updates."""
-    for _ in range(6000):
+    for _ in range(60_000):
         found = [int(p.name) for p in folder.glob('checkpoints/[0-9]*')]
         if found and max(found) > after:
             return max(found)
@@ -86,7 +78,7 @@ def test_killed_mid_phase_and_damaged_it_resumes_and_ends_equal_bit_for_bit(
 ):
     folder = tmp_path / 'run'
     for after in (0, UPDATES):  # in the first phase, then in the second
-        process = start(data_dir, folder)
+        process = start(data_dir, folder, (*FLAGS, OFTEN))
         first = wait_for_checkpoint(process, folder, after)
         wait_for_checkpoint(process, folder, first)
         time.sleep(0.05)  # past the checkpoint, so that updates are lost and done again
@@ -108,7 +100,7 @@ def test_whatever_is_killed_goes_on_with_the_same_bits(data_dir, tmp_path, flags
     """So it is with more kinds of run, many times over, in the campaign of `make torture`."""
     folders = [tmp_path / name for name in ('whole', 'killed')]
     for folder in folders:
-        process = start(data_dir, folder, flags)
+        process = start(data_dir, folder, (*flags, OFTEN) if folder.name == 'killed' else flags)
         if folder.name == 'killed':
             wait_for_checkpoint(process, folder, 0)
             time.sleep(0.05)

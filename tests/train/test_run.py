@@ -70,28 +70,36 @@ def different() -> list[str]:
     return list(found.values())
 
 
+def narrow(layers: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns as many layers of a few units; a code of two stays a plane."""
+    few = tuple(range(16, 16 - len(layers), -1))
+    return (*few[:-1], 2) if layers[-1] == 2 else few
+
+
+def shrunk(experiment, prefix: str = '') -> list[str]:
+    """Returns flags for few updates of narrow layers, of its parents too."""
+    fields, least = experiment.fields(), {'epochs': 1, 'finetune_epochs': 1, 'joint_epochs': 1}
+    least |= {'importance_samples': 9, 'code_size': 16, 'future': 3}
+    changes = {name: most for name, most in least.items() if fields.get(name)}
+    changes['steps_per_epoch'] = 3
+    if experiment.dataset != 'iris' and fields.get('hidden'):
+        changes['hidden'] = narrow(experiment.hidden)
+    if fields.get('filters'):
+        changes['filters'] = (4,) * len(experiment.filters)
+    words = {n: ','.join(map(str, v)) if isinstance(v, tuple) else v for n, v in changes.items()}
+    flags = [f'--set={prefix}{name}={value}' for name, value in words.items()]
+    return flags + (shrunk(experiment.parent, f'{prefix}parent.') if experiment.parent else [])
+
+
 @pytest.mark.parametrize('name', different())
 def test_every_experiment_runs_end_to_end(main, tmp_path, parents, digits, strips, drawn, name):
     """Figures are made, but not written: another test opens one of each kind."""
     experiment = inst.EXPERIMENTS[name]
     data = [] if experiment.dataset == 'iris' else [f'--array={digits}']
-    shrunk = [*SHORT] if experiment.epochs else []
     if experiment.layout == 'steps':
         data = [f'--array={strips}']
-        shrunk += ['--set=future=3'] if experiment.future else []
-    shrunk += ['--set', 'finetune_epochs=1'] if experiment.finetune_epochs else []
-    shrunk += ['--set', 'steps_per_epoch=3']
-    if experiment.network == 'conv' and not experiment.parent:
-        shrunk += ['--set=filters=' + ','.join('4' for _ in experiment.filters)]
-        shrunk += ['--set=code_size=16'] if experiment.code_size else []
-    shrunk += ['--set=joint_epochs=1'] if experiment.joint_epochs else []
-    shrunk += ['--set=importance_samples=9'] if experiment.importance_samples else []
-    if experiment.parent:
-        shrunk += ['--set=parent.epochs=1', '--set=parent.steps_per_epoch=3']
-        if experiment.parent.network == 'conv':
-            shrunk += ['--set=parent.filters=4,4,4,4', '--set=parent.code_size=16']
     known = set(parents.glob('*/*'))
-    flags = (f'--experiment={name}', *data, *shrunk, f'--run_dir={tmp_path}/run')
+    flags = (f'--experiment={name}', *data, *shrunk(experiment), f'--run_dir={tmp_path}/run')
     code, out, err = main(*flags, runs=parents)
     assert code == 0, err
     results = results_of(tmp_path / 'run')
@@ -109,9 +117,11 @@ def test_every_experiment_runs_end_to_end(main, tmp_path, parents, digits, strip
 
 
 @pytest.mark.parametrize('name', ['vae_2d', 'phasewise_classifier'])
-def test_figures_are_pictures_with_something_on_them(main, draws, tmp_path, name):
+def test_figures_are_pictures_with_something_on_them(main, draws, tmp_path, digits, name):
     """Between them, these two have every figure of a run but iris's plane."""
-    code, _, err = main(f'--experiment={name}', DIGITS, *SHORT, f'--run_dir={tmp_path}/run')
+    data = DIGITS if name == 'vae_2d' else f'--array={digits}'
+    more = ['--set=parent.epochs=1'] if name == 'phasewise_classifier' else []
+    code, _, err = main(f'--experiment={name}', data, *SHORT, *more, f'--run_dir={tmp_path}/run')
     assert code == 0, err
     files = list((tmp_path / 'run/figures').iterdir())
     assert {file.stem for file in files} == figures_of(inst.EXPERIMENTS[name])
@@ -119,7 +129,8 @@ def test_figures_are_pictures_with_something_on_them(main, draws, tmp_path, name
         with Image.open(file) as image:
             assert min(image.size) > 150 and np.asarray(image.convert('L')).std() > 5
     metrics = results_of(tmp_path / 'run')['metrics']
-    assert metrics['test/separation_pixels'] == pytest.approx(0.93, abs=0.01)
+    pixels = metrics['test/separation_pixels']
+    assert pixels == pytest.approx(0.93, abs=0.01) if data == DIGITS else 0.2 < pixels < 1
     assert 0.2 < metrics['test/separation'] < 1 and 0.2 < metrics['test/separation_pca'] < 1
 
 
@@ -158,10 +169,10 @@ def test_metrics_csv_has_a_row_a_phase_and_epoch(main, tmp_path):
     assert found == pytest.approx(float(rows[3]['validation/phase2/mse']), rel=1e-6)
 
 
-def test_a_finished_run_is_shown_and_not_trained(main, tmp_path):
-    flags = ('--experiment=tied', DIGITS, *SHORT)
+def test_a_finished_run_is_shown_and_not_trained(main, digits, tmp_path):
+    flags = ('--experiment=tied', f'--array={digits}', *SHORT)
     main(*flags)
-    folder = tmp_path / 'runs/tied/mnist5k-seed0-epochs=1'
+    (folder,) = (tmp_path / 'runs/tied').iterdir()
     before = (folder / 'model.index').stat().st_mtime_ns
     code, out, _ = main(*flags)
     assert code == 0 and 'finished before' in out and 'mse' in out
@@ -170,8 +181,10 @@ def test_a_finished_run_is_shown_and_not_trained(main, tmp_path):
     assert (folder / 'model.index').stat().st_mtime_ns > before
 
 
-def test_another_configuration_in_the_same_folder_is_refused_with_the_difference(main, tmp_path):
-    flags = ('--experiment=tied', DIGITS, *SHORT, f'--run_dir={tmp_path}/run')
+def test_another_configuration_in_the_same_folder_is_refused_with_the_difference(
+    main, digits, tmp_path
+):
+    flags = ('--experiment=tied', f'--array={digits}', *SHORT, f'--run_dir={tmp_path}/run')
     main(*flags)
     code, _, err = main(*flags, '--set', 'l2=0.01', '--seed=3')
     assert code == 2 and len(err.splitlines()) == 1
@@ -192,7 +205,11 @@ def test_more_epochs_go_on_from_a_finished_run_and_equal_them_at_once(main, tmp_
 
 def test_two_runs_are_equal_bit_for_bit(main, tmp_path, digits):
     for root in ('a', 'b'):
-        flags = ('--set', 'finetune_epochs=1', '--set', 'finetune_corruption=0.3')
+        flags = (
+            '--set=finetune_epochs=1',
+            '--set=finetune_corruption=0.3',
+            '--set=parent.epochs=1',
+        )
         data = f'--array={digits}'
         main('--experiment=phasewise_finetune', data, *SHORT, *flags, runs=tmp_path / root)
     (one,), (other,) = ((tmp_path / r / 'phasewise_finetune').iterdir() for r in ('a', 'b'))
@@ -302,12 +319,15 @@ def test_a_memory_stores_what_it_is_shown(main, tmp_path):
     assert code == 2 and 'holds no pictures' in err
 
 
-def test_bfloat16_trains_and_is_named(main, tmp_path):
-    code, _, err = main('--experiment=tied', DIGITS, *SHORT, '--precision=bfloat16')
+def test_bfloat16_trains_and_is_named(main, digits, tmp_path):
+    flags = ('--experiment=tied', f'--array={digits}', *SHORT)
+    code, _, err = main(*flags, '--precision=bfloat16')
     assert code == 0, err
-    main('--experiment=tied', DIGITS, *SHORT)
+    main(*flags)
     half, full = (
-        results_of(tmp_path / f'runs/tied/mnist5k-seed0{name}-epochs=1')['metrics']['test/mse']
+        results_of(next((tmp_path / 'runs/tied').glob(f'*-seed0{name}-epochs=1')))['metrics'][
+            'test/mse'
+        ]
         for name in ('-bfloat16', '')
     )
     assert half == pytest.approx(full, rel=0.1) and half != full

@@ -3,11 +3,11 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
-from conftest import ROOT, results_of
+from conftest import results_of
+from forked import program
 
 import inst
 from train.folder import Place
@@ -44,17 +44,17 @@ def test_what_a_run_fails_of_is_said_and_is_the_exit_code(main, digits, tmp_path
 
 
 def test_a_signal_stops_all_of_them_saved(digits, data_dir, tmp_path):
-    line = [sys.executable, 'main.py', '--experiment=tied', f'--array={digits}', '--seeds=2',
-            '--jobs=2', TINY[0], '--set=epochs=4000', f'--runs={tmp_path}', f'--data_dir={data_dir}',
-            '--checkpoint_seconds=0.1']  # fmt: skip
-    quiet = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.PIPE, 'text': True}
-    process = subprocess.Popen(line, cwd=ROOT, **quiet)
+    process = program(
+        '--experiment=tied', f'--array={digits}', '--seeds=2', '--jobs=2', TINY[0],
+        '--set=epochs=4000', f'--runs={tmp_path}', f'--data_dir={data_dir}',
+        '--checkpoint_seconds=0.1',
+    )  # fmt: skip
     limit = time.monotonic() + 120
     while len(list(tmp_path.glob('tied/*/checkpoints/newest.json'))) < 2:
         assert time.monotonic() < limit and process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate()
     assert process.returncode == 143 and 'goes on from here' in err
     done = subprocess.run(['pgrep', '-f', str(tmp_path)], capture_output=True, text=True)
     assert not done.stdout

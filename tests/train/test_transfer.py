@@ -60,17 +60,19 @@ def trained(data_dir, tmp_path_factory):
     runs = tmp_path_factory.mktemp('runs')
     for name in program.FLAGS:
         program.FLAGS[name].unparse()
-    flags = ['--experiment=phasewise_classifier', DIGITS, '--set=epochs=5']
+    flags = ['--experiment=phasewise_classifier', DIGITS, '--set=epochs=5', '--set=parent.epochs=5']
     assert program.main(['main.py', *flags, f'--runs={runs}', f'--data_dir={data_dir}']) == 0
     return runs
 
 
 def parent_of(runs):
-    return runs / 'phasewise/mnist5k-seed0'
+    (folder,) = (runs / 'phasewise').iterdir()
+    return folder
 
 
 def child_of(runs):
-    return runs / 'phasewise_classifier/mnist5k-seed0-epochs=5'
+    (folder,) = (runs / 'phasewise_classifier').iterdir()
+    return folder
 
 
 def test_a_plain_tf1_script_puts_its_own_head_on_the_exported_graph(trained, tmp_path):
@@ -227,7 +229,7 @@ def test_what_is_changed_in_a_layer_is_what_the_layers_above_it_read(trained):
 def test_restored_layers_are_dropped_while_they_are_fine_tuned(trained, main, tmp_path):
     """Keyed by the step: twice the same weights; at inference nothing is dropped."""
     flags = ('--experiment=phasewise_finetune', DIGITS, '--set=epochs=0', '--set=finetune_epochs=2',
-             f'--parent={parent_of(trained)}', '--set=head_dropout=0')  # fmt: skip
+             '--set=steps_per_epoch=5', f'--parent={parent_of(trained)}', '--set=head_dropout=0')  # fmt: skip
     found = []
     for name, rate in (('a', 0.5), ('b', 0.5), ('none', 0.0)):
         code, _, err = main(

@@ -1,0 +1,78 @@
+"""Processes that are forked from one that has imported TensorFlow, which takes seconds."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import tempfile
+import weakref
+from collections.abc import Callable
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parent.parent
+_IMPORTED_FROM = (str(ROOT), str(ROOT / 'tests'))
+_CONTEXT = multiprocessing.get_context('forkserver')
+_CONTEXT.set_forkserver_preload(['main', 'inference', 'studies.run', 'ledger.fill'])
+
+
+class Forked:
+    """A call in a process of its own, from the program's folder; used as a subprocess.Popen is."""
+
+    def __init__(self, call: Callable[..., int | None], *arguments: Any):
+        """Starts it; what it returns is the exit code."""
+        with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(_IMPORTED_FROM)):
+            forkserver.ensure_running()  # whose first start imports what it is to hold
+        self._said = tempfile.TemporaryDirectory(prefix='said-')
+        self._process = _CONTEXT.Process(target=_do, args=(self._said.name, call, *arguments))
+        self._process.start()
+        weakref.finalize(self, self._process.kill)  # where a test fails, and nobody waits for it
+
+    def poll(self) -> int | None:
+        """Returns the exit code, or None while it runs."""
+        return self._process.exitcode
+
+    def wait(self) -> int | None:
+        """Waits for its end; returns the exit code, of a signal its number below 0."""
+        self._process.join()
+        return self.returncode
+
+    returncode = property(poll)
+
+    def communicate(self) -> tuple[str, str]:
+        """Waits for its end; returns what it wrote to stdout and to stderr."""
+        self.wait()
+        out, err = (Path(self._said.name, name).read_text() for name in ('out', 'err'))
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        """Sends it a signal."""
+        os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        """Ends it with SIGKILL."""
+        self._process.kill()
+
+
+def program(*flags: str, cores: set[int] | None = None) -> Forked:
+    """Starts main.py with flags, on these cores alone."""
+    return Forked(_main, flags, cores)
+
+
+def _main(flags: tuple[str, ...], cores: set[int] | None) -> int:
+    import main
+
+    if cores:
+        os.sched_setaffinity(0, cores)
+    gc.set_threshold(50_000, 20, 20)  # as main.py does
+    return main.main(['main.py', *flags])
+
+
+def _do(said: str, call: Callable[..., int | None], *arguments: Any) -> None:
+    for number, name in ((1, 'out'), (2, 'err')):
+        os.dup2(os.open(Path(said, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    os.chdir(ROOT)
+    raise SystemExit(call(*arguments))
