@@ -107,6 +107,30 @@ def strips(some_digits, tmp_path_factory) -> Path:
     return file
 
 
+KINDS = {  # a kind of run -> flags of a small one
+    'dense': ('--experiment=phasewise', '--set=hidden=6,5'),
+    'head': ('--experiment=phasewise_classifier', '--set=head=4'),
+    'vae': ('--experiment=vae', '--set=hidden=6,4'),
+    'conv': ('--experiment=conv_vae_classify', '--set=filters=3,4', '--set=code_size=4'),
+    'memory': ('--experiment=memory_latent', '--set=filters=3,2'),
+    'lstm': ('--experiment=lstm_composite', '--set=hidden=4', '--set=future=3'),
+}
+
+
+@pytest.fixture(scope='session')
+def kinds(data_dir, digits, strips, tmp_path_factory) -> Path:
+    """The folder of a finished run of each kind, which are called as in KINDS."""
+    runs = tmp_path_factory.mktemp('kinds')
+    for kind, flags in KINDS.items():
+        for name in program.FLAGS:
+            program.FLAGS[name].unparse()
+        few = ['--nofigures', '--set=epochs=1', '--set=steps_per_epoch=2']
+        few += [f'--array={strips if kind == "lstm" else digits}', f'--data_dir={data_dir}']
+        few += [f'--parent={runs}/dense'] if kind == 'head' else []
+        assert program.main(['main.py', *flags, *few, f'--run_dir={runs}/{kind}']) == 0
+    return runs
+
+
 @pytest.fixture
 def main(data_dir, tmp_path, capsys):
     """Returns a function that runs main with flags; it returns (exit code, stdout, stderr)."""

@@ -9,37 +9,14 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import results_of
 
-import main as program
-
-SMALL = ('--nofigures', '--set=epochs=1', '--set=steps_per_epoch=2')
-RUNS = {  # a run of each kind -> its flags, and its signatures besides serving_default and all
-    'dense': (('--experiment=phasewise', '--set=hidden=6,5'), 'encode reconstruct decode'),
-    'head': (('--experiment=phasewise_classifier', '--set=head=4'), 'encode reconstruct classify'),
-    'vae': (('--experiment=vae', '--set=hidden=6,4'), 'encode reconstruct decode sample'),
-    'conv': (
-        ('--experiment=conv_vae_classify', '--set=filters=3,4', '--set=code_size=4'),
-        'encode reconstruct decode sample classify',
-    ),
-    'memory': (('--experiment=memory_latent', '--set=filters=3,2'), 'encode reconstruct decode'),
-    'lstm': (
-        ('--experiment=lstm_composite', '--set=hidden=4', '--set=future=3'),
-        'encode reconstruct decode predict',
-    ),
+RUNS = {  # a run of each kind -> its signatures besides serving_default and all
+    'dense': 'encode reconstruct decode',
+    'head': 'encode reconstruct classify',
+    'vae': 'encode reconstruct decode sample',
+    'conv': 'encode reconstruct decode sample classify',
+    'memory': 'encode reconstruct decode',
+    'lstm': 'encode reconstruct decode predict',
 }
-
-
-@pytest.fixture(scope='module')
-def saved(data_dir, digits, strips, tmp_path_factory):
-    """Returns the folder of a run of each kind, by name."""
-    runs = tmp_path_factory.mktemp('served')
-    for kind, (flags, _) in RUNS.items():
-        for name in program.FLAGS:
-            program.FLAGS[name].unparse()
-        data = f'--array={strips if kind == "lstm" else digits}'
-        parent = [f'--parent={runs}/dense'] if kind == 'head' else []
-        places = [f'--data_dir={data_dir}', f'--run_dir={runs}/{kind}']
-        assert program.main(['main.py', *flags, *SMALL, data, *parent, *places]) == 0
-    return runs
 
 
 def signatures_of(folder):
@@ -61,11 +38,11 @@ def example(folder, seed=0):
 
 
 @pytest.mark.parametrize('kind', RUNS)
-def test_its_signatures_say_what_they_do(saved, kind):
-    folder = saved / kind / 'saved_model'
+def test_its_signatures_say_what_they_do(kinds, kind):
+    folder = kinds / kind / 'saved_model'
     found = signatures_of(folder)
     plain = {name for name in found if not name.endswith('_with_length')}
-    assert plain == {*RUNS[kind][1].split(), 'serving_default', 'all'}
+    assert plain == {*RUNS[kind].split(), 'serving_default', 'all'}
     assert set(found['encode'].inputs) == {'X'} and set(found['encode'].outputs) == {'codings'}
     assert found['serving_default'] == found['encode']
     with_length = set(found) - plain
@@ -84,8 +61,8 @@ def test_its_signatures_say_what_they_do(saved, kind):
 
 
 @pytest.mark.parametrize('kind', RUNS)
-def test_what_goes_along_says_what_the_values_mean(saved, kind):
-    assets = saved / kind / 'saved_model' / 'assets'
+def test_what_goes_along_says_what_the_values_mean(kinds, kind):
+    assets = kinds / kind / 'saved_model' / 'assets'
     held = {file.name: json.loads(file.read_text()) for file in assets.iterdir()}
     found = signatures_of(assets.parent)
     assert set(held['signatures.json']) == set(found)
@@ -95,10 +72,10 @@ def test_what_goes_along_says_what_the_values_mean(saved, kind):
             assert tensor['meaning'] and tensor['dtype'] and 'shape' in tensor
     assert ('classes.json' in held) == ('classify' in found)
     assert held['trained_on.json']['values']['most'] <= 1 or kind == 'lstm'
-    assert held['config.json']['name'] == results_of(saved / kind)['experiment']
-    assert str(saved.parent) not in json.dumps(held)  # nothing of this machine's folders
+    assert held['config.json']['name'] == results_of(kinds / kind)['experiment']
+    assert str(kinds.parent) not in json.dumps(held)  # nothing of this machine's folders
     graph = (assets.parent / 'saved_model.pb').read_bytes()
-    assert str(saved.parent).encode() not in graph
+    assert str(kinds.parent).encode() not in graph
 
 
 IN_TF2 = """
@@ -136,16 +113,16 @@ for kind in kinds:
 
 
 @pytest.fixture(scope='module')
-def served(saved, tmp_path_factory):
+def served(kinds, tmp_path_factory):
     """Returns what TensorFlow 2 and Keras find, a process for all: by kind, signature and tensor."""
     out = tmp_path_factory.mktemp('out')
     for kind in RUNS:
-        fed = example(saved / kind)
+        fed = example(kinds / kind)
         with tf.Graph().as_default(), tf.Session() as session:
-            restore(session, saved / kind)
+            restore(session, kinds / kind)
             fed['codings'] = session.run('codings:0', {'X:0': fed['X']})
         np.savez(out / f'{kind}.npz', **fed)
-    command = [sys.executable, '-c', IN_TF2, str(saved), str(out), *RUNS]
+    command = [sys.executable, '-c', IN_TF2, str(kinds), str(out), *RUNS]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return out
@@ -156,12 +133,12 @@ def restore(session, folder):
 
 
 @pytest.mark.parametrize('kind', RUNS)
-def test_each_signature_equals_the_graph_from_every_loader(saved, served, kind):
+def test_each_signature_equals_the_graph_from_every_loader(kinds, served, kind):
     fed = dict(np.load(served / f'{kind}.npz'))
     found = {name.replace('|', '/'): v for name, v in np.load(served / f'{kind}-made.npz').items()}
-    offered = signatures_of(saved / kind / 'saved_model')
+    offered = signatures_of(kinds / kind / 'saved_model')
     with tf.Graph().as_default(), tf.Session() as session:
-        restore(session, saved / kind)
+        restore(session, kinds / kind)
         wanted = {}
         for name, signature in offered.items():
             promised = [key for key in signature.outputs if key not in ('labels', 'probabilities')]
@@ -170,7 +147,7 @@ def test_each_signature_equals_the_graph_from_every_loader(saved, served, kind):
                 values = session.run({key: f'{key}:0' for key in promised}, feeds)
                 wanted |= {f'{name}/{key}': value for key, value in values.items()}
     with tf.Graph().as_default(), tf.Session() as session:
-        meta = tf.saved_model.load(session, ['serve'], str(saved / kind / 'saved_model'))
+        meta = tf.saved_model.load(session, ['serve'], str(kinds / kind / 'saved_model'))
         for name, signature in meta.signature_def.items():
             if name != 'sample':
                 feeds = {tensor.name: fed[key] for key, tensor in signature.inputs.items()}
@@ -197,17 +174,17 @@ def test_labels_are_names_and_probabilities_those_of_the_logits(served, kind):
     np.testing.assert_allclose(made['classify|probabilities'], wanted, rtol=1e-5)
 
 
-def test_a_served_graph_is_at_inference_for_good(saved):
+def test_a_served_graph_is_at_inference_for_good(kinds):
     """So that converters, which take no switch between the moments of batch norm, take it."""
     with tf.Graph().as_default() as graph, tf.Session() as session:
-        tf.saved_model.load(session, ['serve'], str(saved / 'conv' / 'saved_model'))
+        tf.saved_model.load(session, ['serve'], str(kinds / 'conv' / 'saved_model'))
         kinds = {op.type for op in graph.get_operations()}
         assert 'training' not in {op.name for op in graph.get_operations()}
         assert not kinds & {'If', 'StatelessIf', 'Switch', 'Merge'}
 
 
-def test_the_folder_for_tensorflow_serving_takes_no_second_place(saved):
-    folder = saved / 'dense' / 'saved_model'
+def test_the_folder_for_tensorflow_serving_takes_no_second_place(kinds):
+    folder = kinds / 'dense' / 'saved_model'
     files = [path for path in (folder / '1').rglob('*') if path.is_file()]
     assert {path.name for path in files} >= {'saved_model.pb', 'variables.index', 'signatures.json'}
     for file in files:

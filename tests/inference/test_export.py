@@ -1,0 +1,133 @@
+"""A finished run in other formats: what they compute is what the graph does."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import KINDS, weights_of
+from tensorflow import lite
+
+from inference import export
+
+
+def graph_of(folder, fed):
+    """Returns what the promised tensors of a run's graph are for what is fed, by name."""
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        tf.train.import_meta_graph(f'{folder}/model.meta').restore(session, f'{folder}/model')
+        promised = ('codings', 'outputs', 'logits', 'predictions')
+        there = {op.name for op in graph.get_operations()}
+        tensors = {name: f'{name}:0' for name in promised if name in there}
+        return session.run(tensors, {f'{name}:0': value for name, value in fed.items()})
+
+
+@pytest.fixture(scope='module', params=KINDS)
+def exported(request, kinds):
+    """Returns a run's folder that is exported in all formats, and what `main` said."""
+    folder = kinds / request.param
+    said = export.export(folder, {}, place(kinds), tuple(export.FORMATS))
+    return folder, said
+
+
+def place(kinds):
+    from train.folder import Place
+
+    return Place(data_dir=kinds.parent)
+
+
+def examples(folder):
+    """Returns more examples than a few, which are none of the run's, by the name of an input."""
+    about = json.loads((folder / 'export/frozen/signatures.json').read_text())
+    shape = about['encode']['inputs']['X']['shape'][1:]
+    return {'X': np.random.default_rng(3).random((7, *shape), np.float32)}
+
+
+def test_every_format_gives_what_the_graph_does(exported):
+    folder, said = exported
+    fed = examples(folder)
+    wanted = graph_of(folder, fed)
+    signatures = {'encode': 'codings', 'reconstruct': 'outputs', 'classify': 'logits',
+                  'predict': 'predictions'}  # fmt: skip
+    content = (folder / 'export/tflite/model.tflite').read_bytes()
+    frozen = tf.GraphDef.FromString((folder / 'export/frozen/frozen.pb').read_bytes())
+    assert not any(node.op.startswith('_') or 'Handle' in node.op for node in frozen.node)
+    for signature, name in signatures.items():
+        if name not in wanted:
+            continue
+        made = {'tflite': lite.Interpreter(model_content=content)}
+        made['tflite'] = made['tflite'].get_signature_runner(signature)(**fed)[name]
+        session = onnxruntime.InferenceSession(folder / f'export/onnx/{signature}.onnx')
+        (made['onnx'],) = session.run([f'{name}:0'], {'X:0': fed['X']})
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.import_graph_def(frozen, name='')
+            made['frozen'] = session.run(f'{name}:0', {'X:0': fed['X']})
+        for form, values in made.items():
+            np.testing.assert_allclose(values, wanted[name], atol=1e-5, err_msg=form)
+            assert f'export/{form}/' in said
+    assert 'model-dynamic-range.tflite' in said and 'compared with the graph on' in said
+
+
+def test_labels_are_names_there_too(exported):
+    folder, _ = exported
+    file = folder / 'export/onnx/classify.onnx'
+    if not file.exists():
+        pytest.skip('no classifier')
+    fed = examples(folder)
+    session = onnxruntime.InferenceSession(file)
+    labels, logits = session.run(['classify/labels:0', 'logits:0'], {'X:0': fed['X']})
+    classes = json.loads((folder / 'export/onnx/classes.json').read_text())
+    assert labels.tolist() == [classes[row.argmax()] for row in logits]
+
+
+def test_the_weights_are_there_by_name(exported):
+    folder, _ = exported
+    with np.load(folder / 'export/numpy/weights.npz', allow_pickle=False) as held:
+        found = dict(held)
+    wanted = weights_of(folder)
+    assert found.keys() == wanted.keys()
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_steps_that_count_are_told_to_every_format(kinds):
+    folder = kinds / 'lstm'
+    fed = examples(folder) if (folder / 'export').exists() else None
+    if fed is None:
+        export.export(folder, {}, place(kinds), ('tflite', 'onnx', 'frozen'))
+        fed = examples(folder)
+    length = np.arange(1, 8, dtype=np.int32)
+    wanted = graph_of(folder, fed | {'length': length})['codings']
+    assert not np.allclose(wanted, graph_of(folder, fed)['codings'], atol=1e-4)
+    file = folder / 'export/tflite/model.tflite'
+    runner = lite.Interpreter(str(file)).get_signature_runner('encode_with_length')
+    np.testing.assert_allclose(runner(**fed, length=length)['codings'], wanted, atol=1e-5)
+    session = onnxruntime.InferenceSession(folder / 'export/onnx/encode.onnx')
+    (found,) = session.run(None, {'X:0': fed['X'], 'length:0': length})
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_what_computes_something_else_is_not_written(kinds, main, monkeypatch):
+    monkeypatch.setattr(export, '_run_frozen', lambda graph, file, name, fed: {
+        key: value + 1 for key, value in graph.wanted[name].items()})  # fmt: skip
+    code, _, err = main('--mode=export', f'--run_dir={kinds}/vae', '--format=frozen')
+    assert code == 3 and 'differs from the graph' in err and len(err.splitlines()) == 1
+    assert not list((kinds / 'vae').glob('export/.*'))  # nor is anything left of it
+
+
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (('--format=tflit',), 'did you mean tflite'),
+        (('--format=csv',), 'allowed with --mode=export are tflite, onnx, frozen, numpy'),
+    ],
+)
+def test_a_format_that_there_is_not_is_one_line(kinds, main, flags, words):
+    code, _, err = main('--mode=export', f'--run_dir={kinds}/dense', *flags)
+    assert code == 2 and words in err and len(err.splitlines()) == 1
+
+
+def test_without_its_library_onnx_is_left_out_or_said(kinds, main, monkeypatch):
+    monkeypatch.setattr(export.importlib.util, 'find_spec', lambda name: None)
+    run = f'--run_dir={kinds}/dense'
+    code, _, err = main('--mode=export', run, '--format=onnx')
+    assert code == 2 and 'requirements-export.txt' in err and len(err.splitlines()) == 1
