@@ -24,10 +24,12 @@ from inference.outputs import write_npz
 from inputs.rows import Rows
 from model import Network, exported
 from networks import saved_graph, serving
+from networks.lstm import UNROLLED
 from networks.serving import Served, Signature
 from system import disk, quiet
 from system.errors import DataError, UsageError
 from system.interrupts import Interrupts
+from system.names import shown
 from system.progress import Bar
 from train.folder import Place
 
@@ -190,6 +192,13 @@ def _tflite(graph: _Graph, folder: Path) -> list[Made]:
 
     Its converter takes several signatures in TensorFlow 2 only, so in a process of its own.
     """
+    tensors = graph.served.tensors
+    steps = int(tensors['X'].shape[1]) if 'length' in tensors else 0
+    if steps > UNROLLED:
+        raise UsageError(
+            f'--format=tflite: {steps} steps are computed in a loop, which TensorFlow Lite has no '
+            f'operations for; sequences need at most {UNROLLED}. --format=frozen takes them'
+        )
     keys = [name for name in graph.offered if not name.startswith('all')]
     called = [sys.executable, '-c', _CONVERT, str(graph.saved_model), str(folder), *keys]
     done = subprocess.run(called, capture_output=True, text=True, errors='replace')
@@ -211,36 +220,57 @@ def _run_lite(content: bytes, name: str, fed: Arrays) -> Mapping[str, Any]:
 
 
 def _onnx(graph: _Graph, folder: Path) -> list[Made]:
-    """Writes an ONNX file a signature, for any number of examples."""
-    if not all(map(importlib.util.find_spec, ('tf2onnx', 'onnxruntime'))):
-        raise UsageError('--format=onnx: needs tf2onnx and onnxruntime; '
-                         'pip install -r requirements-export.txt')  # fmt: skip
-    import tf2onnx
+    """Writes an ONNX file a signature, for any number of examples.
 
+    Without a file of its own is what has a twin with length: it is an input with a default there.
+    """
+    if not all(map(importlib.util.find_spec, ('tf2onnx', 'onnxruntime'))):
+        raise UsageError(
+            '--format=onnx: needs tf2onnx and onnxruntime; pip install -r requirements-export.txt'
+        )
     made = []
     for name in graph.offered:
         if name.startswith('all') or name.endswith(serving.WITH_LENGTH):
-            continue  # a length is an input with a default: once is enough
-        inputs, outputs = graph.offered[name]
-        frozen = _frozen_graph(graph, outputs)
-        with quiet.silent():
-            model, _ = tf2onnx.convert.from_graph_def(
-                frozen,
-                name=name,
-                input_names=[tensor.name for tensor in inputs.values()],
-                output_names=[tensor.name for tensor in outputs.values()],
-                opset=_OPSET,
-            )
+            continue
         file = folder / f'{name}.onnx'
-        file.write_bytes(model.SerializeToString())
-        made.append(_checked(graph, file, partial(_run_onnx, graph, file), [name]))
+        try:
+            _convert_to_onnx(graph, file)
+            made.append(_checked(graph, file, partial(_run_onnx, graph, file), [name]))
+        except DataError:
+            raise
+        except Exception as error:  # whatever a converter says of a graph that it does not take
+            disk.remove(file)
+            print(f'left out: {file.name}: {_first_line(error)}')
+    if not made:
+        raise UsageError('--format=onnx: tf2onnx takes no signature of this graph')
     return made
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return shown(lines[0])[:200]
+
+
+def _convert_to_onnx(graph: _Graph, file: Path) -> None:
+    import tf2onnx
+
+    inputs, outputs = graph.offered[file.stem]
+    with quiet.silent():
+        model, _ = tf2onnx.convert.from_graph_def(
+            _frozen_graph(graph, outputs),
+            name=file.stem,
+            input_names=[tensor.name for tensor in inputs.values()],
+            output_names=[tensor.name for tensor in outputs.values()],
+            opset=_OPSET,
+        )
+    file.write_bytes(model.SerializeToString())
 
 
 def _run_onnx(graph: _Graph, file: Path, name: str, fed: Arrays) -> Mapping[str, Any]:
     import onnxruntime
 
     inputs, outputs = graph.offered[name]
+    onnxruntime.set_default_logger_severity(3)  # errors: a length is meant to have a default
     session = onnxruntime.InferenceSession(file, providers=['CPUExecutionProvider'])
     made = session.run(
         [tensor.name for tensor in outputs.values()],

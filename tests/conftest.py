@@ -114,18 +114,22 @@ KINDS = {  # a kind of run -> flags of a small one
     'conv': ('--experiment=conv_vae_classify', '--set=filters=3,4', '--set=code_size=4'),
     'memory': ('--experiment=memory_latent', '--set=filters=3,2'),
     'lstm': ('--experiment=lstm_composite', '--set=hidden=4', '--set=future=3'),
+    'loop': ('--experiment=lstm_reconstruct', '--set=hidden=3'),
 }
 
 
 @pytest.fixture(scope='session')
-def kinds(data_dir, digits, strips, tmp_path_factory) -> Path:
+def kinds(data_dir, digits, strips, some_digits, tmp_path_factory) -> Path:
     """The folder of a finished run of each kind, which are called as in KINDS."""
     runs = tmp_path_factory.mktemp('kinds')
+    steps = some_digits[0].reshape(-1, 98, 8)[:, :70, :2]  # so many that they are looped over
+    np.savez(runs / 'steps.npz', x=steps, y=some_digits[1])
+    data = {'lstm': strips, 'loop': runs / 'steps.npz'}
     for kind, flags in KINDS.items():
         for name in program.FLAGS:
             program.FLAGS[name].unparse()
         few = ['--nofigures', '--set=epochs=1', '--set=steps_per_epoch=2']
-        few += [f'--array={strips if kind == "lstm" else digits}', f'--data_dir={data_dir}']
+        few += [f'--array={data.get(kind, digits)}', f'--data_dir={data_dir}']
         few += [f'--parent={runs}/dense'] if kind == 'head' else []
         assert program.main(['main.py', *flags, *few, f'--run_dir={runs}/{kind}']) == 0
     return runs

@@ -16,6 +16,7 @@ RUNS = {  # a run of each kind -> its signatures besides serving_default and all
     'conv': 'encode reconstruct decode sample classify',
     'memory': 'encode reconstruct decode',
     'lstm': 'encode reconstruct decode predict',
+    'loop': 'encode reconstruct decode',
 }
 
 
@@ -46,7 +47,7 @@ def test_its_signatures_say_what_they_do(kinds, kind):
     assert set(found['encode'].inputs) == {'X'} and set(found['encode'].outputs) == {'codings'}
     assert found['serving_default'] == found['encode']
     with_length = set(found) - plain
-    assert bool(with_length) == (kind == 'lstm')
+    assert bool(with_length) == (kind in ('lstm', 'loop'))
     for name in with_length:
         without = found[name.removesuffix('_with_length')]
         assert set(found[name].inputs) == {*without.inputs, 'length'}
@@ -103,7 +104,7 @@ for kind in kinds:
             assert not np.array_equal(one['codings'], other['codings'])
             decode = model.signatures['decode']
             np.testing.assert_allclose(
-                one['outputs'], decode(codings=one['codings'])['outputs'], atol=1e-6
+                one['outputs'], decode(codings=one['codings'])['outputs'], rtol=1e-6, atol=1e-6
             )
     layer = keras.layers.TFSMLayer(str(runs / kind / 'saved_model'), call_endpoint='encode')
     made['keras'] = layer(fed['X'])['codings'].numpy()
@@ -157,10 +158,12 @@ def test_each_signature_equals_the_graph_from_every_loader(kinds, served, kind):
                     if key == 'labels':
                         assert by_v2.tolist() == [label.decode() for label in by_v1]
                     else:
-                        np.testing.assert_allclose(by_v2, by_v1, atol=1e-6)
+                        np.testing.assert_allclose(by_v2, by_v1, rtol=1e-6, atol=1e-6)
                     if f'{name}/{key}' in wanted:
-                        np.testing.assert_allclose(by_v1, wanted[f'{name}/{key}'], atol=1e-6)
-    np.testing.assert_allclose(found['keras'], wanted['encode/codings'], atol=1e-6)
+                        np.testing.assert_allclose(
+                            by_v1, wanted[f'{name}/{key}'], rtol=1e-6, atol=1e-6
+                        )
+    np.testing.assert_allclose(found['keras'], wanted['encode/codings'], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize('kind', ['head', 'conv'])
