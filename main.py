@@ -408,7 +408,7 @@ def fill_ledger(mine: own.Own) -> None:
 
 def compare(named: list[str]) -> None:
     """Shows the runs that paths or patterns name side by side, and writes that down."""
-    from reports import comparison, side_by_side
+    from reports import comparison, comparison_page, side_by_side
 
     if not named:
         raise UsageError('--mode=compare: name two runs or more, or a folder of them, beside it')
@@ -419,7 +419,7 @@ def compare(named: list[str]) -> None:
     made = comparison.write(found, Path(FLAGS.runs), figures=FLAGS.figures)
     for words in made.warnings[len(found.warnings) :]:
         print(f'warning: {words}')
-    print(f'\ntables, JSON{" and curves" if made.figure else ""} are in {shown(made.folder)}')
+    print(f'\n{shown(comparison_page.write(made))} has it as a page; tables and JSON are beside it')
 
 
 def data_changes() -> dict[str, str]:

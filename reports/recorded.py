@@ -19,6 +19,7 @@ from parameters import IDENTITY, PARENTS, SHARED, restore
 from system.errors import UsageError, UserError
 from system.names import shown
 
+PAGE = 'report.html'  # in a run's folder, about it
 NUMBERS = ('parameters', 'updates', 'seconds', 'examples_per_second')  # of results.json's top
 _DERIVED = ('phases', 'columns')  # follow from the fields
 _CURVES = ('train', 'validation')  # columns of metrics.csv that are curves begin so

@@ -12,11 +12,12 @@ from evaluation import metrics, overfit
 from parameters import PARENTS, RULES, SHARED, Experiment
 from reports import html
 from reports.drawing import words_of
+from reports.recorded import PAGE
 from reports.screen import scored
 from system import disk
 from system.rules import written
 
-NAME = 'report.html'
+NAME = PAGE
 
 
 def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[str, Any]) -> None:

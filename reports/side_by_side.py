@@ -27,8 +27,8 @@ def text(found: Comparison, width: int) -> str:
         name = _cut(shown(found.names[place]), width - digits - 4 - len(lacks))
         lines.append(f'{_BETWEEN}{place + 1:{digits}}{_BETWEEN}{name}{lacks}')
     heads = [str(place + 1) for place in places]
-    fields = [_cells(row, places) for row in found.fields]
-    scores = [_cells(row, places) for row in found.scores]
+    fields = [cells(row, places) for row in found.fields]
+    scores = [cells(row, places) for row in found.scores]
     marked = any(any(row.best) for row in found.scores)
     words = f'scores ({_MARK} the best)' if marked else 'scores'
     parts = [('what differs', 'better' if scores else '', fields), (words, 'better', scores)]
@@ -45,11 +45,11 @@ def _over_seeds(found: Comparison, width: int) -> list[str]:
     groups = range(min(len(found.seeds), MOST))
     first = [found.seeds[group][0] for group in groups]
     fields = [
-        cells
+        told
         for row in found.fields
-        if row.name != 'seed' and len({*(cells := _cells(row, first))[2:]}) > 1
+        if row.name != 'seed' and len({*(told := cells(row, first))[2:]}) > 1
     ]
-    scores = [_cells(row, groups) for row in found.over_seeds]
+    scores = [cells(row, groups) for row in found.over_seeds]
     heads = [f'runs {_cut(numbered(found.seeds[group]), _CELL)}' for group in groups]
     parts = [('over seeds', '', fields)] if fields else []
     parts.append(('mean +- deviation', 'better', scores))
@@ -58,7 +58,7 @@ def _over_seeds(found: Comparison, width: int) -> list[str]:
     return [*lines, f'{left:,} more configurations are in seeds.csv'] if left else lines
 
 
-def _cells(row: Row, places: Sequence[int]) -> list[str]:
+def cells(row: Row, places: Sequence[int]) -> list[str]:
     """Returns a row's name, which direction is better, and the values at some places."""
     best = row.best or (False,) * len(row.values)
     values = [_value(row.values[place]) + (_MARK if best[place] else ' ') for place in places]

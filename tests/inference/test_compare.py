@@ -74,7 +74,7 @@ def test_the_files_have_what_the_screen_has(main, four, tmp_path):
     seeds = pd.read_csv(folder / 'seeds.csv')
     assert seeds['test/mse'].tolist() == [pytest.approx(0.2)] and seeds['seeds'].tolist() == [3]
     assert {*os.listdir(folder)} - {'.lock'} == {
-        'comparison.csv', 'comparison.json', 'seeds.csv', 'curves.png'
+        'comparison.csv', 'comparison.json', 'seeds.csv', 'curves.png', 'comparison.html'
     }  # fmt: skip
     assert main('--mode=compare', f'{four}/*d*', '--nofigures')[0] == 0  # the same four
     assert not (folder / 'curves.png').exists()
@@ -212,7 +212,7 @@ def test_values_that_cannot_be_drawn_are_gaps(main, four, draws):
     edited('0.2', '-1.7e308')(four / 'seed0')
     edited('0.5', 'inf')(four / 'seed1')
     code, out, err = main('--mode=compare', str(four))
-    assert code == 0 and 'curves are in' in out and not err, err
+    assert code == 0 and 'has it as a page' in out and not err, err
 
 
 def test_a_file_that_excel_saved_or_a_run_still_writes_is_read(four):
@@ -229,6 +229,8 @@ def test_a_comparison_needs_neither_tensorflow_nor_scikit_learn(four, tmp_path):
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == '0 set()', done.stderr
     assert next(tmp_path.glob('out/comparison/*/curves.png')).stat().st_size > 10_000
+    page = next(tmp_path.glob('out/comparison/*/comparison.html')).read_text()
+    assert all(words in page for words in ('seed0', 'test/mse', '0.05*', 'Over seeds', '<img '))
 
 
 def test_runs_are_a_frame(four):

@@ -14,7 +14,7 @@ from PIL import Image
 
 import inst
 from ledger import claims, fill, page
-from reports import html, run_page, runs_page
+from reports import comparison, comparison_page, html, run_page, runs_page
 from reports.drawing import WORDS
 from train.folder import Place
 from train.run import run
@@ -188,7 +188,7 @@ def test_a_page_that_was_removed_is_written_again(runs, main, digits):
 @pytest.mark.skipif(not BROWSER, reason='there is no Chromium')
 def test_in_a_browser_no_page_is_wider_than_the_window_and_the_table_of_runs_sorts(runs, tmp_path):
     pages = [report_of(runs, 'phasewise_classifier'), tmp_path / 'runs/index.html',
-             tmp_path / 'RESULTS.html']  # fmt: skip
+             tmp_path / 'RESULTS.html', tmp_path / 'out/comparison.html']  # fmt: skip
     shutil.copytree(runs, tmp_path / 'runs')
     for seed, error in ((10, 9e-08), (9, 10.5)):
         folder = tmp_path / f'runs/made_up/mnist-seed{seed}'
@@ -198,11 +198,15 @@ def test_in_a_browser_no_page_is_wider_than_the_window_and_the_table_of_runs_sor
         (folder / 'results.json').write_text(json.dumps(results))
     runs_page.write(tmp_path / 'runs')
     pages[2].write_text(page.html(claims.CLAIMS, fill.judgements(claims.CLAIMS)))
+    compared = comparison.of([runs])
+    drawn = dict.fromkeys(['figure'], next(runs.glob('*/*/figures/*.png')))
+    pages[3].parent.mkdir()
+    comparison_page.write(compared._replace(folder=pages[3].parent, **drawn))
 
     found = seen(pages, tmp_path)
     for one, width in zip(found, WIDTHS * len(pages), strict=True):
         assert one['wide'] == one['width'] == width
-        assert one['pictures'] > 1 and not one['broken'] and not one['faint']
+        assert one['pictures'] and not one['broken'] and not one['faint']
     for sorted_twice in (found[2]['orders'], found[3]['orders']):
         orders = {up[0]: (up[1:], down[1:]) for up, down in sorted_twice}
         (said, *up), (said_then, *down) = orders['experiment']
