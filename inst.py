@@ -515,6 +515,7 @@ lstm_reconstruct = Experiment(
     initializer='glorot',
     epochs=20,
     batch_size=128,
+    parts=2,
     learning_rate=2e-3,
     schedule='cosine',
     clip_norm=1.0,
@@ -573,13 +574,13 @@ lstm_composite_moving = lstm_composite.vary(
     loss='bernoulli',
     future=10,
     learning_rate=1e-3,
+    parts=1,
 )
 lstm_classifier = phasewise_classifier.vary(
     'lstm_classifier',
     description="classifier on the frozen codes of lstm_reconstruct's saved graph",
     source=VIDEO,
     parent=lstm_reconstruct,
-    parts=1,
 )
 lstm_finetune = lstm_classifier.vary(
     'lstm_finetune', description='lstm_classifier, then all layers fine-tuned', finetune_epochs=10
