@@ -17,7 +17,8 @@ def masked(values: tf.Tensor, length: tf.Tensor | None) -> tf.Tensor:
     """Returns [N, T, features] with zeros from step `length` on."""
     if length is None:
         return values
-    return values * tf.sequence_mask(length, int(values.shape[1]), tf.float32)[:, :, None]
+    with tf.name_scope('masked'):
+        return values * tf.sequence_mask(length, int(values.shape[1]), tf.float32)[:, :, None]
 
 
 def over_steps(
