@@ -21,7 +21,7 @@ from inputs.spec import Spec
 from networks import head, lstm, memory, saved_graph, stacked
 from networks import session as sessions
 from networks.endpoints import Batch, Blueprint, Endpoints, Expose, unchanged
-from networks.layers import Mode
+from networks.layers import TOWER, Mode
 from networks.saved_graph import Declared, SavedGraph
 from networks.standardize import AS_FED, Units, units_of
 from parameters import Experiment
@@ -63,7 +63,7 @@ def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None
         tensors['length'] = length
     units = units_of(experiment, spec)
     batch = Batch(units.into(tensors['X']), units.into(tensors['X']), y, length)
-    scope = 'tower' if restored else ''  # a stranger's graph may have any names
+    scope = TOWER if restored else ''  # a stranger's graph may have any names
     endpoints = tower(experiment, spec, batch, mode, restored=restored, expose=promise, scope=scope)
     tensors |= endpoints.tensors
     if y is not None:
@@ -80,12 +80,12 @@ def tower(
     reads: str = 'X',
     restored: SavedGraph | None = None,
     expose: Expose = unchanged,
-    scope: str = 'tower',
+    scope: str = TOWER,
 ) -> Endpoints:
     """Builds the network from the tensor `reads` on, over `batch`, below the current name scope.
 
-    Its operations stand below `scope` there; '' is the top of the graph. Those of layer k are below
-    `encoderK` and `decoderK`, so that TensorBoard draws them as one.
+    Its operations stand below `scope` there. Where that is the top of the graph, '', those of layer
+    k are below `encoderK` and `decoderK`.
     The batch's inputs and target are in the network's units: standardised where X is.
     """
     with tf.name_scope(scope):

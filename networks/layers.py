@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypedDict
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -41,6 +42,7 @@ SCALING = {  # variance of a kernel's values, times the fan named
     'small': (1 / 3, 'fan_in'),  # as torch.nn.Linear has by default
     'unit': (1.0, 'one'),
 }
+TOWER = 'tower'  # the scope of a network that is built again over other inputs
 _LOG_VAR_LIMIT = 10.0
 _TRUNCATED = 0.87962566103423978  # deviation of a unit normal cut at +-2
 
@@ -114,6 +116,17 @@ class Mode(NamedTuple):
     def samples(self) -> bool:
         """Whether anything random happens at all."""
         return self.seed is not None or self.training is not False
+
+
+def group(name: str) -> AbstractContextManager[Any]:
+    """Puts what is made meanwhile below a name, so that TensorBoard draws it as one.
+
+    Only in the graph for inference: in what order TensorFlow adds gradients depends on the names of
+    operations, so that those of towers stay as they are.
+    """
+    inside = tf.get_default_graph().get_name_scope().split('/')
+    is_tower = any(scope.startswith(TOWER) for scope in inside)  # tower_1 is of the second part
+    return nullcontext() if is_tower else tf.name_scope(name)
 
 
 def flattened(values: tf.Tensor) -> tf.Tensor:

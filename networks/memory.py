@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from networks import layers, pairs
 from networks.endpoints import Blueprint, Endpoints, Lazy, distance_of, reconstruction_metrics
+from networks.layers import group
 from parameters import LOSSES
 
 
@@ -18,11 +19,11 @@ def decoder(plan: Blueprint) -> Endpoints:
     if experiment.memory_code:
         shape = (spec.shape[0], experiment.memory_code)
         codes = layers.kernel_variable('codes', shape, 'unit', experiment.seed)
-        with tf.name_scope('code'):
+        with group('code'):
             codings = tf.matmul(codings, codes)
     codings = plan.expose('codings', codings)
     maps, activation = _maps(plan, codings), experiment.output_activation
-    with tf.name_scope('picture'):
+    with group('picture'):
         logits = tf.reshape(maps, [-1, math.prod(spec.picture)])
         outputs = plan.expose('outputs', layers.ACTIVATION[activation](logits))
     distance, name = distance_of(experiment), LOSSES[experiment.loss]
@@ -45,7 +46,7 @@ def _maps(plan: Blueprint, codings: tf.Tensor) -> tf.Tensor:
     sizes = [tuple(-(-side // 2**k) for side in (height, width)) for k in range(depth + 1)]
     units = math.prod(sizes[depth]) * experiment.filters[0]
     made = layers.dense('start', codings, units, activation=activation, **plan.initial)
-    with tf.name_scope('maps'):
+    with group('maps'):
         made = tf.reshape(made, [-1, *sizes[depth], experiment.filters[0]])
     widths = (*experiment.filters[1:], math.prod(rest))
     kinds = (*[activation] * (depth - 1), 'linear')

@@ -18,6 +18,7 @@ from networks.endpoints import (
     distance_of,
     reconstruction_metrics,
 )
+from networks.layers import group
 
 Stack = dict[int, pairs.Pair]
 """A layer and its inverse by number, from 1 on; the last gives the code."""
@@ -81,7 +82,7 @@ class _Path(NamedTuple):
         experiment, mode = self.plan.experiment, self.plan.mode
         hidden = {self.plan.lowest: self.plan.batch.inputs}
         for k in range(self.plan.bottom, self.plan.top + 1):
-            with tf.name_scope(f'encoder{k}'):
+            with group(f'encoder{k}'):
                 activation = experiment.code_layer if k == self.plan.top else experiment.activation
                 made = self.activate(activation, self.stack[k].encode(hidden[k - 1], mode))
                 noisy = experiment.variational and k == self.plan.top  # a Gaussian's mean, as is
@@ -99,7 +100,7 @@ class _Path(NamedTuple):
         """Decodes layer k's activations to what the tower reads, without the last activation."""
         mode, made = self.plan.mode, activations
         for layer in range(k, self.plan.lowest, -1):
-            with tf.name_scope(f'decoder{layer}'):
+            with group(f'decoder{layer}'):
                 if layer < k:
                     made = self.activate(self.activation(layer + 1), made)
                     rate = self.plan.experiment.dropout
@@ -109,7 +110,7 @@ class _Path(NamedTuple):
 
     def activated(self, logits: tf.Tensor) -> tf.Tensor:
         """Returns what was decoded, with the last activation."""
-        with tf.name_scope('activation'):
+        with group('activation'):
             return self.activate(self.activation(self.plan.bottom), logits)
 
     def activate(self, activation: str, values: tf.Tensor) -> tf.Tensor:
@@ -128,18 +129,18 @@ def _autoencoder(plan: Blueprint, stack: Stack) -> Endpoints:
     kernels = [kernel for pair in stack.values() for kernel in pair.kernels]
     hidden = path.encode()
     tensors = {f'hidden{k}': hidden[k] for k in range(plan.bottom, plan.top + 1)}
-    with tf.name_scope('flat'):
+    with group('flat'):
         codings = layers.flattened(hidden[plan.top])
     if experiment.variational:
-        with tf.name_scope('flat'):
+        with group('flat'):
             below = layers.flattened(hidden[plan.top - 1])
         tensors['codings_mean'] = mean = expose('codings_mean', codings)
-        with tf.name_scope('log_var'):
+        with group('log_var'):
             raw, kernel = _log_variance(plan, below, stack[plan.top].outputs[0])
             kernels.append(kernel)
             log_var = expose('codings_log_var', layers.log_variance(raw))
         tensors['codings_log_var'] = log_var
-        with tf.name_scope('sample'):
+        with group('sample'):
             codings = layers.sample(mean, log_var, plan.mode)
     tensors['codings'] = expose('codings', codings)
     logits = path.decode(plan.top, tensors['codings'])
@@ -147,7 +148,7 @@ def _autoencoder(plan: Blueprint, stack: Stack) -> Endpoints:
     if experiment.training == 'greedy':
         for k in range(plan.bottom, plan.top):
             name = f'phase{k}_outputs'
-            with tf.name_scope(f'after_phase{k}'):
+            with group(f'after_phase{k}'):
                 made = path.activated(path.decode(k, hidden[k]))
                 tensors[name] = expose(name, plan.units.back(made))
     if experiment.classify:

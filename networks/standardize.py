@@ -23,17 +23,11 @@ class Units(NamedTuple):
 
     def into(self, values: tf.Tensor) -> tf.Tensor:
         """Returns values, [..., columns], in the network's units."""
-        if self.scale is None:
-            return values
-        with tf.name_scope('standardized'):
-            return (values - self.shift) / self.scale
+        return values if self.scale is None else (values - self.shift) / self.scale
 
     def back(self, values: tf.Tensor) -> tf.Tensor:
         """Returns the network's values, [..., columns], in the user's units."""
-        if self.scale is None:
-            return values
-        with tf.name_scope('unstandardized'):
-            return values * self.scale + self.shift
+        return values if self.scale is None else values * self.scale + self.shift
 
 
 AS_FED = Units()
