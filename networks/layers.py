@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
@@ -43,6 +44,7 @@ SCALING = {  # variance of a kernel's values, times the fan named
     'unit': (1.0, 'one'),
 }
 TOWER = 'tower'  # the scope of a network that is built again over other inputs
+_IS_GROUPED = ContextVar('_IS_GROUPED', default=False)
 _LOG_VAR_LIMIT = 10.0
 _TRUNCATED = 0.87962566103423978  # deviation of a unit normal cut at +-2
 
@@ -118,15 +120,23 @@ class Mode(NamedTuple):
         return self.seed is not None or self.training is not False
 
 
-def group(name: str) -> AbstractContextManager[Any]:
-    """Puts what is made meanwhile below a name, so that TensorBoard draws it as one.
+@contextmanager
+def grouped() -> Iterator[None]:
+    """Lets `group` name what is made meanwhile: the graph for inference, and that alone.
 
-    Only in the graph for inference: in what order TensorFlow adds gradients depends on the names of
-    operations, so that those of towers stay as they are.
+    In what order TensorFlow adds gradients depends on the names of operations, so that those of
+    towers and of what is trained on them stay as they are.
     """
-    inside = tf.get_default_graph().get_name_scope().split('/')
-    is_tower = any(scope.startswith(TOWER) for scope in inside)  # tower_1 is of the second part
-    return nullcontext() if is_tower else tf.name_scope(name)
+    token = _IS_GROUPED.set(True)
+    try:
+        yield
+    finally:
+        _IS_GROUPED.reset(token)
+
+
+def group(name: str) -> AbstractContextManager[Any]:
+    """Puts what is made meanwhile below a name, so that TensorBoard draws it as one."""
+    return tf.name_scope(name) if _IS_GROUPED.get() else nullcontext()
 
 
 def flattened(values: tf.Tensor) -> tf.Tensor:
