@@ -21,7 +21,7 @@ from inputs.spec import Spec
 from networks import head, lstm, memory, saved_graph, stacked
 from networks import session as sessions
 from networks.endpoints import Batch, Blueprint, Endpoints, Expose, unchanged
-from networks.layers import TOWER, Mode
+from networks.layers import TOWER, Mode, grouped
 from networks.saved_graph import Declared, SavedGraph
 from networks.standardize import AS_FED, Units, units_of
 from parameters import Experiment
@@ -64,7 +64,10 @@ def build(experiment: Experiment, spec: Spec, restored: SavedGraph | None = None
     units = units_of(experiment, spec)
     batch = Batch(units.into(tensors['X']), units.into(tensors['X']), y, length)
     scope = TOWER if restored else ''  # a stranger's graph may have any names
-    endpoints = tower(experiment, spec, batch, mode, restored=restored, expose=promise, scope=scope)
+    with grouped():
+        endpoints = tower(
+            experiment, spec, batch, mode, restored=restored, expose=promise, scope=scope
+        )
     tensors |= endpoints.tensors
     if y is not None:
         tensors['accuracy'] = tf.reduce_mean(endpoints.metrics['accuracy'](), name='accuracy')
