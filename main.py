@@ -43,10 +43,11 @@ DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 
 _NAMED = ('experiment', 'dataset', 'array', 'images', 'seed', 'set', 'precision', 'parent')
 _RUN = (*_NAMED, 'run_dir', 'tune')
+_TRAINING = ('figures', 'summaries', 'checkpoint_seconds', 'restart')
 PATHS = ('array', 'images', 'codes', 'parent', 'runs', 'run_dir', 'data_dir', 'inst')
 PLACES = ('runs', 'data_dir', 'inst')  # say where things are: a flagfile can hold them
 MODES = {  # what is done -> the flags that take effect in it, besides PLACES
-    'train': (*_RUN, 'seeds', 'jobs', 'figures', 'checkpoint_seconds', 'restart', 'verify'),
+    'train': (*_RUN, 'seeds', 'jobs', *_TRAINING, 'verify'),
     'evaluate': (*_RUN, 'figures', 'verify'),
     'encode': (*_RUN, 'format', 'verify'),
     'reconstruct': (*_RUN, 'format', 'verify'),
@@ -54,7 +55,7 @@ MODES = {  # what is done -> the flags that take effect in it, besides PLACES
     'predict': (*_RUN, 'verify'),
     'generate': (*_RUN, 'codes', 'count'),
     'export': (*_RUN, 'format', 'verify'),
-    'results': ('experiment', 'jobs', 'figures', 'checkpoint_seconds', 'restart', 'verify'),
+    'results': ('experiment', 'jobs', *_TRAINING, 'verify'),
     'report': ('experiment',),
     'compare': ('figures',),  # and the runs, which are no flags
 }
@@ -97,6 +98,9 @@ flags.DEFINE_integer(
     int(COUNT.most),
 )
 flags.DEFINE_bool('figures', True, 'Draw the figures of a finished run.')
+flags.DEFINE_enum(
+    'summaries', 'all', ('scalars', 'all'), 'What TensorBoard is told of a run: see tb/ there.'
+)
 flags.DEFINE_string('runs', 'runs', 'Where run folders are made.')
 flags.DEFINE_string('run_dir', None, "This run's folder, instead of one under --runs.")
 flags.DEFINE_string('data_dir', 'data', 'Where data sets are found and records are kept.')
@@ -253,6 +257,7 @@ def place() -> Place:
         verify=FLAGS.verify,
         checkpoint_seconds=FLAGS.checkpoint_seconds,
         figures=FLAGS.figures,
+        summaries=FLAGS.summaries,
         tune=FLAGS.tune,
     )
 

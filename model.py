@@ -21,7 +21,7 @@ from inputs.spec import Spec
 from networks import head, lstm, memory, saved_graph, serving, stacked
 from networks import session as sessions
 from networks.endpoints import Batch, Blueprint, Endpoints, Expose, unchanged
-from networks.layers import Mode
+from networks.layers import TOWER, Mode, grouped
 from networks.saved_graph import Declared, SavedGraph
 from networks.serving import Served
 from networks.standardize import AS_FED, Units, units_of
@@ -71,7 +71,11 @@ def build(
         tensors['length'] = length
     units = units_of(experiment, spec)
     batch = Batch(units.into(tensors['X']), units.into(tensors['X']), y, length)
-    endpoints = tower(experiment, spec, batch, mode, restored=restored, expose=promise)
+    scope = TOWER if restored else ''  # a stranger's graph may have any names
+    with grouped():
+        endpoints = tower(
+            experiment, spec, batch, mode, restored=restored, expose=promise, scope=scope
+        )
     tensors |= endpoints.tensors
     if y is not None:
         tensors['accuracy'] = tf.reduce_mean(endpoints.metrics['accuracy'](), name='accuracy')
@@ -95,12 +99,15 @@ def tower(
     reads: str = 'X',
     restored: SavedGraph | None = None,
     expose: Expose = unchanged,
+    scope: str = TOWER,
 ) -> Endpoints:
     """Builds the network from the tensor `reads` on, over `batch`, below the current name scope.
 
+    Its operations stand below `scope` there. Where that is the top of the graph, '', those of layer
+    k are below `encoderK` and `decoderK`.
     The batch's inputs and target are in the network's units: standardised where X is.
     """
-    with tf.name_scope('tower'):
+    with tf.name_scope(scope):
         units = units_of(experiment, spec) if reads == 'X' else AS_FED
         plan = Blueprint(experiment, spec, batch, mode, reads, restored, expose, units)
         return TOWERS[experiment.kind](plan)
@@ -154,6 +161,13 @@ class Network(NamedTuple):
 
         return over
 
+    def graph_def(self) -> tf.GraphDef:
+        """Returns the part of the graph that the promised tensors are computed by."""
+        names = [tensor.op.name for tensor in self.endpoints.tensors.values()]
+        whole = self.session.graph.as_graph_def()
+        made: tf.GraphDef = tf.graph_util.extract_sub_graph(whole, names)
+        return made
+
     def declared(self) -> dict[str, Declared]:
         """Returns type and shape of each variable by name."""
         return {v.op.name: Declared(v.dtype.base_dtype, v.shape) for v in self.variables}
@@ -169,15 +183,22 @@ class Network(NamedTuple):
 
     def batches(self, name: str, rows: Rows, source: str = 'X') -> Iterator[np.ndarray]:
         """Yields the promised tensor `name` of the rows, in order, a batch at a time."""
-        tensors, size = self.endpoints.tensors, batch_size(self.spec.shape)
+        size = batch_size(self.spec.shape)
+        feeds = (self._fed(rows, source, s, s + size) for s in range(0, len(rows), size))
+        return self.run_each(self.endpoints.tensors[name], feeds)
 
-        def feeds(start: int) -> dict[tf.Tensor, np.ndarray]:
-            fed = {tensors[source]: rows.floats(start, start + size)}
-            if rows.length is not None:
-                fed[tensors['length']] = rows.length[start : start + size]
-            return fed
+    def together(self, names: Iterable[str], rows: Rows) -> dict[str, np.ndarray]:
+        """Returns several promised tensors of the rows, all of which go into one call."""
+        fetches = {name: self.endpoints.tensors[name] for name in names}
+        found: dict[str, np.ndarray] = self.session.run(fetches, self._fed(rows, 'X', 0, len(rows)))
+        return found
 
-        return self.run_each(tensors[name], map(feeds, range(0, len(rows), size)))
+    def _fed(self, rows: Rows, source: str, start: int, stop: int) -> dict[tf.Tensor, np.ndarray]:
+        tensors = self.endpoints.tensors
+        fed = {tensors[source]: rows.floats(start, stop)}
+        if rows.length is not None:
+            fed[tensors['length']] = rows.length[start:stop]
+        return fed
 
     def run_each(self, fetches: Any, feeds: Iterable[dict[tf.Tensor, Any]]) -> Iterator[Any]:
         """Yields what each feed gives, in order, so many at once that all cores are at work.

@@ -111,7 +111,7 @@ class _Terminal(io.StringIO):
 def _seconds_between_events(folder: Path) -> float:
     import tensorflow.compat.v1 as tf
 
-    (file,) = (folder / 'tb').iterdir()
+    (file,) = (folder / 'tb' / 'train').iterdir()
     events = tf.train.summary_iterator(str(file))
     ends = list({event.step: event.wall_time for event in events if event.summary.value}.values())
     return (ends[-1] - ends[0]) / (len(ends) - 1)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -41,6 +43,8 @@ SCALING = {  # variance of a kernel's values, times the fan named
     'small': (1 / 3, 'fan_in'),  # as torch.nn.Linear has by default
     'unit': (1.0, 'one'),
 }
+TOWER = 'tower'  # the scope of a network that is built again over other inputs
+_IS_GROUPED = ContextVar('_IS_GROUPED', default=False)
 _LOG_VAR_LIMIT = 10.0
 _TRUNCATED = 0.87962566103423978  # deviation of a unit normal cut at +-2
 
@@ -114,6 +118,25 @@ class Mode(NamedTuple):
     def samples(self) -> bool:
         """Whether anything random happens at all."""
         return self.seed is not None or self.training is not False
+
+
+@contextmanager
+def grouped() -> Iterator[None]:
+    """Lets `group` name what is made meanwhile: the graph for inference, and that alone.
+
+    In what order TensorFlow adds gradients depends on the names of operations, so that those of
+    towers and of what is trained on them stay as they are.
+    """
+    token = _IS_GROUPED.set(True)
+    try:
+        yield
+    finally:
+        _IS_GROUPED.reset(token)
+
+
+def group(name: str) -> AbstractContextManager[Any]:
+    """Puts what is made meanwhile below a name, so that TensorBoard draws it as one."""
+    return tf.name_scope(name) if _IS_GROUPED.get() else nullcontext()
 
 
 def flattened(values: tf.Tensor) -> tf.Tensor:

@@ -16,7 +16,7 @@ import tensorflow.compat.v1 as tf
 
 from networks import layers, losses
 from networks.endpoints import Blueprint, Endpoints, Lazy, distance_of
-from networks.layers import Initial, bias_variable, kernel_variable
+from networks.layers import Initial, bias_variable, group, kernel_variable
 from networks.steps import masked, over_steps, step_metrics
 from parameters import LOSSES, Experiment
 
@@ -137,7 +137,8 @@ def scan(
     if steps <= UNROLLED if unrolled is None else unrolled:
         emitted = []
         for t, product in enumerate([products] * steps if one_for_all else tf.unstack(products)):
-            carry = held(t, step(product, *carry), carry)
+            with group(f'step{t + 1}'):
+                carry = held(t, step(product, *carry), carry)
             emitted.append(carry[0])
         return tf.stack(emitted), carry
 
@@ -224,24 +225,29 @@ class _Path(NamedTuple):
 
     def activated(self, logits: tf.Tensor) -> tf.Tensor:
         """Returns what was decoded, with its activation."""
-        return layers.ACTIVATION[self.activation](logits)
+        with group('activation'):
+            return layers.ACTIVATION[self.activation](logits)
 
     def turned(self, values: tf.Tensor) -> tf.Tensor:
         """Puts [N, T, ...] into the order of decoding, or back."""
         reverse = self.plan.experiment.order == 'reverse'
-        return _reversed(values, self.plan.batch.length) if reverse else values
+        with group('turned'):
+            return _reversed(values, self.plan.batch.length) if reverse else values
 
     def encode(self) -> tuple[dict[int, tf.Tensor], tf.Tensor]:
         """Returns what is read and each layer's states by number, [N, T, units], and the code."""
         inputs, length = self.plan.batch.inputs, self.plan.batch.length
-        steps, count = int(inputs.shape[1]), tf.shape(inputs)[0]
+        with group('count'):
+            steps, count = int(inputs.shape[1]), tf.shape(inputs)[0]
         hidden, state = {self.plan.lowest: inputs}, ()
         for k in range(self.plan.bottom, self.plan.top + 1):
             cell = self.stack[k].encoder
-            products = cell.product(_swapped(hidden[k - 1]))
-            emitted, state = scan(cell.stepper(), cell.rest(count), products, steps, length)
-            hidden[k] = self.plan.expose(f'hidden{k}', _swapped(emitted))
-        return hidden, self.plan.expose('codings', tf.concat(state, axis=1))
+            with group(f'encoder{k}'):
+                products = cell.product(_swapped(hidden[k - 1]))
+                emitted, state = scan(cell.stepper(), cell.rest(count), products, steps, length)
+                hidden[k] = self.plan.expose(f'hidden{k}', _swapped(emitted))
+        with group('code'):
+            return hidden, self.plan.expose('codings', tf.concat(state, axis=1))
 
     def decode_code(self, name: str, codings: tf.Tensor) -> tf.Tensor:
         """Decodes the code one layer down, in the order of decoding, [T, N, outputs]."""
@@ -290,8 +296,10 @@ class _Path(NamedTuple):
     def down(self, name: str, k: int, states: tf.Tensor) -> tf.Tensor:
         """Decodes states of layer k, in the order of decoding, to what is read, [N, T, D]."""
         for layer in range(k, self.plan.lowest, -1):
-            states = self.decode_states(name, layer, states)
-        return _swapped(states)
+            with group(f'{name}{layer}'):
+                states = self.decode_states(name, layer, states)
+        with group('swapped'):
+            return _swapped(states)
 
 
 def autoencoder(plan: Blueprint) -> Endpoints:
@@ -311,7 +319,9 @@ def autoencoder(plan: Blueprint) -> Endpoints:
     metrics: dict[str, Lazy] = {}
     inputs, target, length = plan.batch.inputs, plan.batch.target, plan.batch.length
     for decoder in path.stack[plan.top].decoders:
-        logits = path.down(decoder, plan.top - 1, path.decode_code(decoder, codings))
+        with group(f'{decoder}{plan.top}'):
+            states = path.decode_code(decoder, codings)
+        logits = path.down(decoder, plan.top - 1, states)
         if decoder == 'decoder':
             prefix, promised, wanted, counted = '', 'outputs', inputs, length
             logits = path.turned(logits)
@@ -324,9 +334,11 @@ def autoencoder(plan: Blueprint) -> Endpoints:
     metrics |= {key: terms[key] for key in terms if key.endswith(name) and key not in metrics}
     if experiment.training == 'greedy':
         for k in range(plan.bottom, plan.top):
-            made = path.turned(path.down('decoder', k, _swapped(path.turned(hidden[k]))))
             label = f'phase{k}_outputs'
-            tensors[label] = plan.expose(label, masked(units.back(path.activated(made)), length))
+            with group(f'after_phase{k}'):
+                made = path.turned(path.down('decoder', k, _swapped(path.turned(hidden[k]))))
+                activated = path.activated(made)
+                tensors[label] = plan.expose(label, masked(units.back(activated), length))
         terms |= _phase_losses(path, hidden, codings, loss)
     return Endpoints(tensors, terms, metrics)
 

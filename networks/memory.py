@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from networks import layers, pairs
 from networks.endpoints import Blueprint, Endpoints, Lazy, distance_of, reconstruction_metrics
+from networks.layers import group
 from parameters import LOSSES
 
 
@@ -17,13 +18,14 @@ def decoder(plan: Blueprint) -> Endpoints:
     codings = plan.batch.inputs
     if experiment.memory_code:
         shape = (spec.shape[0], experiment.memory_code)
-        codings = tf.matmul(
-            codings, layers.kernel_variable('codes', shape, 'unit', experiment.seed)
-        )
+        codes = layers.kernel_variable('codes', shape, 'unit', experiment.seed)
+        with group('code'):
+            codings = tf.matmul(codings, codes)
     codings = plan.expose('codings', codings)
-    logits = tf.reshape(_maps(plan, codings), [-1, math.prod(spec.picture)])
-    activation = experiment.output_activation
-    outputs = plan.expose('outputs', layers.ACTIVATION[activation](logits))
+    maps, activation = _maps(plan, codings), experiment.output_activation
+    with group('picture'):
+        logits = tf.reshape(maps, [-1, math.prod(spec.picture)])
+        outputs = plan.expose('outputs', layers.ACTIVATION[activation](logits))
     distance, name = distance_of(experiment), LOSSES[experiment.loss]
     terms: dict[str, Lazy] = {name: lambda: distance(logits, activation, plan.batch.target)}
     metrics = reconstruction_metrics(outputs, plan.batch.target)
@@ -44,7 +46,8 @@ def _maps(plan: Blueprint, codings: tf.Tensor) -> tf.Tensor:
     sizes = [tuple(-(-side // 2**k) for side in (height, width)) for k in range(depth + 1)]
     units = math.prod(sizes[depth]) * experiment.filters[0]
     made = layers.dense('start', codings, units, activation=activation, **plan.initial)
-    made = tf.reshape(made, [-1, *sizes[depth], experiment.filters[0]])
+    with group('maps'):
+        made = tf.reshape(made, [-1, *sizes[depth], experiment.filters[0]])
     widths = (*experiment.filters[1:], math.prod(rest))
     kinds = (*[activation] * (depth - 1), 'linear')
     for k, (channels, kind) in enumerate(zip(widths, kinds, strict=True), start=1):

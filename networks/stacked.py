@@ -18,6 +18,7 @@ from networks.endpoints import (
     distance_of,
     reconstruction_metrics,
 )
+from networks.layers import group
 
 Stack = dict[int, pairs.Pair]
 """A layer and its inverse by number, from 1 on; the last gives the code."""
@@ -81,12 +82,13 @@ class _Path(NamedTuple):
         experiment, mode = self.plan.experiment, self.plan.mode
         hidden = {self.plan.lowest: self.plan.batch.inputs}
         for k in range(self.plan.bottom, self.plan.top + 1):
-            activation = experiment.code_layer if k == self.plan.top else experiment.activation
-            made = self.activate(activation, self.stack[k].encode(hidden[k - 1], mode))
-            noisy = experiment.variational and k == self.plan.top  # a Gaussian's mean, by itself
-            if not noisy:
-                made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
-            hidden[k] = self.plan.expose(f'hidden{k}', made)
+            with group(f'encoder{k}'):
+                activation = experiment.code_layer if k == self.plan.top else experiment.activation
+                made = self.activate(activation, self.stack[k].encode(hidden[k - 1], mode))
+                noisy = experiment.variational and k == self.plan.top  # a Gaussian's mean, as is
+                if not noisy:
+                    made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
+                hidden[k] = self.plan.expose(f'hidden{k}', made)
         return hidden
 
     def activation(self, k: int) -> str:
@@ -96,17 +98,20 @@ class _Path(NamedTuple):
 
     def decode(self, k: int, activations: tf.Tensor) -> tf.Tensor:
         """Decodes layer k's activations to what the tower reads, without the last activation."""
-        mode = self.plan.mode
-        made = self.stack[k].decode(activations, mode)
-        for layer in range(k - 1, self.plan.lowest, -1):
-            made = self.activate(self.activation(layer + 1), made)
-            made = layers.dropout(made, self.plan.experiment.dropout, mode, f'decoded{layer}')
-            made = self.stack[layer].decode(made, mode)
+        mode, made = self.plan.mode, activations
+        for layer in range(k, self.plan.lowest, -1):
+            with group(f'decoder{layer}'):
+                if layer < k:
+                    made = self.activate(self.activation(layer + 1), made)
+                    rate = self.plan.experiment.dropout
+                    made = layers.dropout(made, rate, mode, f'decoded{layer}')
+                made = self.stack[layer].decode(made, mode)
         return made
 
     def activated(self, logits: tf.Tensor) -> tf.Tensor:
         """Returns what was decoded, with the last activation."""
-        return self.activate(self.activation(self.plan.bottom), logits)
+        with group('activation'):
+            return self.activate(self.activation(self.plan.bottom), logits)
 
     def activate(self, activation: str, values: tf.Tensor) -> tf.Tensor:
         """Returns the values with an activation.
@@ -124,23 +129,28 @@ def _autoencoder(plan: Blueprint, stack: Stack) -> Endpoints:
     kernels = [kernel for pair in stack.values() for kernel in pair.kernels]
     hidden = path.encode()
     tensors = {f'hidden{k}': hidden[k] for k in range(plan.bottom, plan.top + 1)}
-    codings = layers.flattened(hidden[plan.top])
+    with group('flat'):
+        codings = layers.flattened(hidden[plan.top])
     if experiment.variational:
-        below = layers.flattened(hidden[plan.top - 1])
-        raw, kernel = _log_variance(plan, below, stack[plan.top].outputs[0])
-        kernels.append(kernel)
+        with group('flat'):
+            below = layers.flattened(hidden[plan.top - 1])
         tensors['codings_mean'] = mean = expose('codings_mean', codings)
-        log_var = expose('codings_log_var', layers.log_variance(raw))
+        with group('log_var'):
+            raw, kernel = _log_variance(plan, below, stack[plan.top].outputs[0])
+            kernels.append(kernel)
+            log_var = expose('codings_log_var', layers.log_variance(raw))
         tensors['codings_log_var'] = log_var
-        codings = layers.sample(mean, log_var, plan.mode)
+        with group('sample'):
+            codings = layers.sample(mean, log_var, plan.mode)
     tensors['codings'] = expose('codings', codings)
     logits = path.decode(plan.top, tensors['codings'])
     tensors['outputs'] = expose('outputs', plan.units.back(path.activated(logits)))
     if experiment.training == 'greedy':
         for k in range(plan.bottom, plan.top):
             name = f'phase{k}_outputs'
-            made = path.activated(path.decode(k, hidden[k]))
-            tensors[name] = expose(name, plan.units.back(made))
+            with group(f'after_phase{k}'):
+                made = path.activated(path.decode(k, hidden[k]))
+                tensors[name] = expose(name, plan.units.back(made))
     if experiment.classify:
         tensors['logits'] = expose('logits', _logits(plan, tensors['codings']))
     return _scored(path, hidden, tensors, logits, kernels)

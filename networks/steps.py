@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from networks import losses
 from networks.endpoints import Lazy
+from networks.layers import group
 
 _SUMMED = ('nll', 'squared_error')  # over steps; other losses are means
 
@@ -17,7 +18,8 @@ def masked(values: tf.Tensor, length: tf.Tensor | None) -> tf.Tensor:
     """Returns [N, T, features] with zeros from step `length` on."""
     if length is None:
         return values
-    return values * tf.sequence_mask(length, int(values.shape[1]), tf.float32)[:, :, None]
+    with group('masked'):
+        return values * tf.sequence_mask(length, int(values.shape[1]), tf.float32)[:, :, None]
 
 
 def over_steps(

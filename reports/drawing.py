@@ -126,7 +126,7 @@ def draw(
     test, layout = compared(data.splits['test']), data.spec.layout
     classes = tuple(map(shown, data.spec.classes))
     codings = network.compute('codings', test)
-    is_series = _is_series(data, test)
+    is_series = shows_series(data, test)
     picture = () if is_series else data.spec.picture
     title = f'{title}, {data.tested} examples'
     made: dict[str, Any] = {'loss_curves': figures.loss_curves(rows) if rows else None}
@@ -168,7 +168,7 @@ def _saved(made: Mapping[str, Figure | figures.Slow], folder: Path) -> list[Path
     return list(files.values())
 
 
-def _is_series(data: Dataset, test: Rows) -> bool:
+def shows_series(data: Dataset, test: Rows) -> bool:
     """Whether examples of [steps, features] are measurements over time, and no picture's rows.
 
     They are where a step has few features, or values outside [0, 1] that an LSTM reads.
@@ -215,7 +215,7 @@ def _pictures(
     network: Network, data: Dataset, test: Rows, codings: np.ndarray, title: str
 ) -> dict[str, Any]:
     picture, tensors, made = data.spec.picture, network.endpoints.tensors, {}
-    shown = _one_of_each(test)
+    shown = test.take(one_of_each(test))
     name = 'stored' if data.spec.one_hot else 'input'
     lines = {name: shown.targets(0, len(shown))}
     noise = network.experiment.test_noise
@@ -227,12 +227,9 @@ def _pictures(
     if 'outputs' in tensors:
         lines['output'] = network.compute('outputs', shown)
     made['reconstructions'] = figures.picture_rows(lines, picture, title)
-    if any(variable.op.name == 'layer1/kernel' for variable in network.variables):
-        kernel = network.values()['layer1/kernel']
-        if kernel.ndim == 4:  # of a convolution, [side, side, channels, units]
-            made['filters'] = figures.filters(kernel, kernel.shape[:3])
-        elif kernel.shape[0] == math.prod(picture):
-            made['filters'] = figures.filters(kernel, picture)
+    first = first_kernel(network.values(), picture)
+    if first:
+        made['filters'] = figures.filters(*first)
     thumbs = compared(test, _THUMBNAILS)
     if len(codings) > 1:
         made['latent_pictures'] = figures.latent_pictures(
@@ -242,7 +239,10 @@ def _pictures(
             f'{title}: pictures at the place of their codes',
         )
     if network.decodes() and not data.spec.one_hot:
-        made['samples'] = figures.picture_rows(_samples(network, data), picture)
+        some = compared(next(iter(data.splits.values())), 2000)
+        made['samples'] = figures.picture_rows(
+            samples(network, network.compute('codings', some)), picture
+        )
         if len(shown) > 1:
             made['interpolation'] = figures.picture_rows(_between(network, shown), picture, title)
     if network.decodes() and data.spec.layout == 'maps':
@@ -260,16 +260,38 @@ def _pictures(
     return made
 
 
-def _samples(network: Network, data: Dataset) -> dict[str, np.ndarray]:
-    """Decodes codes sampled from the unit Gaussian, and from one fitted to the training codes."""
-    codings = network.compute('codings', compared(next(iter(data.splits.values())), 2000))
-    unit = scores.gaussian_codes(2 * figures.SHOWN, codings.shape[1])
+def first_kernel(
+    values: Mapping[str, np.ndarray], picture: tuple[int, ...]
+) -> tuple[np.ndarray, tuple[int, ...]] | None:
+    """Returns the first layer's kernel, [..., units], and the shape of its filters as pictures.
+
+    `values` are the variables' by name. None where its filters are no pictures.
+    """
+    kernel = values.get('layer1/kernel')
+    if kernel is None:
+        return None
+    if kernel.ndim == 4:  # of a convolution, [side, side, channels, units]
+        return kernel, kernel.shape[:3]
+    return (kernel, picture) if kernel.shape[0] == math.prod(picture) else None
+
+
+def samples(
+    network: Network,
+    codings: np.ndarray,
+    drawn: int = 2 * figures.SHOWN,
+    of: str = 'training',
+) -> dict[str, np.ndarray]:
+    """Decodes codes sampled from the unit Gaussian, and from one fitted to codes, [N, units].
+
+    So many are drawn of each. `of` says of which examples the codes are.
+    """
+    unit = scores.gaussian_codes(drawn, codings.shape[1])
     mean, count = codings.mean(axis=0), len(codings)
-    weights = scores.gaussian_codes(2 * figures.SHOWN, count, seed=1) / np.sqrt(count)
+    weights = scores.gaussian_codes(drawn, count, seed=1) / np.sqrt(count)
     fitted = mean + weights @ (codings - mean)  # has the codes' covariance
     return {
         'decoded from the unit Gaussian': network.decode(unit),
-        'decoded from a Gaussian fitted to the codes of training examples': network.decode(fitted),
+        f'decoded from a Gaussian fitted to the codes of {of} examples': network.decode(fitted),
     }
 
 
@@ -316,12 +338,11 @@ def _confusion(
     return made
 
 
-def _one_of_each(rows: Rows) -> Rows:
-    """Returns the first example of each class, or the first rows where there are no labels."""
-    chosen = np.arange(min(figures.SHOWN, len(rows)))
-    if rows.y is not None:
-        chosen = np.unique(rows.y, return_index=True)[1][: figures.SHOWN]
-    return rows.take(chosen)
+def one_of_each(rows: Rows) -> np.ndarray:
+    """Returns the rows of each class's first example, or the first where there are no labels."""
+    if rows.y is None:
+        return np.arange(min(figures.SHOWN, len(rows)))
+    return np.unique(rows.y, return_index=True)[1][: figures.SHOWN]
 
 
 def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> dict[str, Any]:
@@ -353,12 +374,18 @@ def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> 
         fed = some.floats(0, _LINES)
         found['sequences'] = features.series(fed, parts, follows, some.length, title, some.places)
     elif data.spec.frame or data.spec.picture:
-        found['sequences'] = _strips(data, test, made, title)
+        found['sequences'] = figures.picture_rows(*strips(data, test, made), title)
     return found
 
 
-def _strips(data: Dataset, test: Rows, made: dict[str, np.ndarray], title: str) -> Any:
-    """Draws sequences as strips of frames, or each as one picture whose rows are the steps."""
+def strips(
+    data: Dataset, test: Rows, made: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], tuple[int, ...]]:
+    """Returns sequences as strips of frames, or each as one picture whose rows are the steps.
+
+    `made` is what the network makes of them, by prefix of its scores. Returns rows of pictures by
+    title, and the shape of a picture.
+    """
     fed, titles = test.floats(0, 2 * _EXAMPLES), {'': 'reconstructed', 'future_': 'predicted'}
     if data.spec.frame:
         lines: dict[str, np.ndarray] = {}
@@ -368,7 +395,7 @@ def _strips(data: Dataset, test: Rows, made: dict[str, np.ndarray], title: str) 
                 if prefix:
                     lines[f'{index + 1}: what follows'] = test.targets(index, index + 1)[0]
                 lines[f'{index + 1}: {titles[prefix]}'] = values[index]
-        return figures.picture_rows(lines, data.spec.frame, title)
+        return lines, data.spec.frame
     parts = {prefix: values[: len(fed)] for prefix, values in made.items()}
     future = [test.targets(0, 2 * _EXAMPLES)] if 'future_' in parts else []
     result = [parts.get('', fed), *([parts['future_']] if future else [])]
@@ -379,5 +406,4 @@ def _strips(data: Dataset, test: Rows, made: dict[str, np.ndarray], title: str) 
         ),
         words if '' in parts else f'fed, and {words}': np.concatenate(result, axis=1),
     }
-    shape = next(iter(lines.values())).shape[1:]
-    return figures.picture_rows(lines, shape, title)
+    return lines, next(iter(lines.values())).shape[1:]

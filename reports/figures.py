@@ -110,7 +110,7 @@ def picture_rows(
     figure = Figure(figsize=(SHOWN, max(height, 1)), layout='constrained')
     panels = figure.subplots(len(rows), 1, squeeze=False, height_ratios=lines).ravel()
     for panel, (words, images) in zip(panels, rows.items(), strict=True):
-        grid = _montage(_drawable(images, picture), columns, 1.0)
+        grid = montage(_drawable(images, picture), columns, 1.0)
         panel.imshow(grid, cmap='gray', vmin=0, vmax=1)
         panel.axis('off')
         panel.set_title(words, fontsize=9, loc='left')
@@ -135,7 +135,7 @@ def error_by_step(panels: Mapping[str, Mapping[str, np.ndarray]], title: str) ->
     return figure
 
 
-def _montage(images: np.ndarray, columns: int, between: float) -> np.ndarray:
+def montage(images: np.ndarray, columns: int, between: float) -> np.ndarray:
     """Tiles images, [n, H, W] or [n, H, W, C], in rows of `columns`, with a gap of that value."""
     count, height, width, *rest = images.shape
     lines = -(-count // columns)
@@ -156,7 +156,7 @@ def manifold(
     height, width = picture[0] + 2, picture[1] + 2
     figure = Figure(figsize=(8, 8 * height / width), layout='constrained')
     panel = figure.subplots()
-    panel.imshow(_montage(_drawable(images, picture), side, 0.0), cmap='gray', vmin=0, vmax=1)
+    panel.imshow(montage(_drawable(images, picture), side, 0.0), cmap='gray', vmin=0, vmax=1)
     marks = np.arange(0, side, 2)
     panel.set_xticks(marks * width + width / 2, [f'{axes[0][m]:.2g}' for m in marks], fontsize=8)
     panel.set_yticks(
@@ -173,6 +173,16 @@ def _drawable(images: np.ndarray, picture: tuple[int, ...]) -> np.ndarray:
     return np.clip(images, 0, 1).reshape(-1, *shape)
 
 
+def thumbnails(images: np.ndarray, picture: tuple[int, ...], side: int) -> np.ndarray:
+    """Returns pictures as bytes, [N, h, w, 1] or [N, h, w, 3], of at most so many pixels a side.
+
+    Of larger ones pixels are left out.
+    """
+    step = -(-max(picture[:2]) // side)
+    small = np.round(255 * _drawable(images, picture)[:, ::step, ::step]).astype(np.uint8)
+    return small[..., None] if small.ndim == 3 else small
+
+
 def filters(kernel: np.ndarray, picture: tuple[int, ...]) -> Figure:
     """Draws the 100 filters of largest norm of a first kernel, [..., units], on one scale.
 
@@ -187,10 +197,10 @@ def filters(kernel: np.ndarray, picture: tuple[int, ...]) -> Figure:
     figure = Figure(figsize=(8.4, 7.4), layout='constrained')
     panel = figure.subplots()
     if picture[2:] == (3,):  # in colour, grey is zero
-        panel.imshow(_montage(0.5 + 0.5 * weights.reshape(-1, *picture), columns, 1.0))
+        panel.imshow(montage(0.5 + 0.5 * weights.reshape(-1, *picture), columns, 1.0))
         note = f'; grey is 0, full colour {limit:.2g}'
     else:
-        grid = _montage(weights.reshape(-1, *picture[:2]), columns, np.nan)
+        grid = montage(weights.reshape(-1, *picture[:2]), columns, np.nan)
         shown = panel.imshow(grid * limit, cmap='RdBu_r', vmin=-limit, vmax=limit)
         figure.colorbar(shown, ax=panel, shrink=0.6, label='weight')
     panel.axis('off')
@@ -321,16 +331,13 @@ def latent_pictures(
     plane, _ = _plane(codings, len(images))
     figure = Figure(figsize=(10, 9), layout='constrained')
     panel = figure.subplots()
-    step = -(-max(picture[:2]) // _THUMBNAIL)
-    thumbnails = np.round(255 * _drawable(images, picture)[:, ::step, ::step]).astype(np.uint8)
-    if thumbnails.ndim == 3:
-        thumbnails = thumbnails[..., None]
-    tall, wide = thumbnails.shape[1:3]
+    small = thumbnails(images, picture, _THUMBNAIL)
+    tall, wide = small.shape[1:3]
     side = _THUMBNAILS_ACROSS * max(tall, wide)
     least, span = plane.min(axis=0), np.maximum(np.ptp(plane, axis=0), 1e-6)
     room = np.array([side - wide, side - tall])  # where corners may lie
     canvas = np.full((side, side, 3), 255, np.uint8)
-    for place, thumbnail in zip((plane - least) / span, thumbnails, strict=True):
+    for place, thumbnail in zip((plane - least) / span, small, strict=True):
         left, bottom = (place * room).astype(int)
         canvas[bottom : bottom + tall, left : left + wide] = thumbnail[::-1]
     around = np.array([wide, tall]) / 2 / room * span  # from a corner's place to the picture's edge

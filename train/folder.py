@@ -42,6 +42,7 @@ class Place:
     verify: bool = False
     checkpoint_seconds: float = 0.0
     figures: bool = True  # whether runs draw; --mode=evaluate does so afterwards
+    summaries: str = 'scalars'  # what tb/ is told: the scores, or all that TensorBoard shows
     tune: bool = False  # scored on validation examples, in folders of their own, without figures
 
     @property

@@ -1,21 +1,27 @@
-"""What a run logs: a row of metrics.csv for each phase and epoch, and the same for TensorBoard."""
+"""What a run logs: a row of metrics.csv for each phase and epoch, and events for TensorBoard."""
 
 from __future__ import annotations
 
 import csv
+import io
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow.compat.v1 as tf
+from tensorboard.backend import process_graph
+from tensorboard.plugins.hparams import api_pb2, summary, summary_v2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from system import disk
+from system.names import shown
+from system.rules import written
 
 POSITION = ('phase', 'epoch', 'step', 'seconds', 'examples_per_second')
+NETWORK = 'network'  # the folder of what is told of the network besides its scores
 
 
 class Metrics:
@@ -52,6 +58,17 @@ class Metrics:
             writer.writerows(self.rows)
 
 
+class _Whole(io.FileIO):
+    """A file without a buffer that takes all that is written to it, or raises OSError."""
+
+    def write(self, data: Any) -> int:
+        """Writes the bytes; a disk that fills up takes some of them before it says so."""
+        left = memoryview(data)
+        while left:
+            left = left[super().write(left) :]
+        return len(data)
+
+
 class Events:
     """An event file, each event on disk when its call returns.
 
@@ -60,10 +77,10 @@ class Events:
 
     def __init__(self, folder: Path, first_step: int):
         """Opens a file in `folder`; later events of a run that was killed are hidden by it."""
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         stamp = f'{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}'
         self._file = folder / f'events.out.tfevents.{stamp}'
-        self._opened = open(self._file, 'xb', buffering=0)  # noqa: SIM115 (closed by close)
+        self._opened = _Whole(self._file, 'x')
         self._writer = RecordWriter(self._opened)
         try:
             self._write(tf.Event(file_version='brain.Event:2'))
@@ -78,10 +95,14 @@ class Events:
         """Closes the file."""
         self._opened.close()
 
-    def add(self, step: int, scalars: Mapping[str, float]) -> None:
+    def add(self, step: int, values: Iterable[tf.Summary.Value]) -> None:
         """Writes the values of a step."""
-        values = [tf.Summary.Value(tag=k, simple_value=v) for k, v in scalars.items()]
         self._write(tf.Event(summary=tf.Summary(value=values), step=step))
+
+    def add_graph(self, graph_def: tf.GraphDef) -> None:
+        """Writes a graph, without what is long in it: TensorBoard shows none of that."""
+        process_graph.prepare_graph_for_ui(graph_def)
+        self._write(tf.Event(graph_def=graph_def.SerializeToString()))
 
     def _write(self, event: tf.Event) -> None:
         event.wall_time = time.time()
@@ -93,18 +114,57 @@ class Events:
 
 
 class Log:
-    """Both of them, for a run that goes on after `updates` updates."""
+    """Both of them, for a run that goes on after `updates` updates.
+
+    Below tb/ are four folders. `train` and `validation` have the scores of each epoch under the
+    same tags, so that both are lines of one chart; `network` has what is told of the network, if
+    anything is, and `results` the final scores beside the values of the experiment.
+    """
 
     def __init__(self, folder: Path, updates: int):
-        """Opens them in the run's folder; rows of later updates will be written again."""
+        """Opens them in the run's folder; rows of later updates will be written again.
+
+        What metrics.csv has, and tb/ has not, as after the folder was moved, is written there.
+        """
         self._metrics = Metrics(folder, updates)
-        self._events = Events(folder / 'tb', updates + 1)
+        self._folder = folder / 'tb'
+        self._first_step = updates + 1 if updates else 0
+        self._opened: dict[str, Events] = {}
+        self._told: dict[str, tf.Summary.Value] = {}  # of the network, by tag
+        try:
+            self._begin()
+        except OSError:
+            self.__exit__()
+            raise
+
+    def _begin(self) -> None:
+        found: dict[str, list[tuple[int, list[tf.Summary.Value]]]] = {'train': []}
+        for row in self._metrics.rows:
+            scores = {n: float(v) for n, v in row.items() if n not in POSITION and v}
+            for part, values in _by_part(row['phase'], scores).items():
+                found.setdefault(part, []).append((int(row['step']), values))
+        for part, steps in found.items():
+            is_new = not self.has(part)
+            events = self._part(part)
+            for step, values in steps if is_new else ():
+                events.add(step, values)
 
     def __enter__(self) -> Log:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._events.close()
+        for events in self._opened.values():
+            events.close()
+
+    def has(self, part: str) -> bool:
+        """Whether there are events in this part of tb/."""
+        return any((self._folder / part).glob('events*'))
+
+    def _part(self, part: str) -> Events:
+        """Returns what writes into this part of tb/."""
+        if part not in self._opened:
+            self._opened[part] = Events(self._folder / part, self._first_step)
+        return self._opened[part]
 
     @property
     def rows(self) -> list[dict[str, str]]:
@@ -114,4 +174,52 @@ class Log:
     def epoch(self, *, scores: dict[str, float], **position: Any) -> None:
         """Writes the scores of an epoch; `position` has the columns of POSITION."""
         self._metrics.append({name: position[name] for name in POSITION}, scores)
-        self._events.add(position['step'], scores)
+        for part, values in _by_part(position['phase'], scores).items():
+            self._part(part).add(position['step'], values)
+
+    def graph(self, graph_def: tf.GraphDef) -> None:
+        """Writes the network's graph, once a run."""
+        if not self.has(NETWORK):
+            self._part(NETWORK).add_graph(graph_def)
+
+    def network(self, step: int, values: Sequence[tf.Summary.Value]) -> None:
+        """Writes what is told of the network after so many updates, of what is not as it was."""
+        fresh = {value.tag: value for value in values if self._told.get(value.tag) != value}
+        self._told |= fresh
+        self._part(NETWORK).add(step, fresh.values())
+
+    def results(
+        self, run: str, settings: Mapping[str, Any], scores: Mapping[str, float], seconds: float
+    ) -> None:
+        """Writes what TensorBoard compares runs by; `run` names this one, which took `seconds`."""
+        disk.remove(self._folder / 'results')  # of this run with fewer epochs
+        ended = time.time()
+        began = summary_v2.hparams_pb(_told(settings), run, ended - seconds)
+        ends = summary.session_end_pb(api_pb2.STATUS_SUCCESS, ended)
+        events = self._opened['results'] = Events(self._folder / 'results', 0)
+        for told in (began, ends):
+            events.add(0, tf.Summary.FromString(told.SerializeToString()).value)
+        steps = int(self.rows[-1]['step']) if self.rows else 0
+        events.add(steps, [_scalar(name, value) for name, value in scores.items()])
+
+
+def _scalar(tag: str, value: float) -> tf.Summary.Value:
+    return tf.Summary.Value(tag=tag, simple_value=value)
+
+
+def _by_part(phase: str, scores: Mapping[str, float]) -> dict[str, list[tf.Summary.Value]]:
+    """Returns scores by the part of tb/ that they stand in, with their phase in their tags."""
+    found: dict[str, list[tf.Summary.Value]] = {}
+    for name, value in scores.items():
+        part, score = name.split('/', 1)
+        tag = score if score.startswith(f'{phase}/') else f'{phase}/{score}'
+        found.setdefault(part, []).append(_scalar(tag, value))
+    return found
+
+
+def _told(settings: Mapping[str, Any]) -> dict[str, bool | float | str]:
+    """Returns values as TensorBoard takes them: what is no number or yes and no, as words."""
+    return {
+        name: value if isinstance(value, bool | int | float) else shown(written(value))
+        for name, value in settings.items()
+    }

@@ -44,7 +44,7 @@ def train(session: tf.Session, updates: Updates, state: State, course: Course) -
     total = length.examples * epochs
     done = state.step * total // length.steps
     with Bar(course.name, total, 'example', done=done, scale=True) as bar:
-        while state.step < length.steps and not _waited(state, updates, course.patience):
+        while not is_over(state, updates, course.patience):
             epoch, inside = divmod(state.step, length.steps_per_epoch)
             if epoch != begun:
                 updates.begin(session, epoch, inside)
@@ -65,15 +65,15 @@ def train(session: tf.Session, updates: Updates, state: State, course: Course) -
                 means = {t: s / length.examples for t, s in zip(updates.terms, sums, strict=True)}
                 speed = length.examples / state.seconds
                 shown = course.end_epoch(epoch + 1, speed, means)
-                over = state.step >= length.steps or _waited(state, updates, course.patience)
-                bar.end_step(shown, speed, last=over)
+                bar.end_step(shown, speed, last=is_over(state, updates, course.patience))
             course.end_call()
 
 
-def _waited(state: State, updates: Updates, patience: int) -> bool:
-    """Whether the best epoch is too long ago to go on."""
+def is_over(state: State, updates: Updates, patience: int) -> bool:
+    """Whether the phase's steps are done, or its best epoch is too long ago to go on."""
     epoch, inside = divmod(state.step, updates.length.steps_per_epoch)
-    return bool(patience) and not inside and epoch - state.best_epoch >= patience
+    waited = bool(patience) and not inside and epoch - state.best_epoch >= patience
+    return state.step >= updates.length.steps or waited
 
 
 def run(session: tf.Session, updates: Updates, name: str, state: State, steps: int) -> list[float]:

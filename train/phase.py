@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from evaluation import overfit
@@ -19,6 +20,8 @@ from train import loop, updates
 from train.checkpoints import Checkpoints, State
 from train.logs import Log
 
+_SUMMARIES = 3  # of a phase, at most
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -30,6 +33,7 @@ class Shared:
     interrupts: Interrupts
     log: Log
     watched: bool  # every loss and gradient, at each step
+    summarize: Callable[[int], None]  # tells of the network as it is after so many updates
 
 
 class Training:
@@ -52,6 +56,8 @@ class Training:
         )
         self._validation = self._evaluation()
         self._updates.initialize(network.session)
+        length = self._updates.length
+        self._summarized = summarized(length.steps // length.steps_per_epoch)
         saved = [*network.variables, *self._updates.slots]
         self._best = None
         if self.patience:
@@ -81,6 +87,7 @@ class Training:
         loop.train(session, self._updates, state, self)
         if self._best:
             self._best.take(session)
+            self._shared.summarize(state.updates)
         state.over = True
         self._save()
         self._updates.release(session)
@@ -111,6 +118,9 @@ class Training:
             examples_per_second=speed,
             scores=shown,
         )
+        is_last = bool(self._best) and loop.is_over(state, self._updates, self.patience)
+        if epoch in self._summarized and not is_last:  # of which the best weights follow
+            self._shared.summarize(state.updates)
         return shown
 
     def end_call(self) -> None:
@@ -121,6 +131,11 @@ class Training:
 
     def _save(self) -> None:
         self._shared.checkpoints.save(self._shared.network.session, self._saver, self._state)
+
+
+def summarized(epochs: int) -> set[int]:
+    """Returns the epochs after which the network is told of: few, and the first ones closer."""
+    return {*np.geomspace(1, epochs, _SUMMARIES).round().astype(int).tolist()}
 
 
 class Best:

@@ -89,7 +89,9 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             trainer = Trainer(
                 experiment, data, folder, restored, checkpoints, interrupts, watched=watched
             )
-            return trainer.finish(figures=place.figures and not place.tune)
+            return trainer.finish(
+                figures=place.figures and not place.tune, summarizes=place.summaries == 'all'
+            )
 
         try:
             results = finished()

@@ -52,6 +52,7 @@ class Job(NamedTuple):
             f'--runs={place.runs}',
             f'--data_dir={place.data_dir}',
             f'--checkpoint_seconds={place.checkpoint_seconds}',
+            f'--summaries={place.summaries}',
             *(switch for switch, given in switches.items() if given),
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import model
+from command_line import settable
 from evaluation import metrics, overfit, scores
 from inputs import values
 from inputs.rows import Dataset, Rows, stratified, unlabelled
@@ -18,12 +20,13 @@ from networks import saved_graph, standardize
 from networks.saved_graph import SavedGraph
 from parameters import Experiment, schedule_of
 from phases import Phase
-from reports import drawing, screen
+from reports import drawing, projector, screen, summaries
 from system import disk
 from system.interrupts import Interrupts
+from system.names import shown
 from train import feeding, transfer
 from train.checkpoints import Checkpoints, State
-from train.logs import Log
+from train.logs import NETWORK, Log
 from train.phase import Shared, Training
 
 
@@ -63,13 +66,17 @@ class Trainer:
                 restored.prefix, train, classes, share, seed, interrupts.check
             )
 
-    def finish(self, *, figures: bool = True) -> dict[str, Any]:
-        """Trains what is left, evaluates, exports and, if asked, draws; returns the results."""
+    def finish(self, *, figures: bool = True, summarizes: bool = False) -> dict[str, Any]:
+        """Trains what is left, evaluates, exports and, if asked, draws; returns the results.
+
+        `summarizes` says whether TensorBoard is told of the network besides its scores.
+        """
         with built(self.experiment, self.data.spec, self.restored) as self.network:
             for name in self.network.endpoints.metrics:
                 metrics.find(
                     name
                 )  # now, rather than when it is scored: raises for one without a row
+            graph_def = self.network.graph_def()  # before the updates are added to it
             print(screen.size(self.splits, self.data.spec, self.network.variables))
             before = self.network.values() if self.restored else {}
             if self.experiment.standardizes and not self.state.updates:
@@ -79,10 +86,16 @@ class Trainer:
                 self.checkpoints.restore(self.network.session, saver)
                 print(f'resumes after update {self.state.updates:,}')
             with Log(self.folder, self.state.updates) as log:
+                if summarizes:
+                    log.graph(graph_def)
+                summarize = self._summarize_to(log) if summarizes else lambda _: None
+                if not self.state.updates:
+                    summarize(0)
                 for index, phase in enumerate(schedule_of(self.experiment)):
-                    self._phase(index, phase, log)
-            after = self.network.values()
-            results = self._results(before, after, log.rows)
+                    self._phase(index, phase, log, summarize)
+                after = self.network.values()
+                results = self._results(before, after, log.rows)
+                self._log(results, log, summarizes=summarizes)
             self.interrupts.check()
             build = partial(model.exported, self.experiment, self.data.spec, self.restored)
             saved_graph.write(self.folder, build, after)
@@ -101,7 +114,23 @@ class Trainer:
         feeding.clear(self.folder / 'cache')
         return results
 
-    def _phase(self, index: int, phase: Phase, log: Log) -> None:
+    def _summarize_to(self, log: Log) -> Callable[[int], None]:
+        """Returns what logs pictures and spreads of values after so many updates.
+
+        They are computed on the graph for inference, in calls of their own: what an update computes
+        is the same with them and without.
+        """
+        return lambda step: log.network(step, summaries.of(self.network, self.data))
+
+    def _log(self, results: dict[str, Any], log: Log, *, summarizes: bool) -> None:
+        """Logs the final scores beside the experiment's values, and the codes if that is asked."""
+        run = shown(f'{self.folder.parent.name}/{self.folder.name}')
+        settings = {'experiment': self.experiment.name, **settable(self.experiment)}
+        log.results(run, settings, results['metrics'], results['seconds'])
+        if summarizes:
+            projector.write(self.folder / 'tb' / NETWORK, self.network, self.data)
+
+    def _phase(self, index: int, phase: Phase, log: Log, summarize: Callable[[int], None]) -> None:
         """Trains one phase to its end, from wherever the run stands, if it is not over."""
         experiment, state = self.experiment, self.state
         length = feeding.length_of(experiment, phase, len(self.splits['train']))
@@ -115,7 +144,13 @@ class Trainer:
         if phase.reads == 'codings' and experiment.standardize_codings and not state.step:
             self._standardize(rows['train'])
         shared = Shared(
-            experiment, self.network, self.checkpoints, self.interrupts, log, self.watched
+            experiment,
+            self.network,
+            self.checkpoints,
+            self.interrupts,
+            log,
+            self.watched,
+            summarize,
         )
         Training(shared, phase, rows, state).train()
 
