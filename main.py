@@ -99,7 +99,7 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_bool('figures', True, 'Draw the figures of a finished run.')
 flags.DEFINE_enum(
-    'summaries', 'all', ('scalars', 'all'), 'What TensorBoard is told of a run: see tb/ there.'
+    'summaries', 'scalars', ('scalars', 'all'), 'What TensorBoard is told of a run, in tb/ there.'
 )
 flags.DEFINE_string('runs', 'runs', 'Where run folders are made.')
 flags.DEFINE_string('run_dir', None, "This run's folder, instead of one under --runs.")

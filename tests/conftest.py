@@ -19,7 +19,6 @@ sys.path.insert(0, str(ROOT))
 import main as program  # noqa: E402
 
 gc.set_threshold(50_000, 20, 20)  # as the program does
-program.FLAGS.set_default('summaries', 'scalars')  # the cheaper ones; tests of the others ask
 
 
 @pytest.fixture(scope='session', autouse=True)
