@@ -201,7 +201,7 @@ def test_a_command_of_the_pages_runs(main, shrunk, places, finished, command):
     file = 'STEPS.npz' if '--experiment=lstm' in line else 'FILE.npz'
     line = line.replace('FILE.npz', places[file])
     draws = re.search(
-        '--mode=(predict|encode|reconstruct|generate|report)|--list|--describe|--tune', line
+        '--mode=(predict|encode|reconstruct|generate|export|report)|--list|--describe|--tune', line
     )
     runs = {'runs': finished} if predicts else {}
     code, _, err = main(*line.split(), *([] if draws else ['--nofigures']), **runs)
