@@ -128,7 +128,7 @@ def test_what_computes_something_else_is_not_written(kinds, main, monkeypatch):
 @pytest.mark.parametrize(
     ('flags', 'words'),
     [
-        (('--format=tflit',), 'did you mean tflite'),
+        (('--format=tflit',), "did you mean 'tflite'"),
         (('--format=csv',), 'allowed with --mode=export are tflite, onnx, frozen, numpy'),
     ],
 )
