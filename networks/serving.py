@@ -98,7 +98,7 @@ def _classified(served: Served) -> dict[str, tf.Tensor]:
     """Returns labels by name, [N], probabilities and logits, [N, classes]."""
     logits = served.tensors['logits']
     with tf.name_scope('classify'):
-        called = [name.encode('utf-8', 'surrogateescape') for name in served.spec.classes]
+        called = [name.encode('utf-8', 'backslashreplace') for name in served.spec.classes]
         probabilities = tf.sigmoid if served.joint else tf.nn.softmax
         return {
             'labels': tf.gather(tf.constant(called), tf.argmax(logits, axis=1), name='labels'),
