@@ -144,7 +144,7 @@ served = [tf.saved_model.load(f'{folder}/saved_model').signatures for folder in 
 made = {}
 for number, signatures in enumerate(served):
     made[f'whole{number}'] = signatures['serving_default'](X=tf.constant(fed['X']))['codings']
-    counted = signatures['with_length'](X=tf.constant(fed['X']), length=tf.constant(fed['length']))
+    counted = signatures['encode_with_length'](X=tf.constant(fed['X']), length=tf.constant(fed['length']))
     made[f'counted{number}'] = counted['codings']
 np.savez(file, **{name: value.numpy() for name, value in made.items()})
 """
@@ -165,7 +165,7 @@ def test_two_saved_models_serve_in_tf2_side_by_side_and_count_steps(two, tmp_pat
 def test_the_saved_model_names_the_steps_that_count_and_leaves_them_optional(two):
     with tf.Graph().as_default(), tf.Session() as session:
         meta = tf.saved_model.load(session, ['serve'], f'{two[0]}/saved_model')
-        signature = meta.signature_def['with_length']
+        signature = meta.signature_def['encode_with_length']
         fed = {signature.inputs['X'].name: X}
         code = signature.outputs['codings'].name
         np.testing.assert_array_equal(session.run(code, fed), codings_alone(two[0]))
