@@ -65,6 +65,17 @@ def program(*flags: str, cores: set[int] | None = None) -> Forked:
     return Forked(_main, flags, cores)
 
 
+def script(code: str, arguments: list[str], folder: Path) -> Forked:
+    """Starts a script with its name and arguments in a folder; it may import the program."""
+    return Forked(_script, code, arguments, folder)
+
+
+def _script(code: str, arguments: list[str], folder: Path) -> None:
+    os.chdir(folder)
+    sys.argv = arguments
+    exec(code, {'__name__': '__main__'})
+
+
 def _main(flags: tuple[str, ...], cores: set[int] | None) -> int:
     import main
 
