@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from pathlib import Path
 
 import forked
 import pytest
@@ -18,7 +19,7 @@ ROWS = dict(re.findall(r'^\| \[(\S+)\]\(\1\) \|[^|]*\| `(.*)` \|$', PAGE, re.M))
 COMMANDS = {name: command for name, command in ROWS.items() if name.endswith('.py')}
 SAID = {  # what an example says that has done all it is to do
     'digits.py': r'x \(5000, 28, 28\) of 0 to 255.*4,000 train, 500 validation, 500 test',
-    'restore_tf1.py': r'accuracy on 500 test examples 0\.[3-9]\d+, from codes of 5',
+    'restore_tf1.py': r'accuracy on 500 test examples 0\.(1[5-9]|[2-9]).*, from codes of 5',
     'encode_tf2.py': r'codes \(500, 5\)[\s\S]*accuracy on 500 test examples 0\.\d',
     'serving.py': r'1/saved_model\.pb [\s\S]*(answer: {"labels": "\d", "logits": \[.*\s){3}',
     'onnx_classify.py': r'logits:0  tensor\(float\)[\s\S]*accuracy on 500 test examples 0\.\d',
@@ -34,8 +35,9 @@ SMALL = {  # the runs that the commands name -> the small ones used here
 }
 
 
-def shrunk(text: str) -> str:
-    """Returns a script with a tenth of its epochs."""
+def shrunk(text: str, digits: Path) -> str:
+    """Returns a script with a tenth of its epochs, that trains on the file of few digits."""
+    text = text.replace("dataset='mnist5k'", f"dataset='array', data_path='{digits}'")
     return re.sub(r'(epochs ?= ?\d+)(?=\d)\d', r'\1', text, flags=re.I)
 
 
@@ -53,11 +55,11 @@ def here(kinds, data_dir, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def ended(here):
+def ended(here, digits):
     """How each ended and what it said, by its name; those that import nothing of ours, alone."""
     ours, others = {}, {}
     for name, command in COMMANDS.items():
-        code = shrunk((FOLDER / name).read_text())
+        code = shrunk((FOLDER / name).read_text(), digits)
         _, called, *arguments = shlex.split(command)
         if called == '-m':
             ours[name] = forked.script(code, arguments, here)
@@ -98,7 +100,7 @@ def test_the_request_is_one_that_serving_takes(ended, here):
     assert request.keys() == {'signature_name', 'instances'} and len(request['instances']) == 3
 
 
-def test_the_notebook_runs(data_dir, tmp_path):
+def test_the_notebook_runs(data_dir, digits, tmp_path):
     nbclient = pytest.importorskip('nbclient', reason='executes it; part of requirements-dev.txt')
     pytest.importorskip('ipykernel', reason='its kernel; part of requirements-dev.txt')
     import nbformat
@@ -106,11 +108,11 @@ def test_the_notebook_runs(data_dir, tmp_path):
     book = nbformat.read(FOLDER / 'tour.ipynb', as_version=4)
     assert not any(cell.get('outputs') for cell in book.cells)
     for cell in book.cells:
-        cell.source = shrunk(cell.source).replace("ROOT / 'runs'", f"Path('{tmp_path}')")
+        cell.source = shrunk(cell.source, digits).replace("ROOT / 'runs'", f"Path('{tmp_path}')")
         cell.source = cell.source.replace("ROOT / 'data'", f"Path('{data_dir}')")
     nbclient.NotebookClient(book, resources={'metadata': {'path': str(FOLDER)}}).execute()
     outputs = [output for cell in book.cells for output in cell.get('outputs', ())]
     assert sum('image/png' in output.get('data', {}) for output in outputs) == 6
     said = ''.join(output.get('text', '') for output in outputs)
     assert 'the kernel of layer 1 is the same: True' in said
-    assert re.search(r'accuracy on 500 test digits: 0\.[4-9]', said)
+    assert re.search(r'accuracy on 500 test digits: 0\.\d', said)
