@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 import weakref
 from collections.abc import Callable
@@ -62,6 +65,17 @@ def program(*flags: str, cores: set[int] | None = None) -> Forked:
     return Forked(_main, flags, cores)
 
 
+def script(code: str, arguments: list[str], folder: Path) -> Forked:
+    """Starts a script with its name and arguments in a folder; it may import the program."""
+    return Forked(_script, code, arguments, folder)
+
+
+def _script(code: str, arguments: list[str], folder: Path) -> None:
+    os.chdir(folder)
+    sys.argv = arguments
+    exec(code, {'__name__': '__main__'})
+
+
 def _main(flags: tuple[str, ...], cores: set[int] | None) -> int:
     import main
 
@@ -76,3 +90,39 @@ def _do(said: str, call: Callable[..., int | None], *arguments: Any) -> None:
         os.dup2(os.open(Path(said, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     os.chdir(ROOT)
     raise SystemExit(call(*arguments))
+
+
+_ALONE = """
+import json, os, sys, tempfile, traceback
+import numpy, tensorflow.compat.v1
+for code in json.load(sys.stdin):
+    with tempfile.TemporaryFile('w+') as said:
+        child = os.fork()
+        if not child:
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+            try:
+                exec(code, {'__name__': '__main__'})
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
+                os._exit(1)
+            sys.stdout.flush()
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        said.seek(0)
+        print(json.dumps([os.waitstatus_to_exitcode(status), said.read()]), flush=True)
+"""
+
+
+def alone(codes: list[str], folder: Path = ROOT) -> list[tuple[int, str]]:
+    """Executes scripts one after the other; returns how each ended, and what it said.
+
+    Each is in a process of its own that had imported TensorFlow and numpy, and nothing of the
+    program, and that is in this folder, from which it imports.
+    """
+    command = [sys.executable, '-c', _ALONE]
+    given = json.dumps(codes)
+    done = subprocess.run(command, input=given, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]

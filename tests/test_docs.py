@@ -1,13 +1,11 @@
 """The README and the chapters of docs/: links lead somewhere, and what can be typed runs, shrunk."""
 
 import dataclasses
-import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -208,28 +206,6 @@ def test_a_command_of_the_pages_runs(main, shrunk, places, finished, command):
     assert code == 0, err
 
 
-APART = """
-import json, os, sys, tempfile, traceback
-import numpy, tensorflow.compat.v1
-for code in json.load(sys.stdin):
-    with tempfile.TemporaryFile('w+') as said:
-        child = os.fork()
-        if not child:
-            os.dup2(said.fileno(), 1)
-            os.dup2(said.fileno(), 2)
-            try:
-                exec(code, {'__name__': '__main__'})
-            except BaseException:
-                traceback.print_exc()
-                sys.stderr.flush()
-                os._exit(1)
-            os._exit(0)
-        status = os.waitpid(child, 0)[1]
-        said.seek(0)
-        print(json.dumps([os.waitstatus_to_exitcode(status), said.read()]))
-"""
-
-
 @pytest.fixture(scope='module')
 def snippets_ended(finished) -> list[tuple[int, str]]:
     """What each snippet ended with and said, in a process of its own that had TensorFlow alone."""
@@ -238,15 +214,7 @@ def snippets_ended(finished) -> list[tuple[int, str]]:
         for name in ('phasewise', 'phasewise_classifier', 'lstm_reconstruct'):
             code = re.sub(rf'runs/{name}/[\w-]+', str(run_of(finished, name)), code)
         codes.append(code.replace("('runs')", f"('{finished}')"))
-    done = subprocess.run(
-        [sys.executable, '-c', APART],
-        input=json.dumps(codes),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+    return forked.alone(codes)
 
 
 @pytest.mark.parametrize('number', range(len(SNIPPETS)))

@@ -21,7 +21,7 @@ FLOORS = (  # from the ground up; a package imports what lies below it, or itsel
     {'main'},
 )
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-ASIDE = {'bench', 'torture', 'tests'}  # use the program; nothing in it uses them
+ASIDE = {'bench', 'examples', 'torture', 'tests'}  # use the program; nothing in it uses them
 
 
 def modules() -> dict[str, object]:
