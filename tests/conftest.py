@@ -113,8 +113,8 @@ KINDS = {  # a kind of run -> flags of a small one
     'vae': ('--experiment=vae', '--set=hidden=6,4'),
     'conv': ('--experiment=conv_vae_classify', '--set=filters=3,4', '--set=code_size=4'),
     'memory': ('--experiment=memory_latent', '--set=filters=3,2'),
-    'lstm': ('--experiment=lstm_composite', '--set=hidden=4', '--set=future=3'),
-    'loop': ('--experiment=lstm_reconstruct', '--set=hidden=3'),
+    'lstm': ('--experiment=lstm_composite', '--set=hidden=4', '--set=future=3', '--set=parts=1'),
+    'loop': ('--experiment=lstm_reconstruct', '--set=hidden=3', '--set=parts=1'),
 }
 
 

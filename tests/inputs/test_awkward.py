@@ -18,10 +18,10 @@ from inputs import pictures, sources
 from system.errors import DataError
 
 QUICK = ('--set=epochs=1', '--nofigures')
-BASIC = ('--experiment=basic', '--set=hidden=3', *QUICK)
+BASIC = ('--experiment=basic', '--set=hidden=3', '--set=parts=1', *QUICK)
 CONV = ('--experiment=conv_ae', '--set=image_size=16', '--set=filters=2', '--set=code_size=2',
         *QUICK)  # fmt: skip
-LSTM = ('--experiment=lstm_reconstruct', '--set=hidden=3', *QUICK)
+LSTM = ('--experiment=lstm_reconstruct', '--set=hidden=3', '--set=parts=1', *QUICK)
 HEAD = ('--experiment=phasewise_classifier', '--set=parent.hidden=4,2', '--set=parent.epochs=1',
         '--set=head=3', *QUICK)  # fmt: skip
 ENCODE = ('--mode=encode', '--format=csv')

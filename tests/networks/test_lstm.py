@@ -18,7 +18,7 @@ from parameters import schedule_of
 from system.errors import DataError, UsageError
 from train.updates import build as build_updates
 
-TINY = inst.lstm_reconstruct.vary(hidden=(5,), batch_size=8, epochs=1)
+TINY = inst.lstm_reconstruct.vary(hidden=(5,), batch_size=8, epochs=1, parts=1)  # built faster
 SPEC = Spec((6, 3))
 X = np.random.default_rng(0).random((7, 6, 3), np.float32)
 
@@ -240,7 +240,13 @@ def test_greedy_phases_train_one_layer_and_its_inverse_each():
 
 
 def test_the_last_phase_reconstructs_the_states_below(main, strips, tmp_path):
-    flags = ('--experiment=lstm_greedy', f'--array={strips}', '--set=hidden=6,5', '--set=epochs=1')
+    flags = (
+        '--experiment=lstm_greedy',
+        f'--array={strips}',
+        '--set=hidden=6,5',
+        '--set=epochs=1',
+        '--set=parts=1',
+    )
     assert main(*flags)[0] == 0
     (folder,) = (tmp_path / 'runs/lstm_greedy').iterdir()
     with tf.Graph().as_default(), tf.Session() as session:
@@ -426,7 +432,13 @@ def test_sequences_of_another_shape_are_one_line(main, strips, tmp_path):
 
 
 def test_predictions_from_records_have_the_bits_of_those_from_memory(main, strips, tmp_path):
-    flags = ('--experiment=lstm_composite', f'--array={strips}', '--set=hidden=5', '--set=epochs=1')
+    flags = (
+        '--experiment=lstm_composite',
+        f'--array={strips}',
+        '--set=hidden=5',
+        '--set=epochs=1',
+        '--set=parts=1',
+    )
     flags += ('--set=future=2',)  # not as many as are fed
     assert main(*flags)[0] == 0
     assert main(*flags, '--set=cache_bytes=0')[0] == 0
@@ -436,7 +448,13 @@ def test_predictions_from_records_have_the_bits_of_those_from_memory(main, strip
 
 
 def test_baselines_by_hand(main, strips, tmp_path):
-    flags = ('--experiment=lstm_composite', f'--array={strips}', '--set=hidden=5', '--set=epochs=1')
+    flags = (
+        '--experiment=lstm_composite',
+        f'--array={strips}',
+        '--set=hidden=5',
+        '--set=epochs=1',
+        '--set=parts=1',
+    )
     assert main(*flags, '--set=future=3')[0] == 0
     (folder,) = (tmp_path / 'runs/lstm_composite').iterdir()
     metrics = results_of(folder)['metrics']
