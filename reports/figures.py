@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rcParams
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
@@ -24,6 +25,7 @@ from reports.lettering import legible
 from system import disk
 
 SHOWN = 10  # pictures in a row
+_DPI = 110  # pixels an inch
 _ACROSS = 4  # panels of losses in a row
 _ENDS = ((0, -0.5), (-1, 0.5))  # of an axis of values: half a step before the first, after the last
 _SCATTERED = 3000  # points at most in a latent figure
@@ -43,11 +45,20 @@ class Slow(NamedTuple):
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Writes a PNG, with all words as they are; its folder is made."""
+    """Writes a PNG, with all words as they are; its folder is made.
+
+    It has the pixels of `savefig(..., bbox_inches='tight')`, which would draw all of it twice.
+    """
     legible(figure)
+    figure.set_dpi(_DPI)
+    renderer: Any = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine('none')
+    box = figure.get_tightbbox(renderer).padded(rcParams['savefig.pad_inches'])
     file.parent.mkdir(parents=True, exist_ok=True)
     with disk.whole(file, 'wb') as opened:
-        figure.savefig(opened, format='png', dpi=110, bbox_inches='tight')
+        figure.savefig(opened, format='png', dpi=_DPI, bbox_inches=box)
 
 
 def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:

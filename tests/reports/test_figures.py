@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from reports import features, figures
 
+ROWS = [
+    {'phase': f'phase{phase}', 'epoch': f'{epoch}', 'train/mse': f'{phase / epoch**2}'}
+    for phase in (1, 2)
+    for epoch in range(1, 30)
+]
 TINY = ('--set=hidden=4', '--set=epochs=1', '--set=steps_per_epoch=2')
 
 
@@ -27,6 +33,25 @@ def waves(tmp_path):
     length = generator.integers(5, 13, 40)
     np.savez(tmp_path / 'waves.npz', x=x.astype(np.float32), length=length)
     return tmp_path / 'waves.npz', x.astype(np.float32), length
+
+
+def test_a_file_has_the_pixels_of_a_tight_box(draws, tmp_path):
+    """With scales in powers of ten, a colour bar, words beside the panels."""
+    generator = np.random.default_rng(0)
+    codes, labels = generator.standard_normal((40, 3)), np.arange(40) % 3
+    counts = generator.random((40, 3))
+
+    def made():
+        yield figures.loss_curves(ROWS)
+        yield figures.confusion(labels, counts, ('a', 'b', 'c'), 'guesses')
+        yield figures.latent(codes, labels, ('a', 'b', 'c'), 'codes').draw(None)
+
+    for one, other in zip(made(), made(), strict=True):
+        figures.save(one, tmp_path / 'one.png')
+        figures.legible(other)
+        other.savefig(tmp_path / 'other.png', dpi=110, bbox_inches='tight')
+        with Image.open(tmp_path / 'one.png') as found, Image.open(tmp_path / 'other.png') as want:
+            assert np.array_equal(np.asarray(found), np.asarray(want))
 
 
 def test_series_are_drawn_as_lines_over_the_steps_that_count(main, waves, drawn):
