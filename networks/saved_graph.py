@@ -14,7 +14,7 @@ import math
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -339,16 +339,18 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix='.export-', suffix='.writing', dir=folder) as aside,
-        _valued(build, values, trains=True) as (session, _),
+        ExitStack() as stack,
     ):
+        session, served = stack.enter_context(_valued(build, values, trains=True))
         saver = tf.train.Saver(tf.global_variables(), save_relative_paths=True)
         prefix = names.plain(Path(aside, 'model'))
         saver.save(session, prefix, write_state=False, write_meta_graph=False)
         meta = saver.export_meta_graph(clear_devices=True)
         _own_variables(meta.graph_def, owner)
         Path(aside, 'model.meta').write_bytes(meta.SerializeToString(deterministic=True))
-        with _valued(build, values, trains=False) as (session, served):
-            serving.write(session, Path(aside, 'saved_model'), served, owner)
+        if any(node.name == 'training' for node in meta.graph_def.node):
+            session, served = stack.enter_context(_valued(build, values, trains=False))
+        serving.write(session, Path(aside, 'saved_model'), served, owner)
         for file in sorted(Path(aside).glob('model.*')):
             disk.move(file, folder / file.name)
         disk.move(Path(aside, 'saved_model'), folder / 'saved_model')
