@@ -128,7 +128,7 @@ SPECS = {
 PARENTS = {'flat': inst.phasewise, 'maps': inst.conv_vae_cifar, 'steps': inst.lstm_reconstruct}
 SMALL = {
     'hidden': (4, 3), 'filters': (3, 2), 'head': (3, 2), 'code_size': 3, 'memory_code': 2,
-    'pictures': 4, 'kernel_size': 3, 'future': 1, 'epochs': 2, 'finetune_epochs': 1,
+    'pictures': 4, 'kernel_size': 3, 'future': 1, 'epochs': 2, 'finetune_epochs': 1, 'parts': 1,
 }  # fmt: skip
 APART = {  # from the graphs: what is read elsewhere, and the data
     'dataset', 'data_path', *IMAGES, 'seed', 'parent', 'precision', 'cache_bytes', 'patience',
