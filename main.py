@@ -332,7 +332,7 @@ def use_run() -> None:
         file, summary = write.score(folder, changes, place(), detail=FLAGS.detail)
         print(f'{summary}\nthe scores of each example are in {shown(file)}')
     elif mode == 'export':
-        print(shown(export.export(folder, changes, place(), forms)))
+        print(export.export(folder, changes, place(), forms))
     elif mode == 'evaluate':
         use.evaluate(folder, changes, place())
     else:

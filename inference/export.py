@@ -112,12 +112,13 @@ def _written(graph: _Graph, folder: Path, write: Writer) -> list[Made]:
 
 def _table(made: Sequence[Made], count: int) -> str:
     """Returns what was written as lines: file, size, and how far it is from the graph."""
-    width = max((len(str(one.file)) for one in made), default=0)
+    files = [shown(one.file) for one in made]
+    width = max(map(len, files), default=0)
     lines = [f'{"":{width}}  {"kB":>9}  largest difference, as a share of the greatest value']
-    for one in made:
+    for one, file in zip(made, files, strict=True):
         of = f' ({", ".join(one.signatures)})' if one.signatures else ' (weights)'
         size = f'{one.size / 1000:,.1f}'
-        lines.append(f'{one.file!s:{width}}  {size:>9}  {one.difference:.1e}{of}')
+        lines.append(f'{file:{width}}  {size:>9}  {one.difference:.1e}{of}')
     return '\n'.join([*lines, f'compared with the graph on {count} examples'])
 
 

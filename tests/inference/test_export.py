@@ -137,6 +137,13 @@ def test_a_format_that_there_is_not_is_one_line(kinds, main, flags, words):
     assert code == 2 and words in err and len(err.splitlines()) == 1
 
 
+def test_what_was_written_is_told_in_lines(kinds, main):
+    code, out, err = main('--mode=export', f'--run_dir={kinds}/dense', '--format=numpy')
+    assert code == 0, err
+    head, line, last = out.splitlines()
+    assert 'kB' in head and 'export/numpy/weights.npz' in line and ' examples' in last
+
+
 def test_without_its_library_onnx_is_left_out_or_said(kinds, main, monkeypatch):
     monkeypatch.setattr(export.importlib.util, 'find_spec', lambda name: None)
     run = f'--run_dir={kinds}/dense'
