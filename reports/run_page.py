@@ -11,7 +11,7 @@ from command_line import command, settable
 from evaluation import metrics, overfit
 from parameters import PARENTS, RULES, SHARED, Experiment
 from reports import html
-from reports.drawing import words_of
+from reports.captions import words_of
 from reports.recorded import PAGE
 from reports.screen import scored
 from system import disk

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from evaluation import metrics
 from reports import html, run_page
-from reports.drawing import words_of
+from reports.captions import words_of
 from system import disk
 from system.names import shown
 

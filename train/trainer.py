@@ -76,7 +76,8 @@ class Trainer:
                 metrics.find(
                     name
                 )  # now, rather than when it is scored: raises for one without a row
-            graph_def = self.network.graph_def()  # before the updates are added to it
+            # Now, before the updates are added to it.
+            graph_def = self.network.graph_def() if summarizes else None
             print(screen.size(self.splits, self.data.spec, self.network.variables))
             before = self.network.values() if self.restored else {}
             if self.experiment.standardizes and not self.state.updates:
@@ -86,7 +87,7 @@ class Trainer:
                 self.checkpoints.restore(self.network.session, saver)
                 print(f'resumes after update {self.state.updates:,}')
             with Log(self.folder, self.state.updates) as log:
-                if summarizes:
+                if graph_def is not None:
                     log.graph(graph_def)
                 summarize = self._summarize_to(log) if summarizes else lambda _: None
                 if not self.state.updates:

@@ -18,6 +18,9 @@ from parameters import schedule_of
 from system.errors import DataError, UsageError
 from train.updates import build as build_updates
 
+COMPOSITE = (
+    '--experiment=lstm_composite', '--set=hidden=5', '--set=epochs=1', '--set=parts=1',
+)  # fmt: skip
 TINY = inst.lstm_reconstruct.vary(hidden=(5,), batch_size=8, epochs=1, parts=1)  # built faster
 SPEC = Spec((6, 3))
 X = np.random.default_rng(0).random((7, 6, 3), np.float32)
@@ -432,13 +435,7 @@ def test_sequences_of_another_shape_are_one_line(main, strips, tmp_path):
 
 
 def test_predictions_from_records_have_the_bits_of_those_from_memory(main, strips, tmp_path):
-    flags = (
-        '--experiment=lstm_composite',
-        f'--array={strips}',
-        '--set=hidden=5',
-        '--set=epochs=1',
-        '--set=parts=1',
-    )
+    flags = (f'--array={strips}', *COMPOSITE)
     flags += ('--set=future=2',)  # not as many as are fed
     assert main(*flags)[0] == 0
     assert main(*flags, '--set=cache_bytes=0')[0] == 0
@@ -448,13 +445,7 @@ def test_predictions_from_records_have_the_bits_of_those_from_memory(main, strip
 
 
 def test_baselines_by_hand(main, strips, tmp_path):
-    flags = (
-        '--experiment=lstm_composite',
-        f'--array={strips}',
-        '--set=hidden=5',
-        '--set=epochs=1',
-        '--set=parts=1',
-    )
+    flags = (f'--array={strips}', *COMPOSITE)
     assert main(*flags, '--set=future=3')[0] == 0
     (folder,) = (tmp_path / 'runs/lstm_composite').iterdir()
     metrics = results_of(folder)['metrics']

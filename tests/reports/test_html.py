@@ -15,7 +15,7 @@ from PIL import Image
 import inst
 from ledger import claims, fill, page
 from reports import comparison, comparison_page, html, run_page, runs_page
-from reports.drawing import WORDS
+from reports.captions import WORDS
 from train.folder import Place
 from train.run import run
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from reports import figures
-from reports.drawing import WORDS
+from reports.captions import WORDS
 
 
 def test_every_figure_of_a_run_has_words_for_its_caption():
