@@ -243,7 +243,7 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
     """
     manifest = read_manifest(folder)
     remedy = f'remove {folder} to have it written again'
-    digest = hashlib.sha256()
+    hashes = hashlib.sha256()
     shape, classes = tuple(manifest['shape']), tuple(manifest['classes'])
     form = Form(shape, manifest['dtype'], manifest['encoding'])
     size = math.prod(shape) * np.dtype(form.dtype).itemsize
@@ -253,7 +253,7 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
         indices = []
         for shard in entry['shards']:
             indices.append(check_shard(folder, shard, remedy, verify=verify))
-            digest.update(shard['sha256'].encode())
+            hashes.update(shard['sha256'].encode())
         files = [folder / shard['file'] for shard in entry['shards']]
         stored = Records(files, indices, form, remedy).reshape((math.prod(shape),))
         y = np.concatenate([index[:, 2] for index in indices]).astype(np.int32)
@@ -275,7 +275,8 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
         )
     if 'train' in splits:
         splits.setdefault('test', splits['train'])
-    return Dataset(folder.name, _spec(shape, classes), splits, digest.hexdigest()[:16], shape)
+    digest = hashes.hexdigest()[:16]
+    return Dataset(folder.name, _spec(shape, classes), splits, digest, shape, folder=folder)
 
 
 def _is_ours(manifest: dict[str, Any]) -> bool:

@@ -21,6 +21,7 @@ COVARIANCE = 4096  # features whose covariances are computed; of more, PCA is a 
 _KEPT = 1 << 22  # numbers, at most, in components that are kept to be found again
 _KNOWN: dict[tuple[Any, ...], PCA] = {}  # the last few fits, which a study's runs share
 _FITS = 8  # of these
+_MANY = 20  # times as many components as are sought, of which Lanczos finds the first ones sooner
 _ACTIVE = 0.01  # variance of a code's mean over the data above which it is in use (Burda 2016)
 
 
@@ -115,6 +116,12 @@ def precision_and_recall(samples: np.ndarray, images: np.ndarray) -> tuple[float
     return near(samples, images), near(images, samples)
 
 
+def components(rows: Rows, units: int) -> np.ndarray:
+    """Returns the first `units` principal components of the rows, [units, features]."""
+    found: np.ndarray = _fit(rows.floats(0, len(rows)), units).components_
+    return found
+
+
 def pca(train: Rows, test: Rows, units: int) -> tuple[float, np.ndarray]:
     """Returns the test MSE of PCA with `units` components fitted on train, and those components."""
     fitted = _fit(train.floats(0, len(train)), units)
@@ -133,7 +140,9 @@ def _fit(images: np.ndarray, units: int) -> PCA:
     """Returns PCA of the images, [N, features], computed once for the same ones."""
     count, features = images.shape
     settings: dict[str, Any] = {'svd_solver': 'randomized', 'iterated_power': 2, 'random_state': 0}
-    if features <= COVARIANCE:  # of fewer examples than features the decomposition is the cheaper
+    if units * _MANY < min(count, features) and count < features:  # a few of many
+        settings = {'svd_solver': 'arpack', 'random_state': 0}
+    elif features <= COVARIANCE:  # of fewer examples than features the decomposition is the cheaper
         settings = {'svd_solver': 'covariance_eigh' if count >= features else 'full'}
     content = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
     key = (content, images.shape, images.dtype.str, units, settings['svd_solver'])

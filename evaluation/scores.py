@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from evaluation import baselines, likelihood, probes
-from inputs.rows import Dataset, Rows, compared
+from evaluation import baselines, likelihood, probes, remembered
+from inputs.rows import Dataset, Rows, compared, places_compared
 from inputs.spec import Spec
 from model import Network, batch_size
 from networks import layers, standardize
-from networks.endpoints import Batch, OfBatch
+from networks.endpoints import Batch, Endpoints, OfBatch
 from networks.layers import Mode
 from parameters import Experiment
 from phases import Noise
@@ -23,33 +23,35 @@ from system.interrupts import Interrupts
 
 _OF_LABELS = ('cross_entropy', 'accuracy')
 _CLEAN = Noise()
+_GAUSSIAN = ('codings_mean', 'codings_log_var')
 _KEY = 19  # of the random numbers of evaluation, which are the same in every run
-_BASELINES: dict[tuple[Any, ...], dict[str, float]] = {}  # a study's runs share them
 _SAMPLES = 2000  # to be compared with as many test pictures
 _SIMILAR = 1 << 23  # numbers, at most, in pictures that are compared with pictures
 _COMPARED = 1 << 27  # numbers, at most, in examples whose neighbours are sought
 _WINDOW = 11  # side of the windows of structural similarity
 
 
-class Evaluation:
-    """A tower on placeholders, and the losses and metrics it is asked for.
+class View(NamedTuple):
+    """Losses and metrics of examples, and what is random in them; nothing is dropped.
 
-    It drops nothing; a variational code is sampled where `samples`, its mean otherwise.
+    `names` maps what a value is called to what it is; None is all metrics. A variational code is
+    sampled where `samples`, its mean otherwise. Without `draws` the target of an experiment that
+    binarizes is the grey itself.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        names: Mapping[str, str] | None = None,
-        *,
-        reads: str = 'X',
-        samples: bool = True,
-        draws: bool = True,
-        noise: Noise = _CLEAN,
-    ):
-        """Builds it; `names` maps what a value is called to what it is, None is all metrics.
+    names: Mapping[str, str] | None = None
+    samples: bool = True
+    draws: bool = True
+    noise: Noise = _CLEAN
 
-        Without `draws` the target of an experiment that binarizes is the grey itself.
+
+class Evaluation:
+    """Views of the same examples on placeholders: what their towers share is computed once."""
+
+    def __init__(self, network: Network, *views: View, reads: str = 'X', keeps: Sequence[str] = ()):
+        """Builds the towers, from the tensor `reads` on; a later view's value replaces another's.
+
+        `keeps` names tensors that `measure` returns whole, with nothing drawn.
         """
         self._network = network
         tensors, labelled = network.endpoints.tensors, network.experiment.classifies
@@ -66,30 +68,69 @@ class Evaluation:
             self._y = tf.placeholder(tf.int32, [None], 'y') if labelled else None
             self._length = tf.placeholder_with_default([int(shape[1])], [None], 'length')
             self._seed = tf.placeholder(tf.int64, [2], 'seed')
-            inputs, target = self._inputs, self._target
-            if reads == 'X':
-                inputs, target = network.units.into(inputs), network.units.into(target)
-            if experiment.binarize and draws:
-                inputs = target = layers.binarize(inputs, self._seed)
-            inputs = layers.corrupt(inputs, noise, self._seed)
-            mode = Mode(False, self._seed if samples else None)
-            batch = Batch(inputs, target, self._y, self._length)
-            made = network.tower(reads)(batch, mode)
-            known = {**made.losses, **made.metrics}
-            names = {name: name for name in made.metrics} if names is None else names
-            values = {shown: known[name]() for shown, name in names.items()}
-            self._fetches = {
-                shown: value.score(value.values) if isinstance(value, OfBatch) else value
-                for shown, value in values.items()
+            self._towers: dict[tuple[bool, bool, Noise], Endpoints] = {}
+            self._fetches: dict[str, tf.Tensor] = {}
+            for view in views:
+                samples = view.samples and bool(experiment.has('variational'))
+                draws = view.draws and experiment.binarize
+                made = self._tower(reads, samples, draws, view.noise)
+                known = {**made.losses, **made.metrics}
+                names = {name: name for name in made.metrics} if view.names is None else view.names
+                values = {shown: known[name]() for shown, name in names.items()}
+                self._fetches |= {
+                    shown: value.score(value.values) if isinstance(value, OfBatch) else value
+                    for shown, value in values.items()
+                }
+            self._kept = {
+                name: self._tower(reads, False, False, _CLEAN).tensors[name] for name in keeps
             }
+
+    def _tower(self, reads: str, samples: bool, draws: bool, noise: Noise) -> Endpoints:
+        """Builds a tower once; one that samples has the encoder of one that does not, if there is.
+
+        TensorFlow would compute it twice: it merges no operations that read variables.
+        """
+        key = (samples, draws, noise)
+        if key in self._towers:
+            return self._towers[key]
+        same = self._towers.get((False, draws, noise))
+        encoded = {name: same.tensors[name] for name in _GAUSSIAN} if same and samples else {}
+        inputs, target, units = self._inputs, self._target, self._network.units
+        if reads == 'X':
+            inputs, target = units.into(inputs), units.into(target)
+        if self._network.experiment.binarize and draws:
+            inputs = target = layers.binarize(inputs, self._seed)
+        inputs = layers.corrupt(inputs, noise, self._seed)
+        mode = Mode(False, self._seed if samples else None)
+        batch = Batch(inputs, target, self._y, self._length)
+        tower = self._network.tower(reads, lambda name, made: encoded.get(name, made))
+        self._towers[key] = tower(batch, mode)
+        return self._towers[key]
 
     def mean(self, rows: Rows) -> dict[str, float]:
         """Returns each value's mean over the rows; a scalar counts once for each example."""
+        return self.measure(rows, slice(0))[0]
+
+    def measure(
+        self, rows: Rows, places: slice | np.ndarray, check: Callable[[], None] = lambda: None
+    ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """Returns the means, and what is kept of the rows at `places`, which are in order.
+
+        `check` is called after each batch.
+        """
         sums = dict.fromkeys(self._fetches, 0.0)
-        for count, values in self._batches(rows, self._fetches):
+        kept: dict[str, list[np.ndarray]] = {name: [] for name in self._kept}
+        wanted, start = np.arange(len(rows))[places], 0
+        for count, (values, made) in self._batches(rows, (self._fetches, self._kept)):
+            check()
             for name, value in values.items():
                 sums[name] += float(np.mean(value, dtype=np.float64)) * count
-        return {name: total / len(rows) for name, total in sums.items()}
+            mine = wanted[(start <= wanted) & (wanted < start + count)] - start
+            for name, value in made.items():
+                kept[name].append(value[mine])
+            start += count
+        means = {name: total / len(rows) for name, total in sums.items()}
+        return means, {name: np.concatenate(parts) for name, parts in kept.items()}
 
     def each(self, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
         """Yields each value of every row, [n], a batch at a time.
@@ -102,9 +143,7 @@ class Evaluation:
         for _, values in self._batches(rows, fetches):
             yield values
 
-    def _batches(
-        self, rows: Rows, fetches: Mapping[str, tf.Tensor]
-    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    def _batches(self, rows: Rows, fetches: Any) -> Iterator[tuple[int, Any]]:
         """Yields how many rows a batch has, and what is fetched of them."""
         starts = range(0, len(rows), self._batch)
 
@@ -133,16 +172,20 @@ def of_each(network: Network) -> Evaluation:
 
     Nothing is drawn: a Gaussian code is its mean, the target of binary pixels their greys.
     """
-    return Evaluation(network, samples=False, draws=False)
+    return Evaluation(network, View(samples=False, draws=False))
 
 
-def plain(network: Network) -> list[Evaluation]:
-    """Returns what evaluates the metrics of clean examples; later ones in place of earlier."""
-    evaluations = [Evaluation(network, samples=False)]
-    if network.experiment.has('variational'):
-        terms = ('nll', 'kl', 'nelbo') if 'nelbo' in network.endpoints.metrics else ('kl',)
-        evaluations.append(Evaluation(network, {name: name for name in terms}))
-    return evaluations
+def whole(network: Network, keeps: Sequence[str] = ()) -> Evaluation:
+    """Returns what evaluates all metrics of results.json that are means over examples.
+
+    The likelihood of a variational network is that of a drawn code, all else that of its mean.
+    """
+    views, noise = [View(samples=False)], network.experiment.test_noise
+    if network.experiment.has('variational') and 'nelbo' in network.endpoints.metrics:
+        views.append(View({name: name for name in ('nll', 'nelbo')}))
+    if noise.amount:
+        views.append(View({'mse_corrupted': 'mse'}, samples=False, noise=noise))
+    return Evaluation(network, *views, keeps=keeps)
 
 
 def score(
@@ -153,28 +196,22 @@ def score(
     `data` has the whole splits, which codes are compared among. Of training pictures that a
     convolutional network is fed only the first 10,000 are scored.
     """
-    experiment = network.experiment
-    evaluations = plain(network)
-    if experiment.test_noise.amount:
-        evaluations.append(
-            Evaluation(
-                network, {'mse_corrupted': 'mse'}, samples=False, noise=experiment.test_noise
-            )
-        )
+    experiment, evaluation = network.experiment, whole(network, keeps=['codings'])
     metrics: dict[str, float] = {}
+    codings: dict[str, np.ndarray] = {}
     for split, rows in splits.items():
+        has_all = rows.x is data.splits[split].x  # and not a share of them, whose codes are others
         if data.spec.layout == 'maps' and split == 'train':
             rows = compared(rows)
-        scored: dict[str, float] = {}
-        for evaluation in evaluations:
-            interrupts.check()
-            scored |= evaluation.mean(rows)
+        places = places_compared(rows) if has_all else slice(0)
+        scored, kept = evaluation.measure(rows, places, interrupts.check)
         metrics |= {f'{split}/{name}': value for name, value in scored.items()}
+        codings |= {split: kept['codings']} if has_all else {}
     if experiment.has('variational') and experiment.importance_samples:
         metrics['test/importance_nll'] = likelihood.importance_nll(
             network, data.splits['test'], experiment.importance_samples, _KEY, interrupts
         )
-    metrics |= {f'test/{name}': value for name, value in _codes(network, data).items()}
+    metrics |= {f'test/{name}': value for name, value in _codes(network, data, codings).items()}
     interrupts.check()
     if data.spec.layout == 'maps' and network.restored is None:
         metrics |= _of_pictures(network, data)
@@ -183,7 +220,11 @@ def score(
         if kernel is not None and kernel.ndim == 2:
             metrics['filter_kurtosis'] = probes.filter_kurtosis(kernel)
     if data.spec.layout == 'steps' and network.restored is None and 'train' in data.splits:
-        beside = baselines.errors(network, data)
+        made = tuple(sorted(network.endpoints.tensors.keys() & set(baselines.MADE.values())))
+        units = int(network.endpoints.tensors['codings'].shape[1])
+        beside = remembered.figures(
+            data, ('errors', made, units), lambda: baselines.errors(network, data)
+        )
         metrics |= {f'test/{name}': value for name, value in beside.items()}
     metrics |= _principal_components(network, data)
     return {re.sub('^test/', f'{data.tested}/', name): value for name, value in metrics.items()}
@@ -191,13 +232,12 @@ def score(
 
 def _of_pictures(network: Network, data: Dataset) -> dict[str, float]:
     """Returns structural similarity and checkerboard of reconstructed test pictures."""
-    found: dict[str, float] = {}
     test = compared(data.splits['test'], _limit(data.spec, _SIMILAR))
-    if min(data.spec.picture[:2]) >= _WINDOW:
-        found['test/ssim'] = Evaluation(network, {'ssim': 'ssim'}, samples=False).mean(test)['ssim']
-    images, outputs = test.floats(0, len(test)), network.compute('outputs', test)
-    found['checkerboard_data'] = probes.checkerboard(images)
-    found['test/checkerboard'] = probes.checkerboard(np.clip(outputs, 0, 1))
+    names = {'test/ssim': 'ssim'} if min(data.spec.picture[:2]) >= _WINDOW else {}
+    evaluation = Evaluation(network, View(names, samples=False), keeps=['outputs'])
+    found, made = evaluation.measure(test, slice(None))
+    found['checkerboard_data'] = probes.checkerboard(test.floats(0, len(test)))
+    found['test/checkerboard'] = probes.checkerboard(np.clip(made['outputs'], 0, 1))
     return found
 
 
@@ -206,19 +246,24 @@ def _limit(spec: Spec, numbers: int) -> int:
     return max(1, numbers // math.prod(spec.shape))
 
 
-def _codes(network: Network, data: Dataset) -> dict[str, float]:
+def _codes(network: Network, data: Dataset, known: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Returns what test codes are worth, some of which are `known` by split."""
     among_all, test = data.splits.get('train'), compared(data.splits['test'])
-    codings = network.compute('codings', test)
+
+    def codings_of(split: str, rows: Rows) -> np.ndarray:
+        return known[split] if split in known else network.compute('codings', rows)
+
+    codings = codings_of('test', test)
     found = probes.usage(codings)
     if test.y is not None and among_all and among_all is not data.splits['test']:
         train = compared(among_all)
-        among = network.compute('codings', train)
+        among = codings_of('train', train)
         found['separation'] = probes.separation(among, train.labels, codings, test.y)
-        key = (data.digest, data.spec.shape, codings.shape[1])
-        fits = len(train) <= _limit(data.spec, _COMPARED)
-        if key not in _BASELINES and fits:
-            _BASELINES[key] = probes.baselines(train, test, codings.shape[1])
-        found |= _BASELINES.get(key, {})
+        if len(train) <= _limit(data.spec, _COMPARED):
+            units = codings.shape[1]
+            found |= remembered.figures(
+                data, ('separation', units), lambda: probes.baselines(train, test, units)
+            )
     draws = network.decodes() and data.spec.picture and data.spec.layout in ('flat', 'maps')
     if draws and len(test) > probes.NEAREST:
         images = compared(test, min(_SAMPLES, _limit(data.spec, _SIMILAR)))
@@ -257,9 +302,13 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
         return {}
     if experiment.standardizes:  # in whose units PCA is another
         train, test = (_standardized(network, rows) for rows in (train, test))
-    error, components = probes.pca(train, test, units)
-    found = {f'test/{"pca_mse_standardized" if experiment.standardizes else "pca_mse"}': error}
+        found = {'test/pca_mse_standardized': probes.pca(train, test, units)[0]}
+    else:
+        found = remembered.figures(
+            data, ('pca', units), lambda: {'test/pca_mse': probes.pca(train, test, units)[0]}
+        )
     if _is_linear(experiment) and units < len(train):  # which span no such plane otherwise
+        components = probes.components(train, units)
         values = network.values()
         kernel = values['layer1/kernel'].T if experiment.tied else values['layer1/decoder_kernel']
         found['pca_angle_degrees'] = probes.plane_angle(kernel, components)

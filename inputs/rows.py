@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -113,6 +114,7 @@ class Dataset(NamedTuple):
     digest: str  # of the records' hashes: the same digest is the same data
     recorded: tuple[int, ...] = ()  # the shape of an example in the records
     tested: str = 'test'  # what the examples in `test` are, and scores of them are called
+    folder: Path | None = None  # of the records, where there are any
 
     @property
     def shown(self) -> dict[str, Rows]:
@@ -277,6 +279,11 @@ def compared(rows: Rows, count: int = COMPARED) -> Rows:
 
     Of rows in order they are spread evenly, for these may begin with one class.
     """
+    return rows.take(places_compared(rows, count))
+
+
+def places_compared(rows: Rows, count: int = COMPARED) -> slice | np.ndarray:
+    """Returns which of the rows are those that `compared` takes."""
     if rows.in_order and len(rows) > count:
-        return rows.take(np.arange(count) * len(rows) // count)
-    return rows.take(slice(0, count))
+        return np.arange(count) * len(rows) // count
+    return slice(0, count)

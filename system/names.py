@@ -23,7 +23,10 @@ _LONGEST = 95  # bytes of a name in the name of a file, where more words stand b
 
 def shown(name: object) -> str:
     """Returns a name as people read it: control characters and stray bytes as escapes."""
-    return ''.join(c if c.isprintable() else _escaped(c) for c in str(name))
+    text = str(name)
+    if text.isprintable():
+        return text
+    return ''.join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:

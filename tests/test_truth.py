@@ -243,7 +243,7 @@ def build_all(experiment, restored) -> None:
             shape = tuple(map(int, endpoints.tensors[phase.reads].shape[1:]))
             rows = rows_for(experiment, spec, shape)
             updates.build(experiment, phase, rows, spec.picture, network.tower(phase.reads))
-        scores.Evaluation(network, noise=experiment.test_noise)
+        scores.whole(network)
 
 
 @pytest.fixture(scope='session')

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from evaluation import overfit
-from evaluation.scores import Evaluation
+from evaluation.scores import Evaluation, View
 from inputs.rows import Rows
 from model import Network
 from parameters import Experiment
@@ -77,9 +77,8 @@ class Training:
         # A denoiser is validated as it trains, a classifier on clean inputs.
         noise = Noise() if experiment.parent else phase.corruption
         with tf.name_scope(f'{phase.name}/validation'):
-            return Evaluation(
-                self._shared.network, {n: n for n in names}, reads=phase.reads, noise=noise
-            )
+            view = View({name: name for name in names}, noise=noise)
+            return Evaluation(self._shared.network, view, reads=phase.reads)
 
     def train(self) -> None:
         """Trains the phase to its end, and says on the screen what came of it."""

@@ -10,7 +10,7 @@ from scipy.signal import correlate2d
 
 import inst
 from evaluation import probes
-from evaluation.scores import Evaluation
+from evaluation.scores import Evaluation, View
 from inputs.rows import Rows, unlabelled
 from inputs.spec import Spec
 from model import built, exported
@@ -50,7 +50,7 @@ def test_a_batch_norm_is_followed_by_any_activation(activation, decoder, tmp_pat
     x = np.random.default_rng(0).random((2, 8, 8, 1), np.float32)
     with built(experiment, spec, None) as network:
         outputs, values = network.compute('outputs', Rows(x, None)), network.values()
-        scored = Evaluation(network, {'mse': 'mse'}).mean(Rows(x, None))
+        scored = Evaluation(network, View({'mse': 'mse'})).mean(Rows(x, None))
     assert scored['mse'] == pytest.approx(np.mean((outputs - x) ** 2), rel=1e-4)
     saved_graph.write(tmp_path, partial(exported, experiment, spec, None), values)
     restored = saved_graph.read(str(tmp_path))
