@@ -10,11 +10,14 @@ import sys
 import zlib
 from pathlib import Path
 
-import numpy as np
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+# Threads of BLAS wait for each other where every core is at work: PCA of 640 digits takes ten times
+# as long on two of them. It is read when NumPy is imported.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 import main as program  # noqa: E402
 
@@ -126,13 +129,18 @@ def kinds(data_dir, digits, strips, some_digits, tmp_path_factory) -> Path:
     np.savez(runs / 'steps.npz', x=steps, y=some_digits[1])
     data = {'lstm': strips, 'loop': runs / 'steps.npz'}
     for kind, flags in KINDS.items():
-        for name in program.FLAGS:
-            program.FLAGS[name].unparse()
         few = ['--nofigures', '--set=epochs=1', '--set=steps_per_epoch=2']
         few += [f'--array={data.get(kind, digits)}', f'--data_dir={data_dir}']
         few += [f'--parent={runs}/dense'] if kind == 'head' else []
-        assert program.main(['main.py', *flags, *few, f'--run_dir={runs}/{kind}']) == 0
+        assert call(*flags, *few, f'--run_dir={runs}/{kind}') == 0
     return runs
+
+
+def call(*flags: str) -> int:
+    """Calls main with flags, in this process; returns the exit code."""
+    for name in program.FLAGS:
+        program.FLAGS[name].unparse()
+    return program.main(['main.py', *flags])
 
 
 @pytest.fixture
@@ -140,10 +148,7 @@ def main(data_dir, tmp_path, capsys):
     """Returns a function that runs main with flags; it returns (exit code, stdout, stderr)."""
 
     def run(*arguments: str, runs: Path = tmp_path / 'runs') -> tuple[int, str, str]:
-        for name in program.FLAGS:
-            program.FLAGS[name].unparse()
-        places = [f'--runs={runs}', f'--data_dir={data_dir}']
-        code = program.main(['main.py', *places, *arguments])
+        code = call(f'--runs={runs}', f'--data_dir={data_dir}', *arguments)
         return code, *capsys.readouterr()
 
     return run

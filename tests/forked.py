@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import multiprocessing
@@ -95,13 +96,16 @@ def _do(said: str, call: Callable[..., int | None], *arguments: Any) -> None:
 _ALONE = """
 import json, os, sys, tempfile, traceback
 import numpy, tensorflow.compat.v1
-for code in json.load(sys.stdin):
+for line in sys.stdin:
+    code, folder, arguments = json.loads(line)
     with tempfile.TemporaryFile('w+') as said:
         child = os.fork()
         if not child:
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
             try:
+                os.chdir(folder)
+                sys.argv = arguments
                 exec(code, {'__name__': '__main__'})
             except BaseException:
                 traceback.print_exc()
@@ -115,14 +119,19 @@ for code in json.load(sys.stdin):
 """
 
 
-def alone(codes: list[str], folder: Path = ROOT) -> list[tuple[int, str]]:
-    """Executes scripts one after the other; returns how each ended, and what it said.
+@functools.cache
+def _server() -> subprocess.Popen:
+    """Starts the process that those are forked from which know nothing of the program."""
+    command, pipes = [sys.executable, '-c', _ALONE], {'stdin': subprocess.PIPE, 'text': True}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **pipes)
 
-    Each is in a process of its own that had imported TensorFlow and numpy, and nothing of the
+
+def alone(code: str, folder: Path, *arguments: str) -> tuple[int, str]:
+    """Executes a script with its name and arguments; returns how it ended, and what it said.
+
+    It is in a process of its own that had imported TensorFlow and numpy, and nothing of the
     program, and that is in this folder, from which it imports.
     """
-    command = [sys.executable, '-c', _ALONE]
-    given = json.dumps(codes)
-    done = subprocess.run(command, input=given, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+    server = _server()
+    print(json.dumps([code, str(folder), arguments or ['']]), file=server.stdin, flush=True)
+    return tuple(json.loads(server.stdout.readline()))

@@ -214,7 +214,7 @@ def snippets_ended(finished) -> list[tuple[int, str]]:
         for name in ('phasewise', 'phasewise_classifier', 'lstm_reconstruct'):
             code = re.sub(rf'runs/{name}/[\w-]+', str(run_of(finished, name)), code)
         codes.append(code.replace("('runs')", f"('{finished}')"))
-    return forked.alone(codes)
+    return [forked.alone(code, ROOT) for code in codes]
 
 
 @pytest.mark.parametrize('number', range(len(SNIPPETS)))

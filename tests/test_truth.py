@@ -159,7 +159,7 @@ def tiny_values(name: str) -> list:
     if kind == 'bool':
         found = [False, True]
     elif kind.startswith('tuple'):
-        found = [SMALL[name][:1], SMALL[name], (2, 2, 2)] + [()] * (name == 'head')
+        found = [SMALL[name][:1], SMALL[name]] + [()] * (name == 'head')
     elif isinstance(allowed, Span):
         found = [0, 1, 2] if 'int' in kind else [0.0, 0.25, 2.0]
     else:
@@ -197,14 +197,21 @@ def candidates(kind: str) -> list:
     return list(made.values())
 
 
+def towers(experiment) -> int:
+    """Returns about how many layers are built for it, which is what its graphs cost."""
+    layers = len(experiment.fields().get('hidden') or experiment.fields().get('filters') or '1')
+    return (1 + layers) * (2 + len(schedule_of(experiment)) * experiment.parts)
+
+
 def covering(experiments: list) -> list:
-    """Returns some of the experiments, in which every value, and pair of them, is in any."""
+    """Returns some of the experiments, cheap ones, in which every value, and pair, is in any."""
     features = [features_of(experiment) for experiment in experiments]
     bits = {feature: 1 << k for k, feature in enumerate(set().union(*features))}
     masks = [sum(bits[feature] for feature in found) for found in features]
+    costs = [towers(experiment) for experiment in experiments]
     missing, chosen = sum(bits.values()), []
     while missing:
-        best = max(range(len(masks)), key=lambda k: (masks[k] & missing).bit_count())
+        best = max(range(len(masks)), key=lambda k: (masks[k] & missing).bit_count() / costs[k])
         chosen.append(experiments[best])
         missing &= ~masks[best]
     return chosen

@@ -6,12 +6,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
-from conftest import ROOT, FakeSaver, saved
+from conftest import FakeSaver, saved
 
 from system import disk
 from system.errors import DataError
@@ -156,7 +155,7 @@ SAID = {
         'run/metrics.csv: No space',
     ),
     'events': ({'run/tb': 'size=8k'}, 'run/tb/.*No space'),
-    'figures': ({'run/figures': 'size=100k'}, 'run/figures/.*No space'),
+    'figures': ({'run/figures': 'size=8k'}, 'run/figures/.*No space'),
     'data, read-only': ({'data': 'ro'}, 'data: cannot be written'),
     'run, read-only': ({'run': 'ro'}, 'run: the run folder cannot be written'),
     'checkpoints, read-only': ({'run/checkpoints': 'ro'}, 'run/checkpoints/.*Read-only'),
@@ -164,25 +163,33 @@ SAID = {
     'figures, read-only': ({'run/figures': 'ro'}, 'run/figures/.*Read-only'),
 }
 MOUNTED = """
-import contextlib, io, json, shutil, subprocess, sys
+import contextlib, ctypes, io, json, os, shutil, subprocess, sys
 from pathlib import Path
-sys.path.insert(0, {root!r})
-import main, train.run
+import main
 
-outcomes = {{}}
-for name, (mounts, _) in {said!r}.items():
-    place = Path({folder!r}, name.replace(', ', '-').replace(' ', '-'))
-    for folder, options in mounts.items():
-        (place / folder).mkdir(parents=True, exist_ok=True)
-        mount = ['mount', '-t', 'tmpfs', '-o', options, 'none', str(place / folder)]
+uid, gid, libc = os.getuid(), os.getgid(), ctypes.CDLL(None)
+if libc.unshare(0x10000000 | 0x00020000):  # a user and a tree of mounts of its own
+    sys.exit('no mount')
+for name, line in (('setgroups', 'deny'), ('uid_map', f'0 {uid} 1'), ('gid_map', f'0 {gid} 1')):
+    Path('/proc/self', name).write_text(line)
+libc.mount(b'none', b'/', None, 0x4000 | 0x40000, None)  # seen by nobody else
+folder, said_of, flags = json.loads(sys.argv[1])
+outcomes = {}
+for name, (mounts, _) in said_of.items():
+    place = Path(folder, name.replace(', ', '-').replace(' ', '-'))
+    for mounted, options in mounts.items():
+        (place / mounted).mkdir(parents=True, exist_ok=True)
+        mount = ['mount', '-t', 'tmpfs', '-o', options, 'none', str(place / mounted)]
         if subprocess.run(mount, capture_output=True).returncode:
             sys.exit('no mount')
     for flag in main.FLAGS:
         main.FLAGS[flag].unparse()
+    own = [f'--run_dir={place}/run', f'--data_dir={place}/data']
+    own += [] if 'figures' in name else ['--nofigures']
     with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(None):
-        code = main.main(['main.py', *{flags!r}, f'--run_dir={{place}}/run', f'--data_dir={{place}}/data'])
-    shutil.copytree(place, place.with_name(f'{{place.name}}-left'))
-    outcomes[name] = code, said.getvalue(), f'{{place.name}}-left'
+        code = main.main(['main.py', *flags, *own])
+    shutil.copytree(place, place.with_name(f'{place.name}-left'))
+    outcomes[name] = code, said.getvalue(), f'{place.name}-left'
 print(json.dumps(outcomes))
 """
 
@@ -194,15 +201,13 @@ def test_on_a_full_or_read_only_disk_a_run_ends_with_one_line_and_keeps_what_is_
         '--experiment=phasewise', '--set=hidden=12,6', '--set=epochs=30', '--set=cache_bytes=0',
         f'--array={digits}', '--checkpoint_seconds=0.1', '--summaries=scalars',
     )  # fmt: skip
-    script = MOUNTED.format(root=str(ROOT), folder=str(tmp_path), said=SAID, flags=flags)
-    found = subprocess.run(
-        ['unshare', '--user', '--map-root-user', '--mount', sys.executable, '-c', script],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    if 'unshare' in found.stderr or 'no mount' in found.stderr:
+    told = json.dumps([str(tmp_path), SAID, flags])
+    process = forked.script(MOUNTED, ['mounted', told], tmp_path)
+    out, err = process.communicate()
+    if 'no mount' in err:
         pytest.skip('no file system of its own can be mounted here')
-    assert found.returncode == 0, found.stderr
-    outcomes = json.loads(found.stdout)
+    assert process.returncode == 0, err
+    outcomes = json.loads(out)
     assert outcomes.keys() == SAID.keys()
     for name, (code, said, left) in outcomes.items():
         assert len(said.splitlines()) == 1, (name, said)
@@ -221,13 +226,12 @@ def test_on_a_full_or_read_only_disk_a_run_ends_with_one_line_and_keeps_what_is_
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-sys.path[:0] = [{root!r}, {tests!r}]
 from conftest import FakeSaver
 from train.checkpoints import Checkpoints, State
 from train.folder import claimed, restart
 
 for count in range(1, 1000):
-    folder = Path({folder!r}, str(count))
+    folder = Path(sys.argv[0], str(count))
     checkpoints = Checkpoints(folder)
     for step in (1, 2):
         checkpoints.save(None, FakeSaver(), State(step=step))
@@ -252,11 +256,11 @@ print(count)
 
 def test_killed_before_any_step_of_a_save_no_checkpoint_is_lost(tmp_path, capsys):
     """Each file operation of a save is the last one once; what is there then is whole."""
-    script = KILLED.format(root=str(ROOT), tests=str(ROOT / 'tests'), folder=str(tmp_path))
-    found = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
+    process = forked.script(KILLED, [str(tmp_path)], tmp_path)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
     steps = []
-    for count in range(1, int(found.stdout) + 1):
+    for count in range(1, int(out) + 1):
         folder = tmp_path / str(count)
         with claimed(folder):
             checkpoints = Checkpoints(folder)

@@ -14,9 +14,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import inst
 from inference import Autoencoder, CodeClassifier, estimators
 
-STACK = inst.basic.vary(hidden=(4,), epochs=30, batch_size=16)
+STACK = inst.basic.vary(hidden=(4,), epochs=30, batch_size=16, parts=1)  # built faster
 HEAD = inst.phasewise_classifier.vary(
-    parent=STACK.vary(hidden=(8,)), epochs=60, batch_size=16, head=(20,)
+    parent=STACK.vary(hidden=(8,)), epochs=60, batch_size=16, parts=1, head=(20,)
 )
 
 
@@ -51,6 +51,7 @@ def test_they_are_estimators(estimator, check, request):
     """
     words = ('classif', 'pickle', 'n_features_in', 'fitted')
     wanted = any(word in check.func.__name__ for word in words)
+    wanted = wanted and 'readonly_memmap' not in getattr(check, 'keywords', ())  # rows of a file
     wanted = wanted or isinstance(estimator, Autoencoder) or os.environ.get('ESTIMATORS') == 'all'
     if not wanted:
         pytest.skip('checked of the other estimator')

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import inst
-from inference import CodeClassifier, fit, load
+from inference import CodeClassifier, fit
 from system.errors import DataError, UsageError
 from system.interrupts import Interrupts
 
 fitting = importlib.import_module('inference.fit')  # the name is the function's
-DENSE = inst.basic.vary(hidden=(4,), epochs=2)
+DENSE = inst.basic.vary(hidden=(4,), epochs=2, parts=1)
 DRAW = np.random.default_rng(0)
 
 
@@ -31,18 +31,26 @@ def predictor(tmp_path_factory):
     """A predictor of the last 3 of 8 steps, and the sequences; its folder too."""
     x = DRAW.uniform(0, 1, (20, 8, 4)).astype(np.float32)
     folder = tmp_path_factory.mktemp('predictor') / 'run'
-    small = inst.lstm_predict.vary(hidden=(3,), epochs=1, future=3)
+    small = inst.lstm_predict.vary(hidden=(3,), epochs=1, future=3, parts=1)
     with fit(small, x, run_dir=folder) as run:
         yield run, x, folder
 
 
-def test_numbers_as_objects_are_the_labels_that_come_back(table):
+@pytest.fixture(scope='module')
+def classifier(table, tmp_path_factory):
+    """A classifier of labels that are objects; its folder too."""
     x, y = table
     head = inst.phasewise_classifier.vary(parent=DENSE.vary(epochs=20), epochs=60)
-    with fit(head, x, y.astype(object)) as run:
-        shown = [int(name) for name in run.classes]
-        assert run.labels.tolist() == shown == list(range(12))
-        assert np.mean(run.predict(x) == y) == pytest.approx(run.score(x, y)['accuracy'].mean())
+    folder = tmp_path_factory.mktemp('classifier') / 'run'
+    with fit(head, x, y.astype(object), run_dir=folder) as run:
+        yield run, folder
+
+
+def test_numbers_as_objects_are_the_labels_that_come_back(table, classifier):
+    (x, y), (run, _) = table, classifier
+    shown = [int(name) for name in run.classes]
+    assert run.labels.tolist() == shown == list(range(12))
+    assert np.mean(run.predict(x) == y) == pytest.approx(run.score(x, y)['accuracy'].mean())
 
 
 def test_threads_that_train_leave_the_screen_as_it_was(table, capsys, monkeypatch):
@@ -129,7 +137,7 @@ def test_a_row_far_outside_of_its_columns_is_named():
 
 def test_features_of_steps_in_another_order_are_refused():
     x = DRAW.uniform(0, 1, (20, 6, 2)) + [0, 7]
-    small = inst.lstm_reconstruct.vary(hidden=(3,), epochs=1, standardize='mean_std')
+    small = inst.lstm_reconstruct.vary(hidden=(3,), epochs=1, parts=1, standardize='mean_std')
     length = np.full(20, 4)
     with fit(small.vary(output_activation='linear'), x, length=length) as run:
         with pytest.raises(DataError, match='Scale them'):
@@ -199,16 +207,11 @@ def test_an_estimator_of_classes_needs_a_classifier(table):
         CodeClassifier('basic').fit(*table)
 
 
-def test_accuracy_is_summed_up_as_a_share(table, main, tmp_path):
-    x, y = table
-    head = inst.phasewise_classifier.vary(parent=DENSE, epochs=1)
-    fit(head, x, y, run_dir=tmp_path / 'run').close()
+def test_accuracy_is_summed_up_as_a_share(table, classifier, main, tmp_path):
+    (x, y), (run, folder) = table, classifier
     np.savez(tmp_path / 'some.npz', x=x, y=y)
-    code, out, err = main(
-        '--mode=score', f'--run_dir={tmp_path}/run', f'--array={tmp_path}/some.npz'
-    )
+    code, out, err = main('--mode=score', f'--run_dir={folder}', f'--array={tmp_path}/some.npz')
     assert code == 0, err
-    with load(tmp_path / 'run') as run:
-        right = run.score(x, y)['accuracy']
+    right = run.score(x, y)['accuracy']
     (line,) = (line for line in out.splitlines() if line.startswith('accuracy'))
     assert f'wrong in {int(np.sum(right < 1))} of 60' in line

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import results_of, trained_phase, weights_of
+from conftest import call, trained_phase, weights_of
 from scipy.signal import correlate2d
 
 import inst
@@ -162,21 +162,30 @@ def test_the_gradients_of_convolutions_of_somebody_else_are_those_of_tensorflow(
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
 
 
-def test_what_trains_in_bfloat16_can_be_trained_on_elsewhere(main, digits, tmp_path, monkeypatch):
-    """The saved graph keeps TensorFlow's own gradients: any script may ask for them."""
+@pytest.fixture(scope='module')
+def transposed(digits, data_dir, tmp_path_factory):
+    """A run in bfloat16: its folder, and the shapes of the kernels whose gradients were ours."""
     shapes, to_kernel = [], gradients._to_kernel
-    monkeypatch.setattr(
-        gradients, '_to_kernel', lambda *a: shapes.append(a[2].shape.as_list()) or to_kernel(*a)
-    )
-    code, _, err = main(
+    folder = tmp_path_factory.mktemp('transposed') / 'run'
+    flags = (
         '--experiment=conv_transpose', f'--array={digits}', '--precision=bfloat16',
         '--set=epochs=1', '--set=filters=4,6', '--set=code_size=3',
+        f'--run_dir={folder}', f'--data_dir={data_dir}',
     )  # fmt: skip
-    assert code == 0, err
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            gradients, '_to_kernel', lambda *a: shapes.append(a[2].shape.as_list()) or to_kernel(*a)
+        )
+        assert call(*flags) == 0
+    return folder, shapes
+
+
+def test_what_trains_in_bfloat16_can_be_trained_on_elsewhere(transposed):
+    """The saved graph keeps TensorFlow's own gradients: any script may ask for them."""
+    folder, shapes = transposed
     assert sorted(shapes) == 2 * [[3, 3, 1, 4]] + 2 * [[3, 3, 4, 6]]
-    (graph,) = tmp_path.glob('runs/*/*/model.meta')
     with tf.Graph().as_default() as opened:
-        tf.train.import_meta_graph(str(graph))
+        tf.train.import_meta_graph(f'{folder}/model.meta')
         assert not any('_gradient_op_type' in op.node_def.attr for op in opened.get_operations())
 
 
@@ -222,14 +231,6 @@ def test_a_greedy_phase_moves_its_layer_alone_with_its_moving_averages(index):
     before, after, _ = trained_phase(PHASEWISE, phase, rows, spec_of(8, 8, 3))
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
     assert moved == {name for name in before if name.startswith(f'layer{index + 1}/')}
-
-
-def test_phases_of_a_convolutional_stack_reach_the_exported_graph(main, digits, tmp_path):
-    flags = ('--experiment=conv_phasewise', f'--array={digits}', '--set=filters=4,6')
-    code, out, err = main(*flags, '--set=epochs=1', f'--run_dir={tmp_path}/run')
-    assert code == 0, err
-    assert 'phase2' in out and 'reads hidden1' in out
-    assert results_of(tmp_path / 'run')['metrics']['test/psnr'] > 0
 
 
 def test_what_is_streamed_from_disk_gives_the_same_bits(main, digits, tmp_path):
@@ -326,17 +327,12 @@ def test_impossible_convolutional_values_are_refused(changes, words):
         TINY.vary(**changes)
 
 
-def test_the_exported_graph_normalises_by_what_was_learned(main, digits, tmp_path):
+def test_the_exported_graph_normalises_by_what_was_learned(transposed):
     """A picture's codes do not depend on the pictures beside it, unless training is fed."""
-    code, _, err = main(
-        '--experiment=conv_transpose', f'--array={digits}', '--set=epochs=1', '--set=filters=4,6',
-        f'--run_dir={tmp_path}/run',
-    )  # fmt: skip
-    assert code == 0, err
     x = np.random.default_rng(0).random((8, 28, 28, 1), np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
-        saver = tf.train.import_meta_graph(f'{tmp_path}/run/model.meta')
-        saver.restore(session, f'{tmp_path}/run/model')
+        saver = tf.train.import_meta_graph(f'{transposed[0]}/model.meta')
+        saver.restore(session, f'{transposed[0]}/model')
         alone = session.run('codings:0', {'X:0': x[:1]})
         beside = session.run('codings:0', {'X:0': x})[:1]
         training = session.run('codings:0', {'X:0': x, 'training:0': True})[:1]
@@ -344,28 +340,7 @@ def test_the_exported_graph_normalises_by_what_was_learned(main, digits, tmp_pat
     assert np.abs(alone - training).max() > 1e-2
 
 
-def test_a_convolutional_graph_is_restored_under_a_head(main, digits, tmp_path, dotted):
-    small = ('--set=epochs=1', '--set=filters=4,6', '--set=code_size=8')
-    code, _, err = main(
-        '--experiment=conv_vae_cifar', f'--array={digits}', *small, f'--run_dir={tmp_path}/vae'
-    )
-    assert code == 0, err
-    code, out, err = main(
-        '--experiment=conv_finetune', f'--array={digits}', f'--parent={tmp_path}/vae',
-        '--set=epochs=2', '--set=finetune_epochs=1', f'--run_dir={tmp_path}/head',
-    )  # fmt: skip
-    assert code == 0, err
-    parent = results_of(tmp_path / 'head')['parent']
-    assert (
-        parent['sha256_file'] == parent['sha256_restored'] and 'layer1/kernel' in parent['changed']
-    )
-    assert not any('moving' in name for name in parent['changed'])
-    assert {f.name for f in (tmp_path / 'vae' / 'figures').iterdir()} >= {
-        'filters.png', 'interpolation.png', 'latent_pictures.png', 'reconstructions.png', 'samples.png', 'spectra.png',
-    }  # fmt: skip
-
-
-def test_a_random_convolutional_parent_is_alive(main, digits, tmp_path):
+def test_a_random_convolutional_parent_is_alive():
     restored = layers.initial_value('layer1/decoder_gamma', (4,), 'he', 0)
     np.testing.assert_array_equal(restored, np.ones(4))
     np.testing.assert_array_equal(layers.initial_value('layer1/moving_variance', (4,), 'he', 0), 1)

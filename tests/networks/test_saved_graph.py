@@ -1,13 +1,12 @@
 """Saved graphs in one session with others, and the lengths of sequences that they are fed."""
 
 import csv
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import results_of
+from conftest import call, results_of
 
 from networks import saved_graph
 from system.errors import DataError
@@ -31,16 +30,12 @@ def uneven(tmp_path_factory):
 @pytest.fixture(scope='module')
 def two(uneven, data_dir, tmp_path_factory):
     """The folders of two runs on it that differ by their seeds."""
-    import main as program
-
     folders = [tmp_path_factory.mktemp('two') / f'seed{seed}' for seed in (0, 1)]
     for seed, folder in enumerate(folders):
-        for name in program.FLAGS:
-            program.FLAGS[name].unparse()
         flags = ['--experiment=lstm_reconstruct', f'--array={uneven}', '--set=hidden=4',
-                 '--set=epochs=1', '--nofigures']  # fmt: skip
+                 '--set=epochs=1', '--set=parts=1', '--nofigures']  # fmt: skip
         places = [f'--run_dir={folder}', f'--data_dir={data_dir}', f'--seed={seed}']
-        assert program.main(['main.py', *flags, *places]) == 0
+        assert call(*flags, *places) == 0
     return folders
 
 
@@ -152,10 +147,9 @@ np.savez(file, **{name: value.numpy() for name, value in made.items()})
 
 def test_two_saved_models_serve_in_tf2_side_by_side_and_count_steps(two, tmp_path):
     np.savez(tmp_path / 'fed.npz', X=X, length=LENGTH)
-    (tmp_path / 'script.py').write_text(SERVED_IN_TF2)
-    paths = map(str, (tmp_path / 'script.py', tmp_path / 'fed.npz', *two))
-    done = subprocess.run([sys.executable, *paths], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    paths = map(str, (tmp_path / 'fed.npz', *two))
+    code, said = forked.alone(SERVED_IN_TF2, tmp_path, 'script.py', *paths)
+    assert code == 0, said
     made = np.load(tmp_path / 'fed.npz')
     for number, folder in enumerate(two):
         np.testing.assert_allclose(made[f'whole{number}'], codings_alone(folder), atol=1e-6)
@@ -267,7 +261,7 @@ def test_a_classifier_scores_the_steps_that_count(main, two, uneven, tmp_path):
 def test_a_number_a_step_is_a_sequence_where_there_are_lengths(main, uneven, tmp_path):
     examples = dict(np.load(uneven))
     np.savez(tmp_path / 'narrow.npz', **examples | {'x': examples['x'][:, :, 0]})
-    flags = ('--set=hidden=3', '--set=epochs=1', '--nofigures', f'--array={tmp_path}/narrow.npz')
+    flags = ('--set=hidden=3', '--set=epochs=1', '--set=parts=1', f'--array={tmp_path}/narrow.npz')
     code, out, err = main('--experiment=lstm_reconstruct', *flags)
     assert code == 0, err
     assert 'examples of 6x1' in out

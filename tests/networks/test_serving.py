@@ -1,9 +1,8 @@
 """What a saved graph is served as: signatures, what their values mean, from every kind of loader."""
 
 import json
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -123,9 +122,8 @@ def served(kinds, tmp_path_factory):
             restore(session, kinds / kind)
             fed['codings'] = session.run('codings:0', {'X:0': fed['X']})
         np.savez(out / f'{kind}.npz', **fed)
-    command = [sys.executable, '-c', IN_TF2, str(kinds), str(out), *RUNS]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    code, said = forked.alone(IN_TF2, out, 'script', str(kinds), str(out), *RUNS)
+    assert code == 0, said[-2000:]
     return out
 
 

@@ -57,7 +57,7 @@ def test_a_file_has_the_pixels_of_a_tight_box(draws, tmp_path):
 def test_series_are_drawn_as_lines_over_the_steps_that_count(main, waves, drawn):
     file, x, length = waves
     flags = (f'--array={file}', '--set=output_activation=linear', *TINY)
-    code, _, err = main('--experiment=lstm_reconstruct', *flags)
+    code, _, err = main('--experiment=lstm_reconstruct', '--set=parts=1', *flags)
     assert code == 0, err
     assert 'latent_pictures' not in drawn
     panels = np.reshape(drawn['sequences'].axes, (2, -1))
@@ -80,7 +80,7 @@ def test_what_follows_a_series_is_drawn_after_it(main, waves, tmp_path, drawn):
         '--set=output_activation=linear',
         *TINY,
     )
-    code, _, err = main('--experiment=lstm_composite', *flags)
+    code, _, err = main('--experiment=lstm_composite', '--set=parts=1', *flags)
     assert code == 0, err
     lines = lines_of(drawn['sequences'].axes[0])
     assert lines['fed'][-1, 0] == lines['reconstructed'][-1, 0] == 9

@@ -1,9 +1,10 @@
 """What a study says of the spread: in its figure, and in intervals that can be."""
 
 import pytest
-from conftest import results_of
+from conftest import call, results_of
 
 from evaluation import metrics
+from reports import figures
 from studies.run import _of_difference
 from studies.spread import spread
 
@@ -16,13 +17,15 @@ def test_an_interval_ends_where_the_quantity_does():
     assert spread([-0.9, 0.3], _of_difference((0.0, 1.0)))['interval'] == [-1.0, 1.0]
 
 
-@pytest.fixture
-def one_arm(main, tmp_path, drawn):
+@pytest.fixture(scope='module')
+def one_arm(data_dir, tmp_path_factory):
     """A study of one arm, of a few updates; returns (its figure, its results)."""
-    flags = ('--experiment=iris_linear', '--seeds=3', '--set=epochs=2')
-    code, _, err = main(*flags)
-    assert code == 0, err
-    return drawn['study'], results_of(tmp_path / 'runs/iris_linear/iris-seeds0..2-epochs=2')
+    runs, kept = tmp_path_factory.mktemp('runs'), {}
+    flags = ('--experiment=iris_linear', '--seeds=3', '--set=epochs=2', f'--data_dir={data_dir}')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, 'save', lambda figure, file: kept.update({file.stem: figure}))
+        assert call(*flags, f'--runs={runs}') == 0
+    return kept['study'], results_of(runs / 'iris_linear/iris-seeds0..2-epochs=2')
 
 
 def test_one_arm_is_one_compact_figure(one_arm):

@@ -16,12 +16,12 @@ from reports import drawing
 from train import feeding, loop, several, updates
 from train.checkpoints import Checkpoints
 
-SMALL = ('--set=hidden=12,6', '--set=epochs=2', '--set=batch_size=40')
+SMALL = ('--set=hidden=12,6', '--set=epochs=2', '--set=batch_size=40', '--set=parts=1')
 PHASES = ('--experiment=phasewise', *SMALL)
 MAPPED = (*PHASES, '--set=cache_bytes=0')  # activations are cached on disk
 CHILD = (
     '--experiment=phasewise_classifier', '--set=epochs=2', '--set=parent.epochs=2',
-    '--set=parent.hidden=12,6',
+    '--set=parent.hidden=12,6', '--set=parts=1', '--set=parent.parts=1',
 )  # fmt: skip
 # Where the signal comes: what is called then, and how often it has been called before.
 PLACES = {

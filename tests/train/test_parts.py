@@ -18,7 +18,7 @@ from system.errors import UsageError
 RNG = np.random.default_rng(0)
 FLAT = Rows(RNG.integers(0, 256, (97, 20), np.uint8), RNG.integers(0, 3, 97).astype(np.int32))
 STEPS = Rows(
-    RNG.random((97, 6, 4), np.float32), None, length=RNG.integers(2, 7, 97).astype(np.int32)
+    RNG.random((97, 4, 4), np.float32), None, length=RNG.integers(2, 5, 97).astype(np.int32)
 )
 MAPS = Rows(RNG.integers(0, 256, (97, 8, 8, 2), np.uint8), None)
 PLAIN = {'epochs': 1, 'batch_size': 32, 'parts': 1}  # of 97 rows the last batch has one

@@ -17,9 +17,9 @@ from system.interrupts import Interrupts
 from train.checkpoints import Checkpoints
 
 FLAGS = (
-    '--experiment=phasewise', '--dataset=mnist5k', '--set=hidden=100,50', '--set=epochs=60',
+    '--experiment=phasewise', '--dataset=mnist5k', '--set=hidden=100,50', '--set=epochs=30',
 )  # fmt: skip
-UPDATES = 27 * 60  # a phase
+UPDATES = 27 * 30  # a phase
 OFTEN = '--checkpoint_seconds=0.1'  # of runs that are killed, so that there are some to go on from
 
 

@@ -1,25 +1,28 @@
-"""Whole runs through main: every experiment, shrunk, and what people do with a run's folder."""
+"""Whole runs through main: every kind of experiment, shrunk, and what people do with a run's folder."""
 
+import contextlib
 import csv
+import io
+import itertools
 import json
 
 import numpy as np
 import pytest
-from conftest import results_of, weights_of
+from conftest import call, results_of, weights_of
 from PIL import Image
 
 import inst
 from evaluation import metrics
-from parameters import IMAGES
+from parameters import IMAGES, schedule_of
 
 DIGITS = '--dataset=mnist5k'
 SHORT = ['--set', 'epochs=1']
 
 
 @pytest.fixture(scope='module')
-def parents(tmp_path_factory):
+def shared(tmp_path_factory):
     """A runs folder that the tests below share, so that a parent is trained once."""
-    return tmp_path_factory.mktemp('parents')
+    return tmp_path_factory.mktemp('shared')
 
 
 def figures_of(experiment) -> set[str]:
@@ -41,32 +44,40 @@ def figures_of(experiment) -> set[str]:
     return wanted | ({'spectra'} if experiment.network == 'conv' else set())
 
 
-def different() -> list[str]:
-    """Returns the names of all experiments that differ by more than names, sizes and amounts.
+def deciding(resolved: dict, prefix: str = '') -> dict:
+    """Returns what of a resolved experiment decides what its run does: numbers as few kinds."""
+    words = {'name', 'description', 'source', 'dataset', 'phases', *IMAGES}
+    words |= {'initializer', 'optimizer', 'schedule', 'code_activation', 'l2', 'crop', 'kl_warmup'}
+    words |= {'steps_per_epoch', 'finetune_corruption', 'finetune_dropout', 'head_dropout', 'parts'}
+    left_out = {'conv': {'loss'}, 'lstm': {'loss', 'order', 'hidden', 'future'}}
+    found = {}
+    for name, value in resolved.items():
+        if isinstance(value, dict):
+            found |= deciding(value, f'{prefix}{name}.')
+        elif name not in words | left_out.get(resolved.get('network'), set()):
+            number = isinstance(value, int | float) and value not in (0, 1)
+            size = min(2, len(value)) if isinstance(value, list) else value  # one, or more
+            found[prefix + name] = 'some' if number else size
+    return found
+
+
+def covering() -> list[str]:
+    """Returns names of experiments: in any is every pair of values that the catalogue has in one.
 
     Every pair of values that meets in a graph is built in test_truth.
     """
-    words = {'name', 'description', 'source', 'dataset', 'phases', *IMAGES}
-    words |= {'initializer', 'optimizer', 'schedule', 'code_activation', 'l2', 'crop', 'kl_warmup'}
-    words |= {'steps_per_epoch', 'finetune_corruption', 'finetune_dropout', 'head_dropout'}
-    left_out = {'conv': {'loss'}, 'lstm': {'loss', 'order', 'hidden', 'future'}}
-
-    def kind(value):
-        if isinstance(value, dict):
-            kept = {k: kind(v) for k, v in value.items() if k not in words}
-            return {
-                k: v for k, v in kept.items() if k not in left_out.get(value.get('network'), ())
-            }
-        if isinstance(value, list):
-            return len(value)
-        return value if value in (0, 1) or not isinstance(value, int | float) else 'some'
-
-    found = {}
+    pairs = {}
     for name, experiment in inst.EXPERIMENTS.items():
         if '20' in name and name.endswith(('_scratch', '_adam', '_clean', '_random')):
             continue  # a paper's experiment with another number in a field
-        found.setdefault(json.dumps(kind(experiment.resolved())), name)
-    return list(found.values())
+        values = sorted(deciding(experiment.resolved()).items())
+        pairs[name] = set(itertools.combinations(values, 2))
+    missing, chosen = set().union(*pairs.values()), set()
+    while missing:
+        best = max(pairs, key=lambda name: len(pairs[name] & missing))
+        chosen.add(best)
+        missing -= pairs[best]
+    return [name for name in pairs if name in chosen]
 
 
 def narrow(layers: tuple[int, ...]) -> tuple[int, ...]:
@@ -81,35 +92,42 @@ def shrunk(experiment, prefix: str = '') -> list[str]:
     least |= {'importance_samples': 9, 'code_size': 16, 'future': 3}
     changes = {name: most for name, most in least.items() if fields.get(name)}
     changes['steps_per_epoch'] = 3
-    if experiment.network == 'lstm' and not experiment.parent:
+    if experiment.parts > 1:
         changes['parts'] = 1  # the graphs of two take twice as long to be built
     if experiment.dataset != 'iris' and fields.get('hidden'):
         changes['hidden'] = narrow(experiment.hidden)
     if fields.get('filters'):
-        changes['filters'] = (4,) * len(experiment.filters)
+        changes['filters'] = (4,) * min(2, len(experiment.filters))
     words = {n: ','.join(map(str, v)) if isinstance(v, tuple) else v for n, v in changes.items()}
     flags = [f'--set={prefix}{name}={value}' for name, value in words.items()]
     return flags + (shrunk(experiment.parent, f'{prefix}parent.') if experiment.parent else [])
 
 
-@pytest.mark.parametrize('name', different())
-def test_every_experiment_runs_end_to_end(main, tmp_path, parents, digits, strips, drawn, name):
+@pytest.mark.parametrize('name', covering())
+def test_experiments_of_every_kind_run_end_to_end(main, shared, digits, strips, drawn, name):
     """Figures are made, but not written: another test opens one of each kind."""
     experiment = inst.EXPERIMENTS[name]
     data = [] if experiment.dataset == 'iris' else [f'--array={digits}']
     if experiment.layout == 'steps':
         data = [f'--array={strips}']
-    known = set(parents.glob('*/*'))
-    flags = (f'--experiment={name}', *data, *shrunk(experiment), f'--run_dir={tmp_path}/run')
-    code, out, err = main(*flags, runs=parents)
+    known = set(shared.glob('*/*'))  # this one too, where it was a parent
+    flags = (f'--experiment={name}', *data, *shrunk(experiment), '--restart')
+    code, out, err = main(*flags, runs=shared)
     assert code == 0, err
-    results = results_of(tmp_path / 'run')
+    (folder,) = (shared / name).iterdir()
+    results = results_of(folder)
     assert results['experiment'] == name
     assert np.isfinite(list(results['metrics'].values())).all()
     assert all(metrics.find(name).unit for name in results['metrics'])
+    second = schedule_of(experiment)[1:2]  # of more layers of convolutions none are left
+    assert all(f'reads {phase.reads}' in out for phase in second)
     if experiment.parent:
-        trained_first = set(parents.glob('*/*')) != known
+        trained_first = set(shared.glob('*/*')) - known - {folder} != set()
         assert 'sha256' in out and ('training it first' in out) == trained_first
+        proof = results['parent']
+        assert proof['sha256_file'] == proof['sha256_restored'] or experiment.initial != 'parent'
+        assert ('layer1/kernel' in proof['changed']) == (experiment.finetune_epochs > 0)
+        assert not any('moving' in name for name in proof['changed'])  # of batch norms
     else:
         assert set(drawn) == figures_of(experiment)
         assert ('test/separation' in results['metrics']) == (
@@ -135,37 +153,63 @@ def test_figures_are_pictures_with_something_on_them(main, draws, tmp_path, digi
     assert 0.2 < metrics['test/separation'] < 1 and 0.2 < metrics['test/separation_pca'] < 1
 
 
-def test_iris_linear_finds_the_plane_of_pca_for_ten_seeds(main, tmp_path):
-    code, out, _ = main('--experiment=iris_linear', '--seeds=10')
-    assert code == 0 and 'seeds: 10' in out
-    (point,) = results_of(tmp_path / 'runs/iris_linear/iris-seeds0..9')['points']
+@pytest.fixture(scope='module')
+def seeds(data_dir, tmp_path_factory):
+    """The runs folder of iris_linear from three seeds."""
+    runs = tmp_path_factory.mktemp('seeds')
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        flags = ['--experiment=iris_linear', '--seeds=3']
+        assert call(*flags, f'--runs={runs}', f'--data_dir={data_dir}') == 0
+    assert 'seeds: 3' in said.getvalue()
+    return runs / 'iris_linear'
+
+
+def test_iris_linear_finds_the_plane_of_pca_for_all_seeds(seeds):
+    (point,) = results_of(seeds / 'iris-seeds0..2')['points']
     metrics = point['metrics']
     unexplained = 1 - 0.9580  # of a variance of 1: the data are standardised
     assert metrics['test/pca_mse']['mean'] == pytest.approx(unexplained, rel=1e-3)
-    assert len(metrics['test/mse']['values']) == 10
+    assert len(metrics['test/mse']['values']) == 3
     assert metrics['test/mse']['most'] <= 1.01 * metrics['test/pca_mse']['mean']
     assert metrics['pca_angle_degrees']['most'] < 1
 
 
-def test_metrics_csv_has_a_row_a_phase_and_epoch(main, tmp_path):
-    main('--experiment=phasewise', DIGITS, '--set', 'epochs=2')
-    with open(tmp_path / 'runs/phasewise/mnist5k-seed0-epochs=2/metrics.csv', newline='') as file:
+def test_seeds_write_mean_and_spread(seeds):
+    folder = seeds / 'iris-seeds0..2'
+    (point,) = results_of(folder)['points']
+    spread = point['metrics']['test/mse']
+    singles = [results_of(seeds / f'iris-seed{seed}')['metrics']['test/mse'] for seed in range(3)]
+    assert spread['values'] == singles and len(set(singles)) == 3
+    assert spread['mean'] == pytest.approx(np.mean(singles))
+    assert spread['deviation'] == pytest.approx(np.std(singles, ddof=1))
+    half = 4.303 * spread['deviation'] / 3**0.5  # Student's t of two degrees of freedom
+    assert spread['interval'] == pytest.approx(
+        [spread['mean'] - half, spread['mean'] + half], rel=1e-3
+    )
+    assert (folder / 'figures/study.png').stat().st_size > 0
+
+
+def test_metrics_csv_has_a_row_a_phase_and_epoch(main, digits, tmp_path):
+    flags = ('--experiment=phasewise', f'--array={digits}', '--set=hidden=9,8', '--set=epochs=2')
+    main(*flags, f'--run_dir={tmp_path}/run')
+    with open(tmp_path / 'run/metrics.csv', newline='') as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0])[:5] == ['phase', 'epoch', 'step', 'seconds', 'examples_per_second']
     positions = [(row['phase'], int(row['epoch']), int(row['step'])) for row in rows]
-    assert positions == [
-        ('phase1', 1, 27),
-        ('phase1', 2, 54),
-        ('phase2', 1, 81),
-        ('phase2', 2, 108),
-    ]
+    assert positions == [('phase1', 1, 5), ('phase1', 2, 10), ('phase2', 1, 15), ('phase2', 2, 20)]
     assert float(rows[0]['train/phase1/mse']) > float(rows[1]['train/phase1/mse']) > 0
 
 
-def test_a_finished_run_is_shown_and_not_trained(main, digits, tmp_path):
-    flags = ('--experiment=tied', f'--array={digits}', *SHORT)
-    main(*flags)
-    (folder,) = (tmp_path / 'runs/tied').iterdir()
+@pytest.fixture(scope='module')
+def tied(shared, digits, data_dir):
+    """The flags of a finished run of one epoch, and its folder."""
+    flags = ('--experiment=tied', f'--array={digits}', *SHORT, f'--run_dir={shared}/finished')
+    assert call(*flags, f'--data_dir={data_dir}') == 0
+    return flags, shared / 'finished'
+
+
+def test_a_finished_run_is_shown_and_not_trained(main, tied):
+    flags, folder = tied
     before = (folder / 'model.index').stat().st_mtime_ns
     code, out, _ = main(*flags)
     assert code == 0 and 'finished before' in out and 'mse' in out
@@ -174,42 +218,35 @@ def test_a_finished_run_is_shown_and_not_trained(main, digits, tmp_path):
     assert (folder / 'model.index').stat().st_mtime_ns > before
 
 
-def test_another_configuration_in_the_same_folder_is_refused_with_the_difference(
-    main, digits, tmp_path
-):
-    flags = ('--experiment=tied', f'--array={digits}', *SHORT, f'--run_dir={tmp_path}/run')
-    main(*flags)
-    code, _, err = main(*flags, '--set', 'l2=0.01', '--seed=3')
+def test_another_configuration_in_the_same_folder_is_refused_with_the_difference(main, tied):
+    code, _, err = main(*tied[0], '--set', 'l2=0.01', '--seed=3')
     assert code == 2 and len(err.splitlines()) == 1
     assert 'l2 was 0.0001, now 0.01' in err and 'seed was 0, now 3' in err and '--run_dir' in err
 
 
-def test_more_epochs_go_on_from_a_finished_run_and_equal_them_at_once(main, tmp_path):
-    flags = ('--experiment=tied', DIGITS, '--set', 'schedule=constant')
+def test_more_epochs_go_on_from_a_finished_run_and_equal_them_at_once(main, digits, tmp_path):
+    flags = ('--experiment=tied', f'--array={digits}', '--set', 'schedule=constant')
     main(*flags, '--set', 'epochs=2')
     code, out, _ = main(*flags, '--set', 'epochs=4')
-    assert code == 0 and 'goes on from' in out and 'resumes after update 54' in out
-    main(*flags, '--set', 'epochs=4', runs=tmp_path / 'fresh')
-    name = 'tied/mnist5k-seed0-epochs=4-schedule=constant'
-    one, other = (weights_of(tmp_path / root / name) for root in ('runs', 'fresh'))
+    assert code == 0 and 'goes on from' in out and 'resumes after update 10' in out
+    main(*flags, '--set', 'epochs=4', f'--run_dir={tmp_path}/fresh')
+    (folder,) = (tmp_path / 'runs/tied').glob('*epochs=4*')
+    one, other = map(weights_of, (folder, tmp_path / 'fresh'))
     for key in other:
         np.testing.assert_array_equal(one[key], other[key])
 
 
 def test_two_runs_are_equal_bit_for_bit(main, tmp_path, digits):
-    for root in ('a', 'b'):
-        flags = (
-            '--set=finetune_epochs=1',
-            '--set=finetune_corruption=0.3',
-            '--set=parent.epochs=1',
-        )
-        data = f'--array={digits}'
-        main('--experiment=phasewise_finetune', data, *SHORT, *flags, runs=tmp_path / root)
-    (one,), (other,) = ((tmp_path / r / 'phasewise_finetune').iterdir() for r in ('a', 'b'))
-    values = weights_of(other)
-    assert 'head/logits/kernel' in values
-    for name, value in weights_of(one).items():
-        np.testing.assert_array_equal(value, values[name])
+    """On one parent; that its phases are is shown where they are interrupted."""
+    changes = ('--set=finetune_epochs=1', '--set=finetune_corruption=0.3', '--set=parent.epochs=1')
+    flags = ('--experiment=phasewise_finetune', f'--array={digits}', *SHORT, *changes)
+    for name in 'ab':
+        code, _, err = main(*flags, f'--run_dir={tmp_path}/{name}')
+        assert code == 0, err
+    one, other = (weights_of(tmp_path / name) for name in 'ab')
+    assert 'head/logits/kernel' in other
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name])
 
 
 def test_a_greedy_start_is_followed_by_all_layers_together(main, tmp_path, digits):
@@ -223,26 +260,6 @@ def test_a_greedy_start_is_followed_by_all_layers_together(main, tmp_path, digit
         errors.append(results_of(file.parent)['metrics']['test/mse'])
     assert errors[1] < errors[0]
     assert (file.parent / 'metrics.csv').read_text().count('\njoint,') == 3
-
-
-def test_seeds_write_mean_and_spread(main, tmp_path):
-    code, out, _ = main('--experiment=tied', DIGITS, *SHORT, '--seeds=2')
-    assert code == 0 and 'seeds: 2' in out
-    folder = tmp_path / 'runs/tied/mnist5k-seeds0..1-epochs=1'
-    (point,) = results_of(folder)['points']
-    spread = point['metrics']['test/mse']
-    singles = [
-        results_of(tmp_path / f'runs/tied/mnist5k-seed{seed}-epochs=1')['metrics']['test/mse']
-        for seed in (0, 1)
-    ]
-    assert spread['values'] == singles and singles[0] != singles[1]
-    assert spread['mean'] == pytest.approx(np.mean(singles))
-    assert spread['deviation'] == pytest.approx(np.std(singles, ddof=1))
-    half = 12.706 * spread['deviation'] / 2**0.5  # Student's t of one degree of freedom
-    assert spread['interval'] == pytest.approx(
-        [spread['mean'] - half, spread['mean'] + half], rel=1e-3
-    )
-    assert (folder / 'figures/study.png').stat().st_size > 0
 
 
 def test_a_users_own_array_is_trained_on_and_named_by_its_content(main, tmp_path):
@@ -312,17 +329,12 @@ def test_a_memory_stores_what_it_is_shown(main, tmp_path):
     assert code == 2 and 'holds no pictures' in err
 
 
-def test_bfloat16_trains_and_is_named(main, digits, tmp_path):
+def test_bfloat16_trains_and_is_named(main, digits, tied, tmp_path):
     flags = ('--experiment=tied', f'--array={digits}', *SHORT)
     code, _, err = main(*flags, '--precision=bfloat16')
     assert code == 0, err
-    main(*flags)
-    half, full = (
-        results_of(next((tmp_path / 'runs/tied').glob(f'*-seed0{name}-epochs=1')))['metrics'][
-            'test/mse'
-        ]
-        for name in ('-bfloat16', '')
-    )
+    (folder,) = (tmp_path / 'runs/tied').glob('*-seed0-bfloat16-epochs=1')
+    half, full = (results_of(place)['metrics']['test/mse'] for place in (folder, tied[1]))
     assert half == pytest.approx(full, rel=0.1) and half != full
 
 

@@ -1,13 +1,12 @@
 """Saved graphs in other hands, and other people's graphs in ours."""
 
 import csv
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import results_of, weights_of
+from conftest import call, results_of, weights_of
 from PIL import Image
 
 import inst
@@ -55,13 +54,9 @@ with tf.Session() as session:
 @pytest.fixture(scope='module')
 def trained(data_dir, tmp_path_factory):
     """A classifier of five epochs on its parent of default length; returns the runs folder."""
-    import main as program
-
     runs = tmp_path_factory.mktemp('runs')
-    for name in program.FLAGS:
-        program.FLAGS[name].unparse()
     flags = ['--experiment=phasewise_classifier', DIGITS, '--set=epochs=5', '--set=parent.epochs=5']
-    assert program.main(['main.py', *flags, f'--runs={runs}', f'--data_dir={data_dir}']) == 0
+    assert call(*flags, f'--runs={runs}', f'--data_dir={data_dir}') == 0
     return runs
 
 
@@ -76,15 +71,10 @@ def child_of(runs):
 
 
 def test_a_plain_tf1_script_puts_its_own_head_on_the_exported_graph(trained, tmp_path):
-    script = tmp_path / 'script.py'
-    script.write_text(PLAIN_SCRIPT)
-    done = subprocess.run(
-        [sys.executable, str(script), str(parent_of(trained) / 'model')],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout.split()[-1]) > 0.9
+    model = str(parent_of(trained) / 'model')
+    code, said = forked.alone(PLAIN_SCRIPT, tmp_path, 'script.py', model)
+    assert code == 0, said
+    assert float(said.split()[-1]) > 0.9
 
 
 def test_the_exported_graph_is_the_inference_graph_alone(trained):
