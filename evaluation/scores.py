@@ -146,12 +146,17 @@ def plain(network: Network) -> list[Evaluation]:
 
 
 def score(
-    network: Network, data: Dataset, splits: Mapping[str, Rows], interrupts: Interrupts
+    network: Network,
+    data: Dataset,
+    splits: Mapping[str, Rows],
+    codings: np.ndarray,
+    interrupts: Interrupts,
 ) -> dict[str, float]:
     """Returns all metrics of results.json: of each of `splits`, and of the codes of the test set.
 
-    `data` has the whole splits, which codes are compared among. Of training pictures that a
-    convolutional network is fed only the first 10,000 are scored.
+    `data` has the whole splits, which codes are compared among, `codings` are what `test_codes`
+    returns. Of training pictures that a convolutional network is fed only the first 10,000 are
+    scored.
     """
     experiment = network.experiment
     evaluations = plain(network)
@@ -174,7 +179,7 @@ def score(
         metrics['test/importance_nll'] = likelihood.importance_nll(
             network, data.splits['test'], experiment.importance_samples, _KEY, interrupts
         )
-    metrics |= {f'test/{name}': value for name, value in _codes(network, data).items()}
+    metrics |= {f'test/{name}': value for name, value in _codes(network, data, codings).items()}
     interrupts.check()
     if data.spec.layout == 'maps' and network.restored is None:
         metrics |= _of_pictures(network, data)
@@ -206,9 +211,13 @@ def _limit(spec: Spec, numbers: int) -> int:
     return max(1, numbers // math.prod(spec.shape))
 
 
-def _codes(network: Network, data: Dataset) -> dict[str, float]:
+def test_codes(network: Network, data: Dataset) -> np.ndarray:
+    """Returns the codes of the test examples that are compared, [N, units]."""
+    return network.compute('codings', compared(data.splits['test']))
+
+
+def _codes(network: Network, data: Dataset, codings: np.ndarray) -> dict[str, float]:
     among_all, test = data.splits.get('train'), compared(data.splits['test'])
-    codings = network.compute('codings', test)
     found = probes.usage(codings)
     if test.y is not None and among_all and among_all is not data.splits['test']:
         train = compared(among_all)
