@@ -20,7 +20,7 @@ from networks import saved_graph, standardize
 from networks.saved_graph import SavedGraph
 from parameters import Experiment, schedule_of
 from phases import Phase
-from reports import drawing, projector, screen, summaries
+from reports import drawing, graphs, projector, screen, summaries
 from system import disk
 from system.interrupts import Interrupts
 from system.names import shown
@@ -77,7 +77,7 @@ class Trainer:
                     name
                 )  # now, rather than when it is scored: raises for one without a row
             # Now, before the updates are added to it.
-            graph_def = self.network.graph_def() if summarizes else None
+            graph_def = graphs.of(self.network) if summarizes else None
             print(screen.size(self.splits, self.data.spec, self.network.variables))
             before = self.network.values() if self.restored else {}
             if self.experiment.standardizes and not self.state.updates:
