@@ -35,14 +35,14 @@ def of(network: Network) -> tf.GraphDef:
 
 
 def _renamed(graph_def: tf.GraphDef, names: dict[str, str]) -> tf.GraphDef:
-    """Returns the graph with other names for some of its nodes."""
+    """Returns the graph with other names for some of its nodes, but for names that are taken."""
+    taken = {node.name for node in graph_def.node}
+    names = {name: new for name, new in names.items() if new not in taken}
     made = tf.GraphDef.FromString(graph_def.SerializeToString())
     for node in made.node:
         node.name = names.get(node.name, node.name)
         inputs = [re.fullmatch(r'(\^?)([^:]*)(.*)', name) for name in node.input]
         node.input[:] = [f'{i[1]}{names.get(i[2], i[2])}{i[3]}' for i in inputs if i]
-        colocated = node.attr.pop('_class', None)  # by name; TensorBoard shows none of it
-        assert colocated is None or colocated.list
     return made
 
 
@@ -74,9 +74,8 @@ def _in_layers(names: list[str]) -> dict[str, str]:
     """Returns names of layers' activations in the scopes of their encoders, where these are."""
     scopes = {name.rsplit('/', i)[0] for name in names for i in range(1, name.count('/') + 1)}
     found = {name: _HIDDEN.fullmatch(name) for name in names}
-    made = {
+    return {
         name: f'{hidden[1] or ""}encoder{hidden[2]}/hidden{hidden[2]}'
         for name, hidden in found.items()
         if hidden and f'{hidden[1] or ""}encoder{hidden[2]}' in scopes
     }
-    return {name: new for name, new in made.items() if new not in found}

@@ -16,7 +16,7 @@ from inputs.rows import Dataset, Rows, compared
 from model import Network, batch_size
 from reports import drawing, figures
 
-_EXAMPLES = 100  # whose activations are told, at most
+_EXAMPLES = 64  # whose activations are told, at most
 _VALUES = 1 << 14  # numbers in a histogram, at most: of more, as many evenly among them
 _BINS = 40
 _SIDE = 64  # pixels along the sides of a picture, at most
