@@ -188,9 +188,16 @@ def whole(network: Network, keeps: Sequence[str] = ()) -> Evaluation:
     return Evaluation(network, *views, keeps=keeps)
 
 
+class Scored(NamedTuple):
+    """What results.json says of a network, and its codes of the test examples, [N, units]."""
+
+    metrics: dict[str, float]
+    codings: np.ndarray  # of at most 10,000 examples
+
+
 def score(
     network: Network, data: Dataset, splits: Mapping[str, Rows], interrupts: Interrupts
-) -> dict[str, float]:
+) -> Scored:
     """Returns all metrics of results.json: of each of `splits`, and of the codes of the test set.
 
     `data` has the whole splits, which codes are compared among. Of training pictures that a
@@ -211,6 +218,8 @@ def score(
         metrics['test/importance_nll'] = likelihood.importance_nll(
             network, data.splits['test'], experiment.importance_samples, _KEY, interrupts
         )
+    if 'test' not in codings:
+        codings['test'] = network.compute('codings', compared(data.splits['test']))
     metrics |= {f'test/{name}': value for name, value in _codes(network, data, codings).items()}
     interrupts.check()
     if data.spec.layout == 'maps' and network.restored is None:
@@ -227,7 +236,8 @@ def score(
         )
         metrics |= {f'test/{name}': value for name, value in beside.items()}
     metrics |= _principal_components(network, data)
-    return {re.sub('^test/', f'{data.tested}/', name): value for name, value in metrics.items()}
+    named = {re.sub('^test/', f'{data.tested}/', name): value for name, value in metrics.items()}
+    return Scored(named, codings['test'])
 
 
 def _of_pictures(network: Network, data: Dataset) -> dict[str, float]:
@@ -247,17 +257,13 @@ def _limit(spec: Spec, numbers: int) -> int:
 
 
 def _codes(network: Network, data: Dataset, known: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Returns what test codes are worth, some of which are `known` by split."""
+    """Returns what test codes are worth; `known` has them, and the training codes if it can."""
     among_all, test = data.splits.get('train'), compared(data.splits['test'])
-
-    def codings_of(split: str, rows: Rows) -> np.ndarray:
-        return known[split] if split in known else network.compute('codings', rows)
-
-    codings = codings_of('test', test)
+    codings = known['test']
     found = probes.usage(codings)
     if test.y is not None and among_all and among_all is not data.splits['test']:
         train = compared(among_all)
-        among = codings_of('train', train)
+        among = known['train'] if 'train' in known else network.compute('codings', train)
         found['separation'] = probes.separation(among, train.labels, codings, test.y)
         if len(train) <= _limit(data.spec, _COMPARED):
             units = codings.shape[1]

@@ -32,7 +32,7 @@ def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, A
             data = classified(network, data)
         if place.tune:
             data = data.without_test()
-        metrics = scores.score(network, data, data.splits, interrupts)
+        metrics = scores.score(network, data, data.splits, interrupts).metrics
         results = {
             'experiment': network.experiment.name,
             'dataset': data.key,

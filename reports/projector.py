@@ -11,7 +11,6 @@ from PIL import Image
 from tensorboard.plugins.projector import ProjectorConfig
 
 from inputs.rows import Dataset, Rows, compared
-from model import Network
 from reports import figures
 from system import disk
 from system.names import shown
@@ -22,15 +21,19 @@ _VALUES = 1 << 20  # numbers in all codes, at most
 _SIDE = 32  # pixels along the sides of a picture, at most
 
 
-def write(folder: Path, network: Network, data: Dataset) -> None:
-    """Writes the first codes of the test set into `folder`, and what stands beside each."""
-    units = int(network.endpoints.tensors['codings'].shape[-1])
-    rows = compared(data.splits['test'], max(1, min(_POINTS, _VALUES // units)))
-    codes = network.compute('codings', rows).reshape(len(rows), -1)
+def write(folder: Path, codings: np.ndarray, data: Dataset) -> None:
+    """Writes the first codes of the test set into `folder`, and what stands beside each.
+
+    `codings` are those of the test examples that are compared, [N, units].
+    """
+    codes = codings.reshape(len(codings), -1)
+    count = max(1, min(_POINTS, _VALUES // codes.shape[1]))
+    codes, rows = codes[:count], compared(data.splits['test']).take(slice(0, count))
     config = ProjectorConfig()
     told = config.embeddings.add(tensor_name='codings', tensor_path='codes.tsv')
     told.tensor_shape.extend(codes.shape)
-    _write_lines(folder / told.tensor_path, ['\t'.join(f'{v:.6g}' for v in c) for c in codes])
+    line = '\t'.join(['%.4g'] * codes.shape[1])  # numbers in one go: three times as fast
+    _write_lines(folder / told.tensor_path, [line % tuple(code) for code in codes.tolist()])
     told.metadata_path = 'metadata.tsv'
     _write_lines(folder / told.metadata_path, _described(rows, data))
     picture = data.spec.frame or data.spec.picture

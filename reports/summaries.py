@@ -16,12 +16,12 @@ from inputs.rows import Dataset, Rows, compared
 from model import Network, batch_size
 from reports import drawing, figures
 
-_EXAMPLES = 200  # whose activations are told, at most
-_VALUES = 1 << 16  # numbers in a histogram, at most: of more, as many evenly among them
+_EXAMPLES = 64  # whose activations are told, at most
+_VALUES = 1 << 14  # numbers in a histogram, at most: of more, as many evenly among them
 _BINS = 40
 _SIDE = 64  # pixels along the sides of a picture, at most
 _FILTERS = 64  # the first ones, so that each stays where it is
-_COMPRESSION = 3  # of PNG, from 0 to 9: more takes longer than it spares
+_COMPRESSION = 1  # of PNG, from 0 to 9: more takes longer than it spares
 _RED_AND_BLUE = (colormaps['RdBu_r'](range(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
 _FED = ('X', 'y', 'length', 'training', 'accuracy')  # of the tensors: what is fed, or needs labels
 

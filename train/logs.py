@@ -14,8 +14,8 @@ from typing import Any
 import tensorflow.compat.v1 as tf
 from tensorboard.backend import process_graph
 from tensorboard.plugins.hparams import api_pb2, summary, summary_v2
-from tensorboard.summary.writer.record_writer import RecordWriter
 
+from inputs.shards import framed
 from system import disk
 from system.names import shown
 from system.rules import written
@@ -81,7 +81,6 @@ class Events:
         stamp = f'{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}'
         self._file = folder / f'events.out.tfevents.{stamp}'
         self._opened = _Whole(self._file, 'x')
-        self._writer = RecordWriter(self._opened)
         try:
             self._write(tf.Event(file_version='brain.Event:2'))
             begins = tf.SessionLog(status=tf.SessionLog.START)
@@ -107,7 +106,7 @@ class Events:
     def _write(self, event: tf.Event) -> None:
         event.wall_time = time.time()
         try:
-            self._writer.write(event.SerializeToString())
+            self._opened.write(framed(event.SerializeToString()))
         except OSError as error:
             error.filename = str(self._file)
             raise

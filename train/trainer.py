@@ -20,7 +20,7 @@ from networks import saved_graph, standardize
 from networks.saved_graph import SavedGraph
 from parameters import Experiment, schedule_of
 from phases import Phase
-from reports import drawing, projector, screen, summaries
+from reports import drawing, graphs, projector, screen, summaries
 from system import disk
 from system.interrupts import Interrupts
 from system.names import shown
@@ -77,7 +77,7 @@ class Trainer:
                     name
                 )  # now, rather than when it is scored: raises for one without a row
             # Now, before the updates are added to it.
-            graph_def = self.network.graph_def() if summarizes else None
+            graph_def = graphs.of(self.network) if summarizes else None
             print(screen.size(self.splits, self.data.spec, self.network.variables))
             before = self.network.values() if self.restored else {}
             if self.experiment.standardizes and not self.state.updates:
@@ -95,8 +95,11 @@ class Trainer:
                 for index, phase in enumerate(schedule_of(self.experiment)):
                     self._phase(index, phase, log, summarize)
                 after = self.network.values()
-                results = self._results(before, after, log.rows)
-                self._log(results, log, summarizes=summarizes)
+                scored = scores.score(self.network, self.data, self.splits, self.interrupts)
+                results = self._results(before, after, log.rows, scored.metrics)
+                self._log(results, log)
+                if summarizes:
+                    projector.write(self.folder / 'tb' / NETWORK, scored.codings, self.data)
             self.interrupts.check()
             build = partial(model.exported, self.experiment, self.data.spec, self.restored)
             saved_graph.write(self.folder, build, after)
@@ -123,13 +126,11 @@ class Trainer:
         """
         return lambda step: log.network(step, summaries.of(self.network, self.data))
 
-    def _log(self, results: dict[str, Any], log: Log, *, summarizes: bool) -> None:
-        """Logs the final scores beside the experiment's values, and the codes if that is asked."""
+    def _log(self, results: dict[str, Any], log: Log) -> None:
+        """Logs the final scores beside the experiment's values."""
         run = shown(f'{self.folder.parent.name}/{self.folder.name}')
         settings = {'experiment': self.experiment.name, **settable(self.experiment)}
         log.results(run, settings, results['metrics'], results['seconds'])
-        if summarizes:
-            projector.write(self.folder / 'tb' / NETWORK, self.network, self.data)
 
     def _phase(self, index: int, phase: Phase, log: Log, summarize: Callable[[int], None]) -> None:
         """Trains one phase to its end, from wherever the run stands, if it is not over."""
@@ -192,9 +193,9 @@ class Trainer:
         before: dict[str, np.ndarray],
         after: dict[str, np.ndarray],
         epochs: list[dict[str, str]],
+        scored: dict[str, float],
     ) -> dict[str, Any]:
-        """Scores every split and collects what results.json holds."""
-        scored = scores.score(self.network, self.data, self.splits, self.interrupts)
+        """Returns what results.json holds."""
         spent = [(float(row['seconds']), float(row['examples_per_second'])) for row in epochs]
         seconds = sum(seconds for seconds, _ in spent)
         examples = sum(seconds * speed for seconds, speed in spent)

@@ -15,6 +15,10 @@ from tensorboard.plugins.hparams import metadata
 from tensorboard.plugins.projector import ProjectorConfig
 
 import inst
+from inputs.spec import Spec
+from model import built
+from networks import saved_graph
+from reports import graphs
 from train.folder import Place
 from train.logs import Events, Log
 from train.phase import summarized
@@ -80,10 +84,20 @@ def test_pictures_and_spreads_are_there_a_few_times_a_phase(told):
 def test_the_graph_is_that_of_inference_with_a_scope_a_layer(told):
     graph = read(told['all'] / 'tb/network').Graph()
     tops = {node.name.split('/')[0] for node in graph.node}
-    named = {'X', 'hidden1', 'hidden2', 'codings', 'outputs', 'phase1_outputs'}
-    assert named <= {node.name for node in graph.node}
+    named = {'X', 'codings', 'outputs', 'phase1_outputs'}
+    assert named | {'encoder2/hidden2'} <= {node.name for node in graph.node}
     layers = {'encoder1', 'encoder2', 'decoder1', 'decoder2', 'layer1', 'layer2'}
     assert tops == named | layers | {'activation', 'after_phase1'}
+
+
+def test_the_graph_of_a_transfer_has_what_was_restored_beside_its_head(told):
+    head = inst.phasewise_classifier.vary(head=(4,))
+    restored = saved_graph.read(str(told['all'] / 'model'))
+    with built(head, Spec((784,), (*'0123456789',), (28, 28)), restored) as network:
+        graph = graphs.of(network)
+    named = {'X', 'y', 'training', 'hidden1', 'hidden2', 'codings', 'outputs', 'phase1_outputs'}
+    named |= {'logits', 'accuracy', 'layer1', 'layer2'}
+    assert {node.name.split('/')[0] for node in graph.node} == named | {'restored', 'head'}
 
 
 def test_settings_and_final_scores_stand_beside_each_other(told):
