@@ -99,43 +99,19 @@ def test_the_request_is_one_that_serving_takes(ended, here):
     assert request.keys() == {'signature_name', 'instances'} and len(request['instances']) == 3
 
 
-CELLS = """
-import json, sys
-import matplotlib
-matplotlib.use('module://matplotlib_inline.backend_inline')  # as a notebook's kernel does
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
-from matplotlib_inline.backend_inline import configure_inline_support
-
-shell = InteractiveShell.instance()
-configure_inline_support(shell, matplotlib.get_backend())
-pictures, said = 0, []
-for cell in json.loads(sys.argv[1]):
-    with capture_output() as made:
-        ended = shell.run_cell(cell)
-    if not ended.success:
-        sys.exit(f'{made.stdout}\\n{cell}')
-    said.append(made.stdout)
-    pictures += sum('image/png' in output.data for output in made.outputs)
-print(json.dumps([pictures, ''.join(said)]))
-"""
-
-
 def test_the_notebook_runs(data_dir, digits, tmp_path):
-    """In a shell of IPython that shows pictures as a notebook does."""
+    nbclient = pytest.importorskip('nbclient', reason='executes it; part of requirements-dev.txt')
     pytest.importorskip('ipykernel', reason='its kernel; part of requirements-dev.txt')
-    nbformat = pytest.importorskip('nbformat', reason='reads it; part of requirements-dev.txt')
+    import nbformat
+
     book = nbformat.read(FOLDER / 'tour.ipynb', as_version=4)
-    nbformat.validate(book)
     assert not any(cell.get('outputs') for cell in book.cells)
-    codes = [cell.source for cell in book.cells if cell.cell_type == 'code']
-    for name, place in (('runs', tmp_path), ('data', data_dir)):
-        codes = [code.replace(f"ROOT / '{name}'", f"Path('{place}')") for code in codes]
-    told = json.dumps([shrunk(code, digits) for code in codes])
-    process = forked.script(CELLS, ['notebook', told], FOLDER)
-    out, err = process.communicate()
-    assert process.returncode == 0, out + err
-    pictures, said = json.loads(out.splitlines()[-1])
-    assert pictures == 6
+    for cell in book.cells:
+        cell.source = shrunk(cell.source, digits).replace("ROOT / 'runs'", f"Path('{tmp_path}')")
+        cell.source = cell.source.replace("ROOT / 'data'", f"Path('{data_dir}')")
+    nbclient.NotebookClient(book, resources={'metadata': {'path': str(FOLDER)}}).execute()
+    outputs = [output for cell in book.cells for output in cell.get('outputs', ())]
+    assert sum('image/png' in output.get('data', {}) for output in outputs) == 6
+    said = ''.join(output.get('text', '') for output in outputs)
     assert 'the kernel of layer 1 is the same: True' in said
     assert re.search(r'accuracy on 500 test digits: 0\.\d', said)
