@@ -28,7 +28,7 @@ from networks.serving import Served, Signature
 from system import disk, quiet
 from system.errors import DataError, UsageError
 from system.interrupts import Interrupts
-from system.names import shown
+from system.lines import say, shown
 from system.progress import Bar
 from train.folder import Place
 
@@ -92,7 +92,7 @@ def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequenc
                 except UsageError as error:
                     if len(formats) == 1:
                         raise
-                    print(f'left out: {error}')
+                    say(f'left out: {error}')
                 bar.advance()
     return _table(made, len(rows))
 
@@ -229,7 +229,7 @@ def _onnx(graph: _Graph, folder: Path) -> list[Made]:
             raise
         except Exception as error:  # whatever a converter says of a graph that it does not take
             disk.remove(file)
-            print(f'left out: {file.name}: {_first_line(error)}')
+            say(f'left out: {file.name}: {_first_line(error)}')
     if not made:
         raise UsageError('--format=onnx: tf2onnx takes no signature of this graph')
     return made

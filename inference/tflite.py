@@ -18,6 +18,7 @@ from tensorflow import lite
 
 from system import names
 from system.errors import UsageError
+from system.lines import shown
 
 FLOAT, DYNAMIC_RANGE = 'model.tflite', 'model-dynamic-range.tflite'
 _OPTIMIZED: dict[str, list[lite.Optimize]] = {FLOAT: [], DYNAMIC_RANGE: [lite.Optimize.DEFAULT]}
@@ -51,7 +52,7 @@ def converter(*, begun: bool) -> Iterator[Convert]:
         if process.exitcode:
             lines = said.read_text(errors='replace').splitlines()
             why = [line for line in lines if 'rror' in line] or ['it ended']
-            words = names.shown(why[-1])[:_LONGEST]
+            words = shown(why[-1])[:_LONGEST]
             raise UsageError(f'--format=tflite: TensorFlow Lite refuses the graph: {words}')
 
     try:

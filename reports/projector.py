@@ -14,7 +14,7 @@ from inputs.rows import Dataset, Rows, compared
 from model import Network
 from reports import figures
 from system import disk
-from system.names import shown
+from system.lines import shown
 
 CONFIG = 'projector_config.pbtxt'  # where TensorBoard looks for it
 _POINTS = 2000
