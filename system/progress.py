@@ -82,7 +82,7 @@ class Bar:
         if self._total and self._total > self._done > self._from:
             words += f', {_left((self._total - self._done) * spent / done)}'
         if sys.stdout:  # there is none in a program without any
-            tqdm.write(f'{self._name}: {words}')
+            tqdm.write(shown(f'{self._name}: {words}'))
             sys.stdout.flush()
 
 
