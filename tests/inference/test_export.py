@@ -79,6 +79,18 @@ def test_every_format_gives_what_the_graph_does(exported):
     assert ('no operations for' in said) == (folder.name == 'loop')
 
 
+def test_sizes_are_in_the_order_that_the_table_in_the_docs_has(exported):
+    folder, _ = exported
+    if folder.name != 'dense':
+        pytest.skip('one row of it')
+    sizes = {file.name: file.stat().st_size for file in folder.glob('export/*/*')}
+    weights = sum(4 * value.size for value in weights_of(folder).values())
+    assert weights < sizes['weights.npz'] < sizes['frozen.pb']
+    assert sizes['encode.onnx'] < sizes['weights.npz']
+    assert 1.5 * sizes['weights.npz'] < sizes['model.tflite']  # a tied kernel twice
+    assert sizes['model-dynamic-range.tflite'] < sizes['model.tflite']
+
+
 def test_labels_are_names_there_too(exported):
     folder, *_ = exported
     file = folder / 'export/onnx/classify.onnx'
