@@ -29,7 +29,8 @@ from inputs.spec import Spec
 from parameters import OWN_DATA, Experiment
 from system.disk import beside
 from system.errors import DataError, UsageError
-from system.names import filed, shown
+from system.lines import say
+from system.names import filed
 
 _DRAWABLE = (1, 3)  # channels of a picture
 _AXES = 64  # of an example at most, as NumPy has
@@ -141,7 +142,7 @@ def whole(
         data = held(key, source, digest=key.rpartition('-')[2])
     else:
         for line in pictures.everything(experiment.data_path).told:
-            print(shown(line))
+            say(line)
         folder = data_dir / 'records' / key
         data = _recorded(experiment, folder, key, verify, check, whole=True)
         data = data._replace(splits={'test': data.splits['all']})
@@ -188,7 +189,7 @@ def _recorded(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder, check):
             if _schema(folder) not in (SCHEMA, None):
-                print(f'the records of {shown(key)} are of another version and are written again')
+                say(f'the records of {key} are of another version and are written again')
                 shutil.rmtree(folder)
             if not (folder / 'manifest.json').is_file():
                 recording.write(experiment, folder, data_dir, check, whole=whole)
@@ -214,7 +215,7 @@ def _locked(folder: Path, check: Callable[[], None]) -> Iterator[None]:
         except Timeout:
             check()
             if not waits:
-                print(f'another process writes the records of {shown(folder.name)}; waiting for it')
+                say(f'another process writes the records of {folder.name}; waiting for it')
             waits = True
     try:
         yield

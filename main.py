@@ -29,7 +29,7 @@ from parameters import COUNT, DATASETS, PRECISIONS, SEED, Experiment
 from studies import catalogue
 from studies.study import Study
 from system.errors import UsageError, UserError
-from system.names import shown
+from system.lines import say
 from system.quiet import silent
 from system.rules import nearest
 
@@ -126,21 +126,21 @@ def main(arguments: list[str]) -> int:
     try:
         act(parse_flags(arguments))
     except UserError as error:
-        print(f'error: {shown(error)}', file=sys.stderr)
+        say(f'error: {error}', to=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # as in `main.py --list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except MemoryError as error:
-        print(f'error: no memory left; {error}', file=sys.stderr)
+        say(f'error: no memory left; {error}', to=sys.stderr)
         return 1
     except OSError as error:
         if error.errno not in DISK_FAULTS:
             raise
-        where = f'{shown(error.filename)}: ' if error.filename else ''
-        print(f'error: {where}{error.strerror}; what was saved before is kept', file=sys.stderr)
+        where = f'{os.fsdecode(error.filename)}: ' if error.filename else ''
+        say(f'error: {where}{error.strerror}; what was saved before is kept', to=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('error: interrupted; the same command goes on from here', file=sys.stderr)
+        say('error: interrupted; the same command goes on from here', to=sys.stderr)
         return 128 + signal.SIGINT
     return 0
 
@@ -186,7 +186,7 @@ def act(named: list[str]) -> None:
     Raises UsageError for what takes no effect there.
     """
     if FLAGS.help:
-        print(__doc__ + FLAGS.main_module_help())
+        say(*(__doc__ + FLAGS.main_module_help()).split('\n'))
         return
     mode = FLAGS.mode
     if mode not in MODES:
@@ -232,11 +232,11 @@ def list_all(mine: own.Own) -> None:
     """Prints the catalogue, a line an experiment or study, a user's own in a group of theirs."""
     for name, value in catalogue.CATALOGUE.items():
         if name in mine.named[:1]:
-            print(f'\n{shown(mine.file)}')
+            say('', mine.file)
         kind = f' (study of {len(value.points())} x {value.seeds} runs)' if is_study(value) else ''
-        print(shown(f'{name:31}{value.description}{kind} [{value.source}]'))
+        say(f'{name:31}{value.description}{kind} [{value.source}]')
     if mine.data_sets:
-        print(f'data sets of {shown(mine.file)}: {", ".join(mine.data_sets)}')
+        say(f'data sets of {mine.file}: {", ".join(mine.data_sets)}')
 
 
 def is_study(value: Experiment | Study) -> TypeIs[Study]:
@@ -269,7 +269,7 @@ def train(*, describes: bool) -> None:
     base = catalogue.find(FLAGS.experiment)
     experiment = chosen(base)
     if describes:
-        print(description(experiment))
+        say(*description(experiment).split('\n'))
         return
     if FLAGS.jobs > 1 and not is_study(experiment):
         raise UsageError(
@@ -323,21 +323,21 @@ def use_run() -> None:
     if mode == 'predict':
         own = 'images' if FLAGS.images else 'array'
         labelled = {'dataset': own, 'data_path': FLAGS[own].value}
-        print(f'labels are in {shown(write.predict(folder, labelled, place()))}')
+        say(f'labels are in {write.predict(folder, labelled, place())}')
     elif mode == 'encode':
-        print(f'codes are in {shown(write.encode(folder, changes, place(), forms[0]))}')
+        say(f'codes are in {write.encode(folder, changes, place(), forms[0])}')
     elif mode == 'reconstruct':
-        print(f'outputs are in {shown(write.reconstruct(folder, changes, place(), forms[0]))}')
+        say(f'outputs are in {write.reconstruct(folder, changes, place(), forms[0])}')
     elif mode == 'score':
         file, summary = write.score(folder, changes, place(), detail=FLAGS.detail)
-        print(f'{summary}\nthe scores of each example are in {shown(file)}')
+        say(*summary.split('\n'), f'the scores of each example are in {file}')
     elif mode == 'export':
-        print(export.export(folder, changes, place(), forms))
+        say(*export.export(folder, changes, place(), forms).split('\n'))
     elif mode == 'evaluate':
         use.evaluate(folder, changes, place())
     else:
         made = use.generate(folder, FLAGS.codes, FLAGS.count, FLAGS.seed or 0)
-        print(f'samples are in {shown(made)}')
+        say(f'samples are in {made}')
 
 
 def asked_forms(mode: str) -> tuple[str, ...]:
@@ -419,12 +419,13 @@ def compare(named: list[str]) -> None:
         raise UsageError('--mode=compare: name two runs or more, or a folder of them, beside it')
     found = comparison.of(named)
     for words in found.warnings:
-        print(f'warning: {words}')
-    print(side_by_side.text(found, shutil.get_terminal_size((100, 24)).columns))
+        say(f'warning: {words}')
+    width = shutil.get_terminal_size((100, 24)).columns
+    say(*side_by_side.text(found, width).split('\n'))
     made = comparison.write(found, Path(FLAGS.runs), figures=FLAGS.figures)
     for words in made.warnings[len(found.warnings) :]:
-        print(f'warning: {words}')
-    print(f'\n{shown(comparison_page.write(made))} has it as a page; tables and JSON are beside it')
+        say(f'warning: {words}')
+    say('', f'{comparison_page.write(made)} has it as a page; tables and JSON are beside it')
 
 
 def data_changes() -> dict[str, str]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow import lite
 
+from inference import tflite
 from inference.open import STOPPED, data_for, opened
 from inference.outputs import write_npz
 from inputs.rows import Rows
@@ -29,7 +28,7 @@ from networks.serving import Served, Signature
 from system import disk, quiet
 from system.errors import DataError, UsageError
 from system.interrupts import Interrupts
-from system.names import shown
+from system.lines import say, shown
 from system.progress import Bar
 from train.folder import Place
 
@@ -38,19 +37,7 @@ _EXACT = 1e-4  # of the greatest value: how far rounding may take a format that 
 _COARSE = 0.2  # the same where weights have 8 bits
 _OPSET = 18  # of ONNX
 _HIDDEN = ('serving_default', 'sample')  # the former is encode; draws are not the same everywhere
-_LITE = {'model.tflite': _EXACT, 'model-dynamic-range.tflite': _COARSE}
-_CONVERT = """
-import sys
-from tensorflow import lite
-
-saved_model, folder, *keys = sys.argv[1:]
-for name in ('model', 'model-dynamic-range'):
-    converter = lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=keys)
-    if name != 'model':
-        converter.optimizations = [lite.Optimize.DEFAULT]
-    with open(f'{folder}/{name}.tflite', 'wb') as file:
-        file.write(converter.convert())
-"""
+_LITE = {tflite.FLOAT: _EXACT, tflite.DYNAMIC_RANGE: _COARSE}
 
 Arrays = dict[str, np.ndarray]
 Writer = Callable[['_Graph', Path], list['Made']]
@@ -75,6 +62,7 @@ class _Graph(NamedTuple):
     wanted: dict[str, Arrays]  # by signature and the name of the output
     values: Arrays  # of the variables
     saved_model: Path
+    to_lite: tflite.Convert
 
 
 def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequence[str]) -> str:
@@ -85,11 +73,18 @@ def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequenc
     DataError where what was written computes something else than the graph.
     """
     made: list[Made] = []
-    with opened(folder) as network, Interrupts(STOPPED) as interrupts:
+    with (
+        tflite.converter(begun='tflite' in formats) as to_lite,
+        opened(folder) as network,
+        Interrupts(STOPPED) as interrupts,
+    ):
         data = data_for(network, folder, changes, place, interrupts.check, False, once=True)
         rows = next(reversed(data.splits.values()))
         rows = rows.take(np.arange(min(_COMPARED, len(rows))))
-        with _graph(network, rows) as graph, Bar('exporting', len(formats), 'format') as bar:
+        with (
+            _graph(network, rows, to_lite) as graph,
+            Bar('exporting', len(formats), 'format') as bar,
+        ):
             for name in formats:
                 interrupts.check()
                 try:
@@ -97,7 +92,7 @@ def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequenc
                 except UsageError as error:
                     if len(formats) == 1:
                         raise
-                    print(f'left out: {error}')
+                    say(f'left out: {error}')
                 bar.advance()
     return _table(made, len(rows))
 
@@ -123,7 +118,7 @@ def _table(made: Sequence[Made], count: int) -> str:
 
 
 @contextlib.contextmanager
-def _graph(network: Network, rows: Rows) -> Iterator[_Graph]:
+def _graph(network: Network, rows: Rows, to_lite: tflite.Convert) -> Iterator[_Graph]:
     """Yields the graph that is exported: that of inference, in float32, in a session of its own."""
     values = network.values()
     build = partial(exported, network.experiment, network.spec, network.restored)
@@ -149,7 +144,7 @@ def _graph(network: Network, rows: Rows) -> Iterator[_Graph]:
             fed[name] = {key: known[key] for key in inputs}
             feeds = {tensor: known[key] for key, tensor in inputs.items()}
             wanted[name] = session.run(outputs, feeds)
-        yield _Graph(session, served, offered, fed, wanted, values, saved_model)
+        yield _Graph(session, served, offered, fed, wanted, values, saved_model, to_lite)
 
 
 def _difference(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> float:
@@ -189,10 +184,7 @@ def _checked(
 
 
 def _tflite(graph: _Graph, folder: Path) -> list[Made]:
-    """Writes a TensorFlow Lite file with all signatures, and one whose weights have 8 bits.
-
-    Its converter takes several signatures in TensorFlow 2 only, so in a process of its own.
-    """
+    """Writes a TensorFlow Lite file with all signatures, and one whose weights have 8 bits."""
     tensors = graph.served.tensors
     steps = int(tensors['X'].shape[1]) if 'length' in tensors else 0
     if steps > UNROLLED:
@@ -201,11 +193,7 @@ def _tflite(graph: _Graph, folder: Path) -> list[Made]:
             f'operations for; sequences need at most {UNROLLED}. --format=frozen takes them'
         )
     keys = [name for name in graph.offered if not name.startswith('all')]
-    called = [sys.executable, '-c', _CONVERT, str(graph.saved_model), str(folder), *keys]
-    done = subprocess.run(called, capture_output=True, text=True, errors='replace')
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if 'rror' in line] or ['it ended']
-        raise UsageError(f'--format=tflite: TensorFlow Lite refuses the graph: {said[-1][:200]}')
+    graph.to_lite(graph.saved_model, folder, keys)
     made = []
     for name, most in _LITE.items():
         file = folder / name
@@ -241,7 +229,7 @@ def _onnx(graph: _Graph, folder: Path) -> list[Made]:
             raise
         except Exception as error:  # whatever a converter says of a graph that it does not take
             disk.remove(file)
-            print(f'left out: {file.name}: {_first_line(error)}')
+            say(f'left out: {file.name}: {_first_line(error)}')
     if not made:
         raise UsageError('--format=onnx: tf2onnx takes no signature of this graph')
     return made

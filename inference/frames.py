@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reports import recorded
 from reports.recorded import Notes, Recorded
 from system.errors import UsageError
+from system.lines import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,4 +76,4 @@ def _row(run: Recorded) -> dict[str, Any]:
 
 def _warn(notes: Notes) -> None:
     for words in recorded.warnings(notes):
-        warnings.warn(words, stacklevel=3)
+        warnings.warn(shown(words), stacklevel=3)

@@ -18,7 +18,7 @@ from model import Network, network_of
 from networks import saved_graph
 from parameters import OWN_DATA
 from system.errors import DataError, UsageError
-from system.names import shown
+from system.lines import say
 from train.folder import Place, configuration, read_json
 
 STOPPED = 'stopped, nothing was written; the same command begins again'
@@ -85,7 +85,7 @@ def data_for(
         data = dataset.whole(experiment, records, labelled=labelled, verify=verify, check=check)
         if network.spec.one_hot:
             count = len(data.splits['test'])
-            print(f'{shown(data.key)}: its first {count} are beside the {count} that it stores')
+            say(f'{data.key}: its first {count} are beside the {count} that it stores')
         return fitting(network, data)
     try:
         data = dataset.load(experiment, records, verify=verify, check=check)
@@ -96,11 +96,11 @@ def data_for(
     if data.digest == kept.get('digest'):
         return shaped(data, network.spec.shape)
     if not changes:
-        print(f'warning: {shown(data.key)} has changed since the run was trained on it')
+        say(f'warning: {data.key} has changed since the run was trained on it')
     return fitting(network, data)
 
 
-def fitting(network: Network, data: Dataset, say: Callable[[str], None] = print) -> Dataset:
+def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -> Dataset:
     """Returns other data than the run's own as its network reads them, in the range trained on.
 
     Raises DataError where the examples are not those that the run can read, UsageError where they

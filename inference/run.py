@@ -24,6 +24,7 @@ from networks import saved_graph
 from networks.saved_graph import SavedGraph
 from parameters import Experiment
 from system.errors import DataError, UsageError
+from system.lines import shown
 
 
 class Run:
@@ -157,7 +158,7 @@ def _rebuilt(
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text.removeprefix('warning: '), stacklevel=5)
+    warnings.warn(shown(text.removeprefix('warning: ')), stacklevel=5)
 
 
 def load(run_dir: str | Path) -> Run:

@@ -14,7 +14,8 @@ from reports import drawing, figures, screen
 from system import disk
 from system.errors import UsageError
 from system.interrupts import Interrupts
-from system.names import filed, shown
+from system.lines import say, shown
+from system.names import filed
 from train.folder import Place
 
 _SHOWN = 10 * figures.SHOWN  # pictures at most in a figure
@@ -46,7 +47,7 @@ def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, A
         if place.figures:
             drawing.draw(target / 'figures', network, data, title, metrics)
         disk.write_json(target / 'results.json', results)
-        print(screen.scores(results))
+        say(*screen.scores(results).split('\n'))
         return results
 
 

@@ -24,6 +24,7 @@ from reports import figures
 from reports.distributions import distributions
 from system.errors import UserError
 from system.interrupts import Interrupts
+from system.lines import say
 from train.folder import Place
 
 _PLAIN = ('index', 'split', 'file')  # columns whose arrays are called so in an .npz, too
@@ -145,7 +146,7 @@ def _of_training(
         rows = compared(own.splits['train'])
         parts = list(runs.scored(network, evaluation, rows, detail=False))
         return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-    print('the data that the run was trained on are not there to be compared with')
+    say('the data that the run was trained on are not there to be compared with')
     return {}
 
 

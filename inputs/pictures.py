@@ -28,7 +28,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from inputs.folders import Found, digest_of, found_in, of_unread
 from inputs.splits import alone, sizes
 from system.errors import DataError
-from system.names import shown
+from system.lines import say
 from system.progress import Bar
 
 ENDINGS = ('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.bmp', '.gif', '.webp', '.tif', '.tiff')
@@ -123,7 +123,7 @@ def listed(path: str) -> Folder:
 def announced(path: str) -> Folder:
     """Lists a folder and prints, the first time in a process, what a user must know of it."""
     found = listed(path)
-    print('\n'.join(map(shown, found.told)))
+    say(*found.told)
     return found
 
 
@@ -399,10 +399,10 @@ def say_what_is_left_out(
 ) -> None:
     """Prints what could not be read or used; raises DataError where that is too much."""
     for path, why in [*found.ignored.items(), *unreadable.items()][:_SHOWN]:
-        print(f'warning: {shown(path)} is left out: {shown(why)}')
+        say(f'warning: {path} is left out: {why}')
     more = len(found.ignored) + len(unreadable) - _SHOWN
     if more > 0:
-        print(f'warning: {more} more are left out')
+        say(f'warning: {more} more are left out')
     total = sum(map(len, found.splits.values()))
     if len(unreadable) > (1 - 1e-9 if 'all' in splits else UNREADABLE) * total:
         path, why = next(iter(unreadable.items()))

@@ -20,7 +20,8 @@ from inputs.shards import Entry, Form, paths_file, write_shard
 from parameters import Experiment
 from system import disk
 from system.errors import DataError
-from system.names import filed, shown
+from system.lines import say, shown
+from system.names import filed
 
 SCHEMA = 5
 _SHARD_EXAMPLES = 20_000  # rows of an array in a shard
@@ -38,7 +39,7 @@ def write(
 
     A folder of pictures that is wanted `whole` is one split, in the order of its paths.
     """
-    print(f'writing the records of {shown(folder.name)} to {shown(folder)}, once')
+    say(f'writing the records of {folder.name} to {folder}, once')
     if experiment.dataset == 'images':
         settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
         found = (pictures.everything if whole else pictures.listed)(experiment.data_path)
@@ -116,7 +117,7 @@ def write_pictures(
     shards = _planned(found, disk.beside(folder))
     todo = [shard for shard in shards if not _json(shard.entry)]
     if len(todo) < len(shards):
-        print(f'goes on: {len(shards) - len(todo)} of {len(shards)} shards are there')
+        say(f'goes on: {len(shards) - len(todo)} of {len(shards)} shards are there')
     jobs = [shard.pictures for shard in todo]
     with pictures.converted(found, jobs, settings, check) as streams:
         for shard, stream in zip(todo, streams, strict=True):
@@ -191,7 +192,7 @@ def _say_what_changed(found: pictures.Folder, folder: Path) -> None:
             same = before.get('listing') == found.digest
             what = 'in another form' if same else 'before its files changed'
             where, name = shown(found.folder), shown(other.parent.name)
-            print(f'{where} was recorded {what} as {name}, which is kept')
+            say(f'{where} was recorded {what} as {name}, which is kept')
 
 
 def _json(file: Path) -> Any:

@@ -17,6 +17,7 @@ from inputs.rows import Dataset, Rows
 from inputs.shards import Records
 from inputs.spec import Spec, Values
 from system.errors import DataError
+from system.lines import say
 
 SCALERS: dict[str, Callable[[], Any]] = {  # of the field 'standardize'; a constant column stays so
     'mean_std': StandardScaler,
@@ -144,7 +145,7 @@ def _looks_like_bytes(least: float, most: float, x: np.ndarray | Records) -> boo
     return bool((some == np.round(some)).all())
 
 
-def brought(data: Dataset, trained: Values | None, say: Callable[[str], None] = print) -> Dataset:
+def brought(data: Dataset, trained: Values | None, say: Callable[[str], None] = say) -> Dataset:
     """Returns data in the range that a run was `trained` on, having said what was done to it.
 
     Bytes are read as numbers from 0 to 255, or from 0 to 1, as the run's were; so are floats that
@@ -173,7 +174,7 @@ def check_scale(data: Dataset, trained: Values | None) -> None:
             'the parent on these'
         )
     for line in said:
-        print(line)
+        say(line)
 
 
 def _brought(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None]) -> Rows:

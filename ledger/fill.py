@@ -17,7 +17,7 @@ from parameters import Experiment
 from reports import figures
 from system import disk
 from system.errors import DataError
-from system.names import shown
+from system.lines import say
 from system.progress import Runs
 from train.folder import Place, configuration
 from train.several import Job, train_each
@@ -44,15 +44,15 @@ def fill(
     write(claims, book)
     if at_once:
         runs = '1 run is' if len(missing) == 1 else f'{len(missing)} runs are'
-        print(f'{runs} missing' if missing else 'all runs are there')
+        say(f'{runs} missing' if missing else 'all runs are there')
         for _ in _trained(missing, place, at_once, book):
             write(claims, book)
     draw(claims, book)
     write(claims, book)
     judged = judgements(claims, book)
     for claim in asked if len(asked) < len(claims) else ():
-        print(shown(page.told(claim, judged.get(claim))))
-    print(f'{" and ".join(map(shown, _pages(book)))}: {page.summary(claims, judged)}')
+        say(page.told(claim, judged.get(claim)))
+    say(f'{" and ".join(map(str, _pages(book)))}: {page.summary(claims, judged)}')
 
 
 def _pages(book: Book) -> list[Path]:
@@ -132,7 +132,7 @@ def _keep(experiment: Experiment, place: Place, book: Book) -> bool:
     if same:
         store.keep(experiment, folder, book.results)
     else:
-        print(f'warning: {shown(folder)}: holds a run of another configuration, which is not taken')
+        say(f'warning: {folder}: holds a run of another configuration, which is not taken')
     return same
 
 

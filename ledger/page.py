@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ledger.claim import Claim, metric_of
 from ledger.verdicts import Judgement
 from parameters import Experiment
 from reports import html as webpage
-from system import names
+from system import lines
 
 _HEAD = """\
 {begins}, which trains what is missing. Figures are of the test set unless
@@ -24,46 +24,50 @@ whole 95 % interval of its mean (Student's t) lies on one side, *open* where it 
 equality *holds* where that interval has zero in it, and is *better* where it is missed on the good
 side; of one seed, the difference alone. Seconds are those of the updates of one run, the mean over
 the seeds, on machines that did other things too; versions and CPUs are in the runs' files in
-`{results}/`. A run is repeated by `python main.py` and its flags, with `--seed`.{ends}"""
+{results}. A run is repeated by `python main.py` and its flags, with `--seed`.{ends}"""
 _PROJECTS = """\
 What the sources claim, what this project measures, and whether it holds; written by
 `python main.py --mode=results`"""
 _PAPERS = """ Of the figures that
 the papers published it is said where they were found; their texts were not at hand to be read."""
 _OWN = """\
-What `{inst}` claims, what was measured, and whether it holds; written by
-`python main.py --inst={inst} --mode=results`"""
+What {inst} claims, what was measured, and whether it holds; written by
+{command}"""
 _CHART = (
     'A line a claim, with a mark for each seed that is right of the bound where it is better than '
     'what is claimed, and left of it where it is worse.'
 )
 _COLUMNS = ('claim', 'flags', 'measured', 'wanted', 'verdict', 'seeds', 'seconds')
+_MADE = re.compile(r'\||<(?=[a-z/!?])|(?<=\])[(\[]', re.IGNORECASE)  # what makes something of words
+_MARKS = re.compile(r'[^\w \-=./,]')
 _VERDICTS = ('holds', 'better', 'fails', 'open', 'not yet measured')
 
 
-def _head(book: Book) -> str:
+def _head(book: Book, code: Callable[[str], str]) -> str:
+    """Returns what stands at the top; `code` marks words as such."""
     if book.inst:
-        begins, ends = _OWN.format(inst=names.shown(book.inst)), ''
+        asked = f'python main.py --inst={book.inst} --mode=results'
+        begins, ends = _OWN.format(inst=code(book.inst), command=code(asked)), ''
     else:
         begins, ends = _PROJECTS, _PAPERS
-    return _HEAD.format(begins=begins, results=book.results.name, ends=ends)
+    return _HEAD.format(begins=begins, results=code(f'{book.results.name}/'), ends=ends)
 
 
 def markdown(
     claims: Sequence[Claim], judgements: Mapping[Claim, Judgement], book: Book = PROJECT
 ) -> str:
     """Returns the page; a claim without judgement is said not to be measured."""
-    parts = ['# Results', _head(book), summary(claims, judgements)]
+    parts = ['# Results', _head(book, _code), summary(claims, judgements)]
     for source, mine in sections(claims).items():
-        rows = [_with_code(_row(claim, judgements.get(claim), source)) for claim in mine]
+        rows = [_cells(_row(claim, judgements.get(claim), source)) for claim in mine]
         lines = [f'| {" | ".join(row)} |' for row in (_COLUMNS, *rows)]
         parts += [
-            f'## {source}',
+            f'## {_plain(source)}',
             '\n'.join([lines[0], f'|{"---|" * len(_COLUMNS)}', *lines[1:]]),
         ]
         chart = chart_of(source, book)
         if chart.exists():
-            where = chart.relative_to(book.pages.parent).as_posix()
+            where = webpage.link(chart.relative_to(book.pages.parent))
             parts.append(f'![How far each claim is from its bound]({where})')
     return '\n\n'.join(parts) + '\n'
 
@@ -85,18 +89,36 @@ def html(
     return webpage.render(
         'results.html',
         title='Results',
-        introduction=_head(book).replace('\n', ' '),
+        introduction=_head(book, '`{}`'.format).replace('\n', ' '),
         summary=summary(claims, judgements),
         columns=_COLUMNS,
         sections=parts,
     )
 
 
-def _with_code(row: Sequence[str]) -> list[str]:
-    """Marks the flags as code."""
+def _cells(row: Sequence[str]) -> list[str]:
+    """Returns a row for Markdown, its flags marked as code."""
     return [
-        f'`{cell}`' if name == 'flags' else cell for name, cell in zip(_COLUMNS, row, strict=True)
+        _code(cell) if name == 'flags' else _plain(cell)
+        for name, cell in zip(_COLUMNS, row, strict=True)
     ]
+
+
+def _plain(words: str) -> str:
+    """Returns words of which Markdown makes no tag, no link and no column of a table."""
+    return _MADE.sub(_entity, lines.shown(words))
+
+
+def _code(words: str) -> str:
+    """Returns words as code, in Markdown; HTML where its own marks for code are in them."""
+    words = lines.shown(words)
+    if not set(words) & set('`|'):
+        return f'`{words}`'
+    return f'<code>{_MARKS.sub(_entity, words)}</code>'
+
+
+def _entity(found: re.Match[str]) -> str:
+    return f'&#{ord(found[0])};'
 
 
 def sections(claims: Sequence[Claim]) -> dict[str, list[Claim]]:

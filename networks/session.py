@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from system.errors import Exhausted
+from system.lines import say
 from system.names import unlinked
 from system.quiet import silent
 
@@ -72,7 +73,7 @@ _ASKED: set[int] = set()  # threads an operation, by the sessions of this proces
 
 @functools.cache
 def _warn_of_threads() -> None:
-    print(
+    say(
         'warning: this TensorFlow gives all sessions of a process the threads of its first one; '
         'last bits may differ from those of a run in a process of its own'
     )
@@ -93,7 +94,7 @@ def gpus() -> tuple[str, ...]:
     with silent():
         seen = tf.config.list_physical_devices('GPU')
     if not seen:
-        print('TensorFlow sees no GPU that it can use; runs on the CPU')
+        say('TensorFlow sees no GPU that it can use; runs on the CPU')
     details = map(tf.config.experimental.get_device_details, seen)
     return tuple(found.get('device_name', 'GPU') for found in details)
 

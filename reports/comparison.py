@@ -21,7 +21,8 @@ from reports import recorded
 from reports.recorded import Notes, Recorded, noted
 from system import disk
 from system.errors import UsageError
-from system.names import filed, shown
+from system.lines import shown
+from system.names import filed
 
 MOST = 20  # runs that are shown one by one, on the screen and by their looks in the figure
 _MOST_LINES = 100  # in a panel of the figure

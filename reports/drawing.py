@@ -16,7 +16,7 @@ from evaluation import baselines, probes, scores
 from inputs.rows import Dataset, Rows, compared
 from model import Network
 from reports import features, figures
-from system.names import shown
+from system.lines import shown
 
 _THUMBNAILS = 300  # pictures drawn at the place of their codes
 _EXAMPLES = 5  # sequences drawn as strips of frames

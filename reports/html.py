@@ -17,7 +17,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from system import disk
-from system.names import shown
+from system.lines import shown
 
 _TEMPLATES = Path(__file__).parent / 'templates'
 _PNG = b'\x89PNG\r\n\x1a\n'

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FuncFormatter, NullFormatter
 
-from system.names import shown
+from system.lines import say, shown
 
 logging.getLogger(font_manager.__name__).setLevel(logging.ERROR)  # a font without a weight is one
 _NAMED = (FixedFormatter, FuncFormatter, NullFormatter)  # ticks with words; others have numbers
@@ -90,7 +90,7 @@ def _foreign(words: str) -> frozenset[str]:
 @functools.cache
 def _say(lacking: frozenset[str]) -> None:
     letters = ' '.join(sorted(lacking)[:_TOLD])
-    print(f'no font on this machine has {letters}: figures show such letters as codes')
+    say(f'no font on this machine has {letters}: figures show such letters as codes')
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from tensorboard.plugins.projector import ProjectorConfig
 from inputs.rows import Dataset, Rows, compared
 from reports import figures
 from system import disk
-from system.names import shown
+from system.lines import shown
 
 CONFIG = 'projector_config.pbtxt'  # where TensorBoard looks for it
 _POINTS = 2000

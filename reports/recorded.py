@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from parameters import IDENTITY, PARENTS, SHARED, restore
 from system.errors import UsageError, UserError
-from system.names import shown
+from system.lines import shown
 
 PAGE = 'report.html'  # in a run's folder, about it
 NUMBERS = ('parameters', 'updates', 'seconds', 'examples_per_second')  # of results.json's top

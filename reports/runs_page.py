@@ -17,7 +17,7 @@ from evaluation import metrics
 from reports import html, run_page
 from reports.captions import words_of
 from system import disk
-from system.names import shown
+from system.lines import say
 
 NAME = 'index.html'
 _SCORES = ('accuracy', 'mse', 'future_mse', 'nelbo', 'separation')  # where a run has them
@@ -57,15 +57,15 @@ def write(runs: Path) -> None:
     try:
         with FileLock(runs / '.index.lock', timeout=_WAIT_SECONDS):
             if not _may_replace(file):
-                print(f'warning: {shown(file)}: is no page of runs, and is left as it is')
+                say(f'warning: {file}: is no page of runs, and is left as it is')
                 return
             page = _page(runs)
             with disk.whole(file) as opened:
                 opened.write(page)
     except Timeout:
-        print(f'warning: {shown(file)}: another process is writing it; it may lack this run')
+        say(f'warning: {file}: another process is writing it; it may lack this run')
     except OSError as error:
-        print(f'warning: {shown(file)}: cannot be written ({error.strerror or error})')
+        say(f'warning: {file}: cannot be written ({error.strerror or error})')
 
 
 def _may_replace(file: Path) -> bool:

@@ -11,7 +11,7 @@ from evaluation.metrics import SPLITS
 from inputs.rows import Rows
 from inputs.spec import Spec
 from phases import Phase
-from system.names import shown
+from system.lines import shown
 
 
 def size(splits: Mapping[str, Rows], spec: Spec, variables: Sequence[tf.Variable]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports.comparison import MOST, Comparison, Row, Spread, numbered
-from system.names import shown
+from system.lines import shown
 from system.rules import written
 
 _BETWEEN = '  '

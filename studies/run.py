@@ -13,7 +13,7 @@ from studies import figure
 from studies.spread import spread
 from studies.study import Study
 from system import disk
-from system.names import shown
+from system.lines import say
 from system.progress import Runs
 from system.rules import written
 from train.folder import Place, claimed
@@ -69,8 +69,8 @@ def run_study(
     disk.write_json(folder / 'results.json', results)
     title = f'{study.name} on {first.dataset}'
     figures.save(figure.draw(study, results['points'], title), folder / 'figures' / 'study.png')
-    print('\n'.join(_lines(study, results)))
-    print(f'seeds: {study.seeds}; the figure and results.json are in {shown(folder)}')
+    say(*_lines(study, results))
+    say(f'seeds: {study.seeds}; the figure and results.json are in {folder}')
     return results
 
 

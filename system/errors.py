@@ -2,11 +2,16 @@
 
 import traceback
 
+from system.lines import shown
+
 
 class UserError(Exception):
     """A fault the user can mend; main prints the message alone and exits with `exit_code`."""
 
     exit_code = 1
+
+    def __init__(self, message: object):
+        super().__init__(shown(message))
 
 
 class Exhausted(UserError):

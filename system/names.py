@@ -1,4 +1,4 @@
-"""Names that users gave: as people read them, as a part of a file's name, and as TensorFlow opens.
+"""Names that users gave: as a part of a file's name, and as TensorFlow opens them.
 
 A name is whatever a file system allows. Python holds bytes that are no UTF-8 as lone surrogates,
 which no file and no screen takes.
@@ -19,21 +19,6 @@ from system.errors import UsageError
 _PATTERNS = frozenset('*?[]{}\\')  # TensorFlow matches these instead of reading them
 _UNPORTABLE = frozenset('<>:"/\\|?*')  # in the name of a file, on one system or another
 _LONGEST = 95  # bytes of a name in the name of a file, where more words stand beside it
-
-
-def shown(name: object) -> str:
-    """Returns a name as people read it: control characters and stray bytes as escapes."""
-    text = str(name)
-    if text.isprintable():
-        return text
-    return ''.join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # which is how Python holds a byte that is no UTF-8
-        return f'\\x{code - 0xDC00:02x}'
-    return character.encode('unicode_escape').decode()
 
 
 def filed(name: str) -> str:

@@ -10,6 +10,8 @@ from typing import IO
 
 from tqdm import tqdm
 
+from system.lines import shown
+
 _STEP_SECONDS = 1.0, 10.0  # at least and at most, between lines of steps that are done
 _WORK_SECONDS = 30.0  # between lines in the midst of a step, or of work without steps
 
@@ -26,10 +28,11 @@ class Bar:
         self, name: str, total: int | None, unit: str, *, done: int = 0, scale: bool = False
     ):
         """Begins at `done` of `total` units, None if unknown; `scale` shows thousands as k."""
-        self._name, self._total, self._unit, self._from, self._done = name, total, unit, done, done
+        self._name, self._total, self._unit, self._from = shown(name), total, unit, done
+        self._done = done
         self._began = self._said = self._measured = time.monotonic()
         self._bar = tqdm(
-            desc=name, total=total, unit=unit, initial=done, unit_scale=scale, disable=None,
+            desc=self._name, total=total, unit=unit, initial=done, unit_scale=scale, disable=None,
             leave=False,
         )  # fmt: skip
         self._plain = not (_is_terminal(sys.stdout) and _is_terminal(sys.stderr))
@@ -44,8 +47,8 @@ class Bar:
 
     def name(self, words: str) -> None:
         """Says what is under way now."""
-        self._name = words
-        self._bar.set_description(words, refresh=False)
+        self._name = shown(words)
+        self._bar.set_description(self._name, refresh=False)
 
     def to(self, done: int) -> None:
         """Says that so many units are done, of all."""
@@ -79,7 +82,7 @@ class Bar:
         if self._total and self._total > self._done > self._from:
             words += f', {_left((self._total - self._done) * spent / done)}'
         if sys.stdout:  # there is none in a program without any
-            tqdm.write(f'{self._name}: {words}')
+            tqdm.write(shown(f'{self._name}: {words}'))
             sys.stdout.flush()
 
 
@@ -127,5 +130,5 @@ class Runs:
 
     def say(self, line: str) -> None:
         """Prints a line above the bar, and how long the rest takes."""
-        tqdm.write('; '.join(filter(None, [line, self.left()])))
+        tqdm.write(shown('; '.join(filter(None, [line, self.left()]))))
         sys.stdout.flush()

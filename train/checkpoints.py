@@ -20,6 +20,7 @@ import tensorflow.compat.v1 as tf
 
 from system import disk, names
 from system.errors import DataError
+from system.lines import say
 
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _NAME = re.compile(r'\d{9,}')
@@ -106,7 +107,7 @@ class Checkpoints:
                 unread |= isinstance(error, OSError)  # as of a disk that is not there for a while
                 continue
             for fault in faults:
-                print(f'warning: {names.shown(fault)}; goes on from {folder.name}, the one before')
+                say(f'warning: {fault}; goes on from {folder.name}, the one before')
             self._good = folder
             return state
         if faults:

@@ -24,6 +24,7 @@ from networks import session as sessions
 from parameters import DATASETS, Experiment, restore
 from system import disk
 from system.errors import DataError, RunInUse, UsageError
+from system.lines import say
 from train.naming import canonical, former_names, name_of
 
 _WRITTEN = ('*.json', 'metrics.csv', 'model.*', 'report.html', 'predictions-*', 'codes-*',
@@ -313,9 +314,9 @@ def settle_environment(folder: Path, experiment: Experiment) -> None:
         if now.get(name) != before.get(name) and name not in free
     ]
     if changed and (folder / 'checkpoints').exists():
-        print(f'warning: resumed elsewhere, last bits may differ: {", ".join(changed)}')
+        say(f'warning: resumed elsewhere, last bits may differ: {", ".join(changed)}')
     disk.write_json(folder / 'environment.json', now)
     if experiment.precision == 'bfloat16' and sessions.gpus():
-        print('warning: --precision=bfloat16 is for CPUs; what runs on the GPU stays in float32')
+        say('warning: --precision=bfloat16 is for CPUs; what runs on the GPU stays in float32')
     elif experiment.precision == 'bfloat16' and not sessions.has_bfloat16():
-        print('warning: this CPU has no bfloat16 instructions; expect it to be slower than float32')
+        say('warning: this CPU has no bfloat16 instructions; expect it to be slower than float32')

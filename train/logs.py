@@ -17,7 +17,7 @@ from tensorboard.plugins.hparams import api_pb2, summary, summary_v2
 
 from inputs.shards import framed
 from system import disk
-from system.names import shown
+from system.lines import shown
 from system.rules import written
 
 POSITION = ('phase', 'epoch', 'step', 'seconds', 'examples_per_second')

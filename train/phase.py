@@ -16,6 +16,7 @@ from parameters import Experiment
 from phases import Noise, Phase
 from reports import screen
 from system.interrupts import Interrupts
+from system.lines import say
 from train import loop, updates
 from train.checkpoints import Checkpoints, State
 from train.logs import Log
@@ -91,11 +92,11 @@ class Training:
         self._save()
         self._updates.release(session)
         rows, examples = self._shared.log.rows, self._updates.length.examples
-        print(screen.phase(self._phase, rows, state.step, examples))
+        say(*screen.phase(self._phase, rows, state.step, examples).split('\n'))
         if self._best:
-            print(f'{"":10}keeps epoch {state.best_epoch}: validation loss {state.best:.5g}')
+            say(f'{"":10}keeps epoch {state.best_epoch}: validation loss {state.best:.5g}')
         elif (course := overfit.course(rows, self._phase)) and course.overfits:
-            print(f'{"":10}{overfit.said(course)}')
+            say(f'{"":10}{overfit.said(course)}')
         self._shared.interrupts.check()
 
     def end_epoch(self, epoch: int, speed: float, means: dict[str, float]) -> dict[str, float]:

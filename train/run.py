@@ -19,7 +19,7 @@ from parameters import Experiment
 from reports import run_page, runs_page, screen
 from system.errors import DataError, Diverged, UsageError
 from system.interrupts import Interrupts
-from system.names import shown
+from system.lines import say
 from train import transfer
 from train.checkpoints import Checkpoints
 from train.folder import (
@@ -53,19 +53,19 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             settle(folder, config, dataset.key_if_there(experiment))
         results = None if place.restart else results_of(folder)
         if results:
-            print(f'{shown(folder)}: finished before; --restart trains it again')
+            say(f'{folder}: finished before; --restart trains it again')
             if not (has_page := (folder / run_page.NAME).exists()):
                 run_page.write(folder, experiment, base, results)
             _list(place, anew=not has_page)
-            print(screen.scores(results))
+            say(*screen.scores(results).split('\n'))
             return results
         data = looked_at(experiment, place, interrupts.check)
         restored = _parent(experiment, place, interrupts)
         if restored:
             data = shaped(data, transfer.shape_read(restored, data))
-        print(f'\n{experiment.name} on {data.key}, seed {experiment.seed} -> {shown(folder)}')
+        say('', f'{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if experiment.parts != asked.parts:
-            print(f'goes on in one part, as it was begun; --restart begins it in {asked.parts}')
+            say(f'goes on in one part, as it was begun; --restart begins it in {asked.parts}')
         _say(experiment, data)
         config['data'] = {'key': data.key, 'digest': data.digest, **as_json(data.spec)}
         if restored:
@@ -80,7 +80,7 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             restart(folder)
         sibling = None if place.run_dir else extend_sibling(folder, config)
         if sibling:
-            print(f'goes on from {shown(sibling)}')
+            say(f'goes on from {sibling}')
         settle(folder, config)
         settle_environment(folder, experiment)
 
@@ -96,13 +96,13 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         try:
             results = finished()
         except Diverged as error:
-            print(f'{error}\nlooks for that step, from the last checkpoint on')
+            say(error, 'looks for that step, from the last checkpoint on')
             results = finished(watched=True)
         run_page.write(folder, experiment, base, results)
         _list(place)
-        print(screen.scores(results))
+        say(*screen.scores(results).split('\n'))
         made = f'{run_page.NAME}, metrics.csv and the saved graph (prefix model)'
-        print(f'{made} are in {shown(folder)}')
+        say(f'{made} are in {folder}')
         return results
 
 
@@ -139,9 +139,7 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
         parent = as_begun(folder, parent)
         settle(folder, {'experiment': parent.resolved()}, dataset.key_if_there(parent))
     else:
-        print(
-            f'{experiment.name} needs {parent.name}, which has no finished run: training it first'
-        )
+        say(f'{experiment.name} needs {parent.name}, which has no finished run: training it first')
         interrupts.check()
         run(parent, base, at)
     return saved_graph.read(str(folder))
@@ -212,9 +210,9 @@ def _say(experiment: Experiment, data: Dataset) -> None:
         first = first.parent
     known = data.spec.values
     if known and (doubt := values.doubts(train, known, standardized=first.standardizes)):
-        print(f'warning: {data.key}: {doubt}')
+        say(f'warning: {data.key}: {doubt}')
     if data.splits['test'] is train:
-        print(f'{data.key}: no examples are held out to test on; scores of test are those of train')
+        say(f'{data.key}: no examples are held out to test on; scores of test are those of train')
     if not experiment.classifies:
         return
     for split, word in (('train', 'learned'), ('test', 'tested')):
@@ -223,4 +221,4 @@ def _say(experiment: Experiment, data: Dataset) -> None:
         if lacking:
             names = ', '.join(lacking[:_NAMED]) + (', ...' if len(lacking) > _NAMED else '')
             which = f'{len(lacking)} of {len(classes)} classes'
-            print(f'warning: no example to be {word} on of {which}: {shown(names)}')
+            say(f'warning: no example to be {word} on of {which}: {names}')

@@ -17,6 +17,7 @@ from command_line import base_of_parent, flags_of
 from parameters import Experiment
 from system.errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
 from system.interrupts import Interrupts
+from system.lines import shown
 from train.folder import Place
 from train.run import looked_at, run
 
@@ -190,7 +191,7 @@ class _Running:
         said = self._errors.read()
         self._errors.close()
         with _appended(log) as opened:
-            opened.write(said)
+            opened.writelines(f'{shown(line)}\n' for line in said.splitlines())
         code = self.process.returncode
         if code:
             lines = said.strip().splitlines() or [f'exit code {code}']

@@ -23,7 +23,7 @@ from phases import Phase
 from reports import drawing, graphs, projector, screen, summaries
 from system import disk
 from system.interrupts import Interrupts
-from system.names import shown
+from system.lines import say, shown
 from train import feeding, transfer
 from train.checkpoints import Checkpoints, State
 from train.logs import NETWORK, Log
@@ -78,14 +78,14 @@ class Trainer:
                 )  # now, rather than when it is scored: raises for one without a row
             # Now, before the updates are added to it.
             graph_def = graphs.of(self.network) if summarizes else None
-            print(screen.size(self.splits, self.data.spec, self.network.variables))
+            say(screen.size(self.splits, self.data.spec, self.network.variables))
             before = self.network.values() if self.restored else {}
             if self.experiment.standardizes and not self.state.updates:
                 self._fit_units()
             if self.state.updates:
                 saver = tf.train.Saver(self.network.variables)
                 self.checkpoints.restore(self.network.session, saver)
-                print(f'resumes after update {self.state.updates:,}')
+                say(f'resumes after update {self.state.updates:,}')
             with Log(self.folder, self.state.updates) as log:
                 if graph_def is not None:
                     log.graph(graph_def)
@@ -214,5 +214,5 @@ class Trainer:
         if self.restored:
             initial = self.experiment.initial
             results['parent'] = transfer.proof(self.restored, before, after, initial)
-            print('\n'.join(transfer.lines(results['parent'])))
+            say(*transfer.lines(results['parent']))
         return results

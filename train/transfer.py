@@ -15,7 +15,6 @@ from model import batch_size
 from networks import layers, saved_graph
 from networks.saved_graph import SavedGraph, checksum
 from parameters import Experiment
-from system import names
 from system.errors import DataError
 
 _NOT_RESTORED = ('random', 'the draw')  # a control: its values are drawn
@@ -95,19 +94,18 @@ def lines(proved: Mapping[str, Any]) -> list[str]:
     same = proved['sha256_file'] == proved['sha256_restored']
     count = len(proved['restored'])
     word, source = ('restored', 'the file') if proved['initial'] == 'parent' else _NOT_RESTORED
-    graph = names.shown(proved['graph'])
-    shown = [
-        f'{word:9} {count} variables ({proved["values"]:,} values) of {graph}: '
+    made = [
+        f'{word:9} {count} variables ({proved["values"]:,} values) of {proved["graph"]}: '
         f'{", ".join(proved["restored"])}',
         f'          sha256 {proved["sha256_file"]} in {source}, {proved["sha256_restored"]} in the '
         f'session: {"equal" if same else "DIFFERENT"}',
         f'new       {", ".join(proved["new"])}',
     ]
     if proved['changed']:
-        shown.append(f'trained   {", ".join(proved["changed"])} of these')
+        made.append(f'trained   {", ".join(proved["changed"])} of these')
     else:
-        shown.append(f'frozen    sha256 {proved["sha256_trained"]} after training: unchanged')
-    return shown
+        made.append(f'frozen    sha256 {proved["sha256_trained"]} after training: unchanged')
+    return made
 
 
 def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:

@@ -1,7 +1,5 @@
 """A finished run in other formats: what they compute is what the graph does."""
 
-import contextlib
-import io
 import json
 
 import numpy as np
@@ -9,6 +7,7 @@ import onnxruntime
 import pytest
 import tensorflow.compat.v1 as tf
 from conftest import KINDS, weights_of
+from forked import program, script
 from tensorflow import lite
 
 from inference import export
@@ -28,12 +27,13 @@ def graph_of(folder, fed):
 
 
 @pytest.fixture(scope='module', params=KINDS)
-def exported(request, kinds):
-    """Returns a run's folder that is exported in all formats, and what `main` said."""
+def exported(request, kinds, data_dir):
+    """Returns a run's folder that is exported in all formats, and what was said."""
     folder = kinds / request.param
-    with contextlib.redirect_stdout(io.StringIO()) as left_out:
-        said = export.export(folder, {}, place(kinds), tuple(export.FORMATS))
-    return folder, said, left_out.getvalue()
+    done = program('--mode=export', f'--run_dir={folder}', f'--data_dir={data_dir}')
+    said, err = done.communicate()
+    assert done.returncode == 0, err
+    return folder, said
 
 
 def place(kinds):
@@ -50,7 +50,7 @@ def examples(folder):
 
 
 def test_every_format_gives_what_the_graph_does(exported):
-    folder, said, left_out = exported
+    folder, said = exported
     fed = examples(folder)
     wanted, fed_at = graph_of(folder, fed), {'X:0': fed['X']}
     signatures = {'encode': 'codings', 'reconstruct': 'outputs', 'classify': 'logits',
@@ -76,7 +76,19 @@ def test_every_format_gives_what_the_graph_does(exported):
             assert f'export/{form}/' in said
         assert set(made) == FORMS - LACKING.get((folder.name, signature), set())
     assert 'compared with the graph on' in said
-    assert ('no operations for' in left_out) == (folder.name == 'loop')
+    assert ('no operations for' in said) == (folder.name == 'loop')
+
+
+def test_sizes_are_in_the_order_that_the_table_in_the_docs_has(exported):
+    folder, _ = exported
+    if folder.name != 'dense':
+        pytest.skip('one row of it')
+    sizes = {file.name: file.stat().st_size for file in folder.glob('export/*/*')}
+    weights = sum(4 * value.size for value in weights_of(folder).values())
+    assert weights < sizes['weights.npz'] < sizes['frozen.pb']
+    assert sizes['encode.onnx'] < sizes['weights.npz']
+    assert 1.5 * sizes['weights.npz'] < sizes['model.tflite']  # a tied kernel twice
+    assert sizes['model-dynamic-range.tflite'] < sizes['model.tflite']
 
 
 def test_labels_are_names_there_too(exported):
@@ -135,6 +147,32 @@ def test_what_computes_something_else_is_not_written(kinds, main, monkeypatch):
 def test_a_format_that_there_is_not_is_one_line(kinds, main, flags, words):
     code, _, err = main('--mode=export', f'--run_dir={kinds}/dense', *flags)
     assert code == 2 and words in err and len(err.splitlines()) == 1
+
+
+_ABORTS = """
+import os, sys
+import main
+from tensorflow import lite
+
+lite.TFLiteConverter.from_saved_model = lambda *_, **__: os.abort()
+raise SystemExit(main.main(sys.argv))
+"""
+
+
+def test_a_converter_that_aborts_ends_a_copy_of_the_process(kinds, data_dir):
+    flags = ['--mode=export', f'--run_dir={kinds}/dense', '--format=tflite']
+    done = script(_ABORTS, ['main.py', *flags, f'--data_dir={data_dir}'], kinds)
+    _, err = done.communicate()
+    assert done.returncode == 2 and 'TensorFlow Lite refuses the graph: it ended' in err
+    assert len(err.splitlines()) == 1  # a process that imports anew would convert without a fault
+
+
+def test_where_there_was_a_session_the_converter_is_a_new_process(kinds, main):
+    file = kinds / 'memory/export/tflite/model.tflite'
+    before = file.stat().st_mtime_ns if file.exists() else 0
+    code, out, err = main('--mode=export', f'--run_dir={kinds}/memory', '--format=tflite')
+    assert code == 0, err
+    assert file.stat().st_mtime_ns > before and 'model-dynamic-range.tflite' in out
 
 
 def test_what_was_written_is_told_in_lines(kinds, main):

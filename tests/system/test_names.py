@@ -1,7 +1,6 @@
-"""Names that users gave: shown, filed, and opened by TensorFlow."""
+"""Names that users gave: filed, and opened by TensorFlow."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,11 +23,6 @@ ODD = (
     'a{b,c}',
     os.fsdecode(b'caf\xff'),
 )
-
-
-def test_a_name_is_shown_in_one_line_with_escapes_for_what_no_screen_takes():
-    assert names.shown('猫 $x^2 [a]') == '猫 $x^2 [a]'
-    assert names.shown(Path(os.fsdecode(b'a\xff\n\x1b[2J'))) == r'a\xff\n\x1b[2J'
 
 
 @pytest.mark.parametrize('name', (*ODD, 'a:b', 'x' * 250, 'é' * 120))

@@ -1,0 +1,34 @@
+"""Lines that people read: whatever is in them, a screen shows it, and obeys none of it.
+
+All that the program prints goes through `say`, and all that it raises for a user through `shown`:
+names of files, labels, the text of files and what libraries quote of these come from outside.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import IO
+
+
+def shown(words: object) -> str:
+    """Returns words in one line: control characters and stray bytes as escapes.
+
+    So are those that a terminal does not print as they stand, as what turns the order of writing.
+    """
+    text = str(words)
+    if text.isprintable():  # as a picture in a page is, of a million characters
+        return text
+    return ''.join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # which is how Python holds a byte that is no UTF-8
+        return f'\\x{code - 0xDC00:02x}'
+    return character.encode('unicode_escape').decode()
+
+
+def say(*lines: object, to: IO[str] | None = None) -> None:
+    """Prints each argument as a line of its own, and as no more than one; to stdout, or `to`."""
+    for line in lines:
+        print(shown(line), file=to or sys.stdout)
