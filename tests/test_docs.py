@@ -15,12 +15,14 @@ from pathlib import Path
 import forked
 import numpy as np
 import pytest
+import test_examples
 from conftest import ROOT
 from PIL import Image
 
 import inst
 import main as program
 import parameters
+from bench import networks
 from inputs import pictures, readers, sources
 from ledger import claim, claims, own
 from networks import layers
@@ -69,10 +71,12 @@ def typed(text: str) -> list[str]:
     return [line.removeprefix('.venv/bin/') for line in plain]
 
 
-def made(line: str) -> list[str]:
-    """Returns the commands that a line for make stands for, as make itself prints them."""
+def made(line: str) -> list[str] | None:
+    """Returns the commands that make says a line for it stands for; None where it refuses it."""
     asked = [*shlex.split(line), '--dry-run']
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        return None
     lines = [' '.join(line.split()) for line in done.stdout.splitlines()]
     return [line.removeprefix('.venv/bin/') for line in lines if COMMAND.fullmatch(line)]
 
@@ -90,9 +94,9 @@ def shortened(flags: str) -> str:
 
 
 TYPED = {page: typed(text) for page, text in TEXTS.items()}
-if shutil.which('make'):
-    MADE = {line for lines in TYPED.values() for line in lines if line.startswith('make ')}
-    TYPED['Makefile'] = [line for target in sorted(MADE) for line in made(target)]
+MADE = {line: made(line) for lines in TYPED.values() for line in lines
+        if line.startswith('make ') and shutil.which('make')}  # fmt: skip
+TYPED['Makefile'] = [line for lines in MADE.values() for line in lines or ()]
 COMMANDS = sorted(
     {
         shortened(line.removeprefix('python main.py '))
@@ -111,14 +115,6 @@ SCRIPTS = [code for _, code in PYTHON if re.match('import |from ', code)]
 PARTS = [(page, code) for page, code in PYTHON if code not in SCRIPTS]  # to be put into a module
 (MINE,) = (code for text in TEXTS.values() for kind, code in FENCE.findall(text) if kind == 'py')
 KNOWN = [vars(m) for m in (inst, parameters, sources, layers, updates, claim, study)]
-ADDED = {}  # what the pages add to the catalogue, by name
-for _, code in PARTS:
-    if '.vary(' in code:
-        scope = vars(inst).copy()
-        exec(code, scope)  # as a reader would type it
-        ADDED |= {
-            k: v for k, v in scope.items() if isinstance(v, Experiment) and k not in vars(inst)
-        }
 PHASEWISE, CLASSIFIER = 'runs/phasewise/mnist5k-seed0', 'runs/phasewise_classifier/mnist5k-seed0'
 SHELL = {  # a program that is Python -> the same as a script
     f'saved_model_cli show --all --dir {PHASEWISE}/saved_model': f"""
@@ -163,14 +159,18 @@ def test_the_readme_is_a_door():
 
 def test_every_command_is_run_or_is_listed_with_a_reason():
     program_flags = ''.join((ROOT / f'{n}/__main__.py').read_text() for n in ('bench', 'torture'))
+    assert None not in MADE.values(), MADE
+    measured = [f'{name}/product' for name in networks.NETWORKS]
     for line in (line for lines in TYPED.values() for line in lines):
         if not line.startswith(('make ', 'python main.py ')) and line not in SHELL:
             assert any(re.fullmatch(pattern, line) for pattern in NOT_RUN), line
-        if 'examples' in line:
-            assert 'main.py' in line or line in PAGES[2].read_text(), line
+        if 'examples' in line and 'pip' not in line:
+            assert any(row.startswith(line) for row in test_examples.ROWS.values()), line
         if re.match('python -m (bench|torture)', line):
             for flag in re.findall(r'--(\w+)', line):
                 assert re.search(rf"DEFINE_\w+\('{flag}'", program_flags), line
+            for pattern in re.findall(r"--only=([^']+)", line):
+                assert any(re.search(pattern, name) for name in measured), line
         assert all((ROOT / w).is_file() for w in line.split() if w.endswith(('.txt', '.ipynb'))), (
             line
         )
@@ -213,9 +213,22 @@ def refused(_: sources.Request) -> sources.Source:
 
 
 @pytest.fixture(scope='module')
-def shrunk(some_digits, digits, strips):
+def added() -> dict[str, Experiment]:
+    """What the pages add to the catalogue, by name."""
+    found = {}
+    for _, code in PARTS:
+        if '.vary(' in code:
+            scope = vars(inst).copy()
+            exec(code, scope)  # as a reader would type it
+            new = scope.keys() - vars(inst).keys()
+            found |= {k: scope[k] for k in new if isinstance(scope[k], Experiment)}
+    return found
+
+
+@pytest.fixture(scope='module')
+def shrunk(added, some_digits, digits, strips):
     """The catalogue with every experiment shrunk and those that the pages add; few digits."""
-    known = inst.EXPERIMENTS | ADDED
+    known = inst.EXPERIMENTS | added
     few = {name: small(experiment, strips) for name, experiment in known.items()}
     studies = {
         name: dataclasses.replace(
@@ -291,14 +304,14 @@ def test_what_the_readme_prints_of_its_first_command_is_printed(here):
 
 
 @pytest.mark.parametrize('command', COMMANDS)
-def test_a_command_of_the_pages_runs(here, monkeypatch, command):
+def test_a_command_of_the_pages_runs(here, added, monkeypatch, command):
     line = command.replace('OTHER', CLASSIFIER)
     line = re.sub(r'\bRUN\b', CLASSIFIER if '--mode=predict' in line else PHASEWISE, line)
     line = line.replace('FILE.npz', 'STEPS.npz') if '--experiment=lstm' in line else line
     if 'codes-mnist5k' in line:
         assert call(f'--mode=encode --run_dir={PHASEWISE} --dataset=mnist5k')[0] == 0
     if '--inst=' in line:
-        for name in ADDED:  # the file has one of that name
+        for name in added:  # the file has one of that name
             monkeypatch.delitem(inst.EXPERIMENTS, name)
             monkeypatch.delitem(catalogue.CATALOGUE, name)
             monkeypatch.delattr(inst, name)
@@ -327,9 +340,9 @@ def test_a_script_of_the_pages_runs(ended, number):
     assert code == 0, said
 
 
-@pytest.mark.parametrize(('page', 'code'), PARTS)
-def test_a_part_of_a_module_fits_into_it(page, code):
-    scope = {'inst': inst, **ADDED}
+@pytest.mark.parametrize(('page', 'code'), PARTS, ids=[page for page, _ in PARTS])
+def test_a_part_of_a_module_fits_into_it(page, code, added):
+    scope = {'inst': inst, **added}
     for names in KNOWN:
         scope = names | scope
     exec(f'{{{code}}}' if code.startswith("'") else code, scope)
