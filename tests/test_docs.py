@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import conftest
 import forked
 import numpy as np
 import pytest
@@ -262,11 +263,9 @@ def shrunk(added, some_digits, digits, strips):
 
 def call(line: str) -> tuple[int, str, str]:
     """Runs a command's flags here; returns its exit code, and what it printed and said."""
-    for name in program.FLAGS:
-        program.FLAGS[name].unparse()
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = program.main(['main.py', *shlex.split(line)])
+        code = conftest.call(*shlex.split(line))
     return code, out.getvalue(), err.getvalue()
 
 
@@ -332,7 +331,7 @@ def ended(here) -> list[tuple[int, str]]:
     codes += [SHELL[line] for lines in TYPED.values() for line in lines if line in SHELL]
     Path('results').mkdir(exist_ok=True)
     shutil.copy(ROOT / 'results/runs.jsonl', 'results')
-    return forked.alone(codes, Path.cwd())
+    return [forked.alone(code, Path.cwd()) for code in codes]
 
 
 @pytest.mark.parametrize('number', range(len(SCRIPTS) + len(SHELL)))
