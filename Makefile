@@ -12,13 +12,14 @@ setup: $(VENV)/.$(KIND)
 	@$(if $(filter $(KIND),$(CAN)),:,echo 'GPU=1: TensorFlow uses none on this system; runs on the CPU')
 
 # Of one kind at a time: tensorflow and tensorflow-cpu have the same files, so that what is left when
-# one of them goes is no longer whole.
+# one of them goes is no longer whole. The one goes only where the other can be had.
 $(VENV)/.cpu: OTHER := $(if $(filter gpu,$(CAN)),tensorflow)
 $(VENV)/.cpu: requirements.txt requirements-base.txt
 $(VENV)/.gpu: OTHER := tensorflow-cpu
 $(VENV)/.gpu: requirements-gpu.txt requirements-base.txt
 $(VENV)/.cpu $(VENV)/.gpu:
 	$(PYTHON) -m venv $(VENV)
+	! $(PIP) show $(OTHER) 2>/dev/null || $(PIP) install --dry-run -r $<
 	rm -f $(VENV)/.cpu $(VENV)/.gpu
 	! $(PIP) show $(OTHER) 2>/dev/null || $(PIP) --quiet uninstall --yes tensorflow tensorflow-cpu
 	$(PIP) install -r $<

@@ -20,7 +20,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from absl import flags
+try:
+    from absl import flags
+except ModuleNotFoundError as missing:
+    print(
+        f'error: {sys.executable} has no {missing.name}: `source .venv/bin/activate` makes python '
+        'that of the environment, which `make setup` fills',
+        file=sys.stderr,
+    )
+    raise SystemExit(2) from None
 
 import inst
 from command_line import described, parse, settable

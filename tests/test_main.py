@@ -1,11 +1,22 @@
 """Wrong commands: one line on stderr, and the exit code that is promised."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import main as program
 
 DIGITS, IRIS = '--dataset=mnist5k', '--dataset=iris'
+
+
+def test_without_its_packages_it_says_how_python_gets_them():
+    asked = [sys.executable, '-S', 'main.py', '--list']  # -S: no site-packages
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count('\n') == 1, done.stderr
+    assert 'has no absl' in done.stderr and 'source .venv/bin/activate' in done.stderr
 
 
 @pytest.mark.parametrize(
