@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING, Any
 try:
     from absl import flags
 except ModuleNotFoundError as missing:
-    print(
+    from system.lines import say
+
+    say(
         f'error: {sys.executable} has no {missing.name}: `source .venv/bin/activate` makes python '
         'that of the environment, which `make setup` fills',
-        file=sys.stderr,
+        to=sys.stderr,
     )
     raise SystemExit(2) from None
 
