@@ -57,7 +57,7 @@ _TRAINING = ('figures', 'summaries', 'checkpoint_seconds', 'restart')
 PATHS = ('array', 'images', 'codes', 'parent', 'runs', 'run_dir', 'data_dir', 'inst')
 PLACES = ('runs', 'data_dir', 'inst')  # say where things are: a flagfile can hold them
 MODES = {  # what is done -> the flags that take effect in it, besides PLACES
-    'train': (*_RUN, 'seeds', 'jobs', *_TRAINING, 'verify'),
+    'train': (*_RUN, 'seeds', 'jobs', *_TRAINING, 'verify', 'worker_seconds'),
     'evaluate': (*_RUN, 'figures', 'verify'),
     'encode': (*_RUN, 'format', 'verify'),
     'reconstruct': (*_RUN, 'format', 'verify'),
@@ -116,6 +116,9 @@ flags.DEFINE_string('run_dir', None, "This run's folder, instead of one under --
 flags.DEFINE_string('data_dir', 'data', 'Where data sets are found and records are kept.')
 flags.DEFINE_float(
     'checkpoint_seconds', 0.0, 'Between checkpoints; 0: so that they cost under 1 %.'
+)
+flags.DEFINE_float(
+    'worker_seconds', 60.0, 'Without an answer from a worker of TF_CONFIG, before the others end.'
 )
 flags.DEFINE_bool('restart', False, 'Discard what the run folder holds and begin again.')
 flags.DEFINE_bool(
@@ -291,11 +294,11 @@ def train(*, describes: bool) -> None:
         raise UsageError('--figures has no effect with --tune, which draws none')
     with silent():
         from studies.run import run_study
-        from train.run import run
+        from train.run import run_together
     if is_study(experiment):
         run_study(experiment, inst.EXPERIMENTS, place(), FLAGS.jobs)
     elif not is_study(base):  # as it cannot be: a study is varied to a study
-        run(experiment, base, place())
+        run_together(experiment, base, place(), FLAGS.worker_seconds)
 
 
 def description(value: Experiment | Study) -> str:

@@ -237,7 +237,7 @@ def network_of(
     """
     settings = sessions.config(experiment.precision, spec.shape, experiment.parts)
     with tf.Graph().as_default() as graph:
-        session = tf.Session(config=settings)
+        session = sessions.opened(settings)
         try:
             endpoints = build(experiment, spec, restored)
             made = variables(graph)

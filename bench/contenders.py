@@ -131,7 +131,8 @@ def bare(experiment: Experiment, task: Task) -> Round:
     import model
     from networks import layers
     from networks import session as sessions
-    from networks.endpoints import Batch, over_parts
+    from networks.endpoints import Batch
+    from train import batches
     from train.feeding import divided
     from train.updates import follow
 
@@ -142,16 +143,22 @@ def bare(experiment: Experiment, task: Task) -> Round:
         content = tf.placeholder(tf.uint8, images.shape)
         held = tf.get_variable('images', initializer=content, trainable=False, use_resource=True)
         index = tf.placeholder(tf.int32, [None])
-        statistics: dict[str, Any] = {}  # of the last part, where there are several
-        mode, losses = layers.Mode(True, statistics=statistics), []
+        statistics: list[dict[str, Any]] = []
+        losses = []
         parts = divided(index, experiment.parts)
         for part in parts:
+            statistics.append({})
+            mode = layers.Mode(True, statistics=statistics[-1])
             x = tf.cast(tf.gather(held, part), tf.float32) / 255.0
             with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-                losses.append(model.tower(experiment, spec, Batch(x, x), mode).losses['mse'])
-        loss = over_parts(losses, [tf.shape(part)[0] for part in parts])
-        step = tf.train.AdamOptimizer(experiment.learning_rate).minimize(loss)
-        update = tf.group(step, *follow(statistics, '.*', tf.constant(1000)))
+                losses.append(model.tower(experiment, spec, Batch(x, x), mode).losses['mse']())
+        counts = [tf.shape(part)[0] for part in parts]
+        variables = model.variables(tf.get_default_graph(), trainable=True)
+        made = batches.Losses([1.0], [losses], statistics, counts, tf.add_n(counts))
+        found = batches.found(made, variables)
+        moves = [*zip(found.gradients, variables, strict=True)]
+        step = tf.train.AdamOptimizer(experiment.learning_rate).apply_gradients(moves)
+        update = tf.group(step, *follow(found.statistics, '.*', tf.constant(1000)))
         session = tf.Session(
             config=sessions.config(experiment.precision, spec.shape, experiment.parts)
         )

@@ -71,13 +71,14 @@ def product(experiment: Experiment, folder: Path) -> Round:
 
     stored = _photos(experiment, folder)
     with tf.Graph().as_default():
-        stream = feeding.streamed(stored, _BATCH)
+        stream = feeding.streamed(stored)
         batch = stream.iterator.get_next()
         session = tf.Session()
 
     def begin(seed: int) -> None:
         order = np.random.default_rng(seed).permutation(len(stored))
-        session.run(stream.iterator.initializer, {stream.order: order})
+        feeds = {stream.order: order, stream.batch_size: _BATCH}
+        session.run(stream.iterator.initializer, feeds)
 
     return _timed(begin, session.make_callable(batch.op))
 

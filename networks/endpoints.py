@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -76,7 +76,10 @@ class Blueprint(NamedTuple):
 
 
 class OfBatch(NamedTuple):
-    """A loss of a whole batch, which is no mean over its examples: `score` of all `values`."""
+    """A loss of a whole batch, which is no mean over its examples: `score` of all `values`.
+
+    It depends on these by their mean over the examples alone.
+    """
 
     values: tf.Tensor  # [batch, ...]
     score: Callable[[tf.Tensor], tf.Tensor]  # -> a scalar
@@ -91,25 +94,6 @@ class Endpoints(NamedTuple):
     tensors: dict[str, tf.Tensor]
     losses: dict[str, Lazy]
     metrics: dict[str, Lazy]
-
-
-def over_parts(losses: Sequence[Lazy], counts: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Returns a loss of the whole batch, a scalar, from that of each part of it.
-
-    Of each part so many examples, the first ones, count.
-    """
-    first = losses[0]()
-    if isinstance(first, OfBatch):
-        return first.score(_joined([first.values, *(loss().values for loss in losses[1:])], counts))
-    if first.shape.rank == 0:  # of variables, which all parts share
-        return first
-    return tf.reduce_mean(_joined([first, *(loss() for loss in losses[1:])], counts))
-
-
-def _joined(values: Sequence[tf.Tensor], counts: Sequence[tf.Tensor]) -> tf.Tensor:
-    if len(values) == 1:
-        return values[0]
-    return tf.concat([part[:count] for part, count in zip(values, counts, strict=True)], axis=0)
 
 
 def distance_of(experiment: Experiment) -> Distance:

@@ -6,11 +6,11 @@ import ctypes
 import functools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -47,10 +47,37 @@ def config(precision: str, shape: tuple[int, ...], parts: int = 1) -> tf.ConfigP
     _ASKED.add(settings.intra_op_parallelism_threads)
     if len(_ASKED) > 1 and not HAS_OWN_THREADS:
         _warn_of_threads()
+    if _SERVED:
+        settings.experimental.collective_group_leader = '/job:worker/replica:0/task:0'
+        settings.device_filters.append(_SERVED['device'])
     if precision == 'bfloat16':
         rewrites = settings.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = 1
     return settings
+
+
+def opened(settings: tf.ConfigProto) -> tf.Session:
+    """Opens a session on the current graph: where this is a worker of a cluster, on its server."""
+    return tf.Session(_SERVED.get('target', ''), config=settings)
+
+
+def serve(addresses: Sequence[str], index: int) -> None:
+    """Makes this process a worker: starts its server, which all later sessions are on.
+
+    Its operations are of one thread each, as of a batch in parts. Raises Exhausted where the
+    address cannot be had.
+    """
+    _SERVED['device'] = f'/job:worker/task:{index}'
+    cluster, settings = {'worker': [*addresses]}, config('float32', (), parts=len(addresses))
+    try:
+        server = tf.train.Server(cluster, 'worker', index, config=settings)
+    except tf.errors.OpError as error:
+        raise Exhausted(f'{addresses[index]}: cannot be listened on ({error.message})') from None
+    _SERVED['target'] = server.target
+    _SERVED['server'] = server  # which ends where nothing holds it
+
+
+_SERVED: dict[str, Any] = {}  # of a worker of a cluster: its server, target and device
 
 
 def _give_own_threads() -> bool:

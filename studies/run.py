@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from system import disk
 from system.lines import say
 from system.progress import Runs
 from system.rules import written
+from train import cluster
 from train.folder import Place, claimed
 from train.several import Job, train_each
 
@@ -40,6 +42,7 @@ def run_study(
     `catalogue` has the experiments as they stand there. A parent that several arms or values need
     is trained once a seed. What the runs print goes into `log.txt`.
     """
+    cluster.refuse(os.environ, 'a study')
     if place.tune:
         study = study.of_validation()
     first = study.arms[0]

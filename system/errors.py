@@ -42,6 +42,12 @@ class RunInUse(UserError):
     exit_code = 5
 
 
+class Lost(UserError):
+    """A worker of a cluster that does not answer."""
+
+    exit_code = 6
+
+
 class Interrupted(UserError):
     """SIGINT (exit code 130) or SIGTERM (143), after the run was saved."""
 

@@ -39,9 +39,13 @@ class Interrupts:
         self._received = number
 
     @property
-    def pending(self) -> bool:
-        """Whether a signal has arrived."""
-        return bool(self._received)
+    def pending(self) -> int:
+        """The signal that has arrived, 0 where none has."""
+        return self._received
+
+    def note(self, number: int) -> None:
+        """Notes a signal that another process has had."""
+        self._received = self._received or number
 
     def check(self) -> None:
         """Raises Interrupted if a signal has arrived."""

@@ -15,7 +15,8 @@ _LOCK = threading.Lock()
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
     """Keeps TensorFlow's start-up messages off the screen; its Python errors still get through."""
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    # Of a cluster its runtime says, besides, each look at a worker that fails.
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3' if 'TF_CONFIG' in os.environ else '2')
     sys.stderr.flush()
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)

@@ -61,9 +61,11 @@ class Forked:
         self._process.kill()
 
 
-def program(*flags: str, cores: set[int] | None = None) -> Forked:
-    """Starts main.py with flags, on these cores alone."""
-    return Forked(_main, flags, cores)
+def program(
+    *flags: str, cores: set[int] | None = None, environ: dict[str, str] | None = None
+) -> Forked:
+    """Starts main.py with flags, on these cores alone, in an environment that has these too."""
+    return Forked(_main, flags, cores, environ or {})
 
 
 def script(code: str, arguments: list[str], folder: Path) -> Forked:
@@ -77,9 +79,10 @@ def _script(code: str, arguments: list[str], folder: Path) -> None:
     exec(code, {'__name__': '__main__'})
 
 
-def _main(flags: tuple[str, ...], cores: set[int] | None) -> int:
+def _main(flags: tuple[str, ...], cores: set[int] | None, environ: dict[str, str]) -> int:
     import main
 
+    os.environ |= environ
     if cores:
         os.sched_setaffinity(0, cores)
     gc.set_threshold(50_000, 20, 20)  # as main.py does

@@ -40,7 +40,7 @@ SPREAD = re.compile(r'(?:[\d.,e-]+%? )?\([\d.,e-]+%? to [\d.,e-]+%?\)')  # 0.95 
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.S | re.M)
 BLOCK = re.compile(r'(?:^    .*\n)+', re.M)  # of code or of what is printed
-COMMAND = re.compile(r'(?:\.venv/bin/\S+|python3?|make|pip|source) .+')
+COMMAND = re.compile(r'(?:\.venv/bin/\S+|python3?|make|pip|source|export) .+')
 TICKED = re.compile(rf'`((?:{COMMAND.pattern.removesuffix(" .+")}|jupyter) [^`\n]+)`')
 PRINTED = (  # what an indented block that is neither a command nor Python begins with
     '    phasewise_classifier on mnist5k, seed 0 -> ',
@@ -50,6 +50,7 @@ PRINTED = (  # what an indented block that is neither a command nor Python begin
 NOT_RUN = {  # a command that no test here can run -> why
     r'python3 -m venv \.venv': 'makes what these tests run in',
     r'source \.venv/bin/activate': 'changes a shell',
+    r"export 'TF_CONFIG=.+": 'the same; tests/train/test_team.py does it for a process',
     r'(python -m )?pip .*\binstall .*': 'takes packages from the network',
     r'(python -m )?pytest -q': 'these are the tests',
     r'ruff .*': 'looks at the code',

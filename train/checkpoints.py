@@ -51,8 +51,12 @@ class State:
 class Checkpoints:
     """The checkpoints of one run folder, and when the next is due."""
 
-    def __init__(self, run_folder: Path, seconds: float = 0.0):
-        """Spaces them by `seconds`; 0 spaces them so that they cost under 1 % of the time."""
+    def __init__(self, run_folder: Path, seconds: float = 0.0, *, keeps: bool = True):
+        """Spaces them by `seconds`; 0 spaces them so that they cost under 1 % of the time.
+
+        Where it does not keep any, as a worker that has a chief, it only reads those there are.
+        """
+        self._keeps = keeps
         self._seconds = seconds
         self.folder = run_folder / 'checkpoints'
         self._saved_at = time.monotonic()
@@ -67,13 +71,13 @@ class Checkpoints:
     def due(self) -> bool:
         """Whether enough time has passed since the last one."""
         wait = self._seconds or max(_SECONDS, self._cost / _SHARE)
-        return time.monotonic() - self._saved_at >= wait
+        return self._keeps and time.monotonic() - self._saved_at >= wait
 
     def save(self, session: tf.Session, saver: tf.train.Saver, state: State) -> None:
         """Writes one checkpoint and removes all but it and the last good one before."""
         began = time.monotonic()
         final = self.folder / f'{state.updates:09d}'
-        if final == self._good:
+        if final == self._good or not self._keeps:
             return
         with disk.whole_folder(final) as aside:
             prefix = names.plain(aside / 'state')

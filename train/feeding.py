@@ -6,9 +6,9 @@ import itertools
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -23,8 +23,10 @@ from phases import Phase
 from system import disk
 from system.errors import Exhausted
 from system.interrupts import Interrupts
+from train.team import ALONE, Team
 
 _READ = 64  # records read in one piece of Python
+Values = TypeVar('Values', np.ndarray, tf.Tensor)
 _AHEAD = 2  # batches that are ready before they are needed
 
 
@@ -58,34 +60,50 @@ class Part(NamedTuple):
     count: tf.Tensor
 
 
+class Parts(NamedTuple):
+    """The parts of a batch that a worker has, and how many examples the whole batch has."""
+
+    mine: list[Part]
+    size: tf.Tensor
+
+
 class Feed(NamedTuple):
     """Where a phase's batches come from."""
 
-    fetch: Callable[[tf.Tensor], list[Part]]  # step -> the parts of a batch
+    fetch: Callable[[tf.Tensor], Parts]  # of the step
     begin: Callable[[tf.Session, int, int], None]  # (session, epoch, step within it)
 
 
 def feed_of(
-    rows: Rows, length: Length, key: int, name: str, parts: int, data: dict[tf.Variable, np.ndarray]
+    rows: Rows,
+    length: Length,
+    key: int,
+    name: str,
+    parts: int,
+    data: dict[tf.Variable, np.ndarray],
+    team: Team = ALONE,
 ) -> Feed:
     """Feeds the rows in an order that depends on (key, epoch) alone, a batch in so many parts.
 
+    Of these a worker of a team has its own, and reads no others.
     What is in memory is held by the graph and gathered; what is on disk is read and decoded ahead,
     while the updates run. Inputs and target are floats, bytes scaled to [0, 1].
     """
     order = held(f'{name}/order', np.zeros(length.examples, np.int32), data)
     streams: list[Stream] = []
+    mine = team.mine(parts)
 
     def reader(column: str) -> Callable[[list[tf.Tensor]], Sequence[Any]]:
         """Returns what makes the parts of a batch of a column from the numbers of their rows."""
         values = getattr(rows, column)
         if values is None:
-            return lambda indices: [None] * parts
+            return lambda indices: [None] * len(indices)
         if _is_on_disk(values):
-            stream = streamed(values, length.batch_size)
+            stream = streamed(values)
             streams.append(stream)
             return lambda indices: [
-                _scaled(part, values.shape) for part in divided(stream.iterator.get_next(), parts)
+                _scaled(part, values.shape)
+                for part in _cut(stream.iterator.get_next(), list(map(tf.size, indices)))
             ]
         variable = held(f'{name}/rows/{column}', values, data)
         if values.ndim == 1:
@@ -96,41 +114,57 @@ def feed_of(
 
     readers = [reader(column) for column in ('x', 'y', 'target', 'length')]
 
-    def fetch(step: tf.Tensor) -> list[Part]:
+    def fetch(step: tf.Tensor) -> Parts:
         start = tf.cast(step % length.steps_per_epoch, tf.int32) * length.batch_size
         index = order.read_value()[start : start + length.batch_size]
-        indices = divided(index, parts)
+        indices, size = divided(index, parts)[mine], tf.shape(index)[0]
         columns = zip(*(read(indices) for read in readers), strict=True)
-        counts = [end - start for start, end in _bounds(tf.shape(index)[0], parts)]
-        return [
+        counts = [end - start for start, end in bounds(size, parts)[mine]]
+        found = [
             Part(Batch(x, x if target is None else target, y, steps), count)
             for (x, y, target, steps), count in zip(columns, counts, strict=True)
         ]
+        return Parts(found, size)
 
     def begin(session: tf.Session, epoch: int, step: int) -> None:
         rows_in_order = shuffled(len(rows), length.examples, (key, epoch))
         sessions.assign(session, {order: rows_in_order})
-        left = rows_in_order[step * length.batch_size :]
+        if not streams:
+            return
+        starts = range(step * length.batch_size, length.examples, length.batch_size)
+        batches = [rows_in_order[start : start + length.batch_size] for start in starts]
+        own = [np.concatenate(divided(batch, parts)[mine]) for batch in batches]
+        size = max(map(len, own))  # the last one's, of fewer examples, may be the greater
+        order_of_mine = np.concatenate([np.pad(o, (0, size - len(o)), 'edge') for o in own])
         for stream in streams:
-            session.run(stream.iterator.initializer, {stream.order: left})
+            feeds = {stream.order: order_of_mine, stream.batch_size: size}
+            session.run(stream.iterator.initializer, feeds)
 
     return Feed(fetch, begin)
 
 
-def divided(values: tf.Tensor, parts: int) -> list[tf.Tensor]:
+def divided(values: Values, parts: int) -> list[Values]:
     """Returns [N, ...] in so many parts, in order, whose sizes differ by one at most.
 
     A part that would be empty has the example after it.
     """
     if parts == 1:
         return [values]
-    bounds = _bounds(tf.shape(values)[0], parts)
-    return [values[start : tf.maximum(end, start + 1)] for start, end in bounds]
+    is_array = isinstance(values, np.ndarray)
+    size, most = (len(values), max) if is_array else (tf.shape(values)[0], tf.maximum)
+    return [values[start : most(end, start + 1)] for start, end in bounds(size, parts)]
 
 
-def _bounds(count: tf.Tensor, parts: int) -> Iterable[tuple[tf.Tensor, tf.Tensor]]:
-    ends = [count * number // parts for number in range(parts + 1)]
-    return itertools.pairwise(ends)
+def bounds(count: Any, parts: int) -> list[tuple[Any, Any]]:
+    """Returns where each part of so many examples, a number or a tensor, begins and ends."""
+    return [*itertools.pairwise(count * number // parts for number in range(parts + 1))]
+
+
+def _cut(values: tf.Tensor, sizes: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Returns parts of such sizes, the first ones of [N, ...], in order."""
+    if len(sizes) == 1:
+        return [values[: sizes[0]]]
+    return tf.split(values[: tf.add_n(sizes)], sizes, num=len(sizes))
 
 
 def shuffled(count: int, examples: int, key: tuple[int, int]) -> np.ndarray:
@@ -154,11 +188,13 @@ class Stream(NamedTuple):
     """Batches of rows that are read from disk."""
 
     iterator: Any  # of batches, [n, ...]
-    order: tf.Tensor  # feed of its initializer: the rows, in order
+    order: tf.Tensor  # feeds of its initializer: the rows, in order,
+    batch_size: tf.Tensor  # and how many of them are a batch
 
 
-def streamed(values: np.ndarray | Records, batch_size: int) -> Stream:
+def streamed(values: np.ndarray | Records) -> Stream:
     """Reads rows from disk ahead of their use, in order, on as many threads as there are cores."""
+    batch_size = tf.placeholder(tf.int64, [], 'batch_size')
     order = tf.placeholder(tf.int32, [None], 'order')
     rows = tf.data.Dataset.from_tensor_slices(order)
     cores = os.cpu_count() or 1
@@ -176,7 +212,7 @@ def streamed(values: np.ndarray | Records, batch_size: int) -> Stream:
     options.threading.private_threadpool_size = cores  # the session's may be but one
     options.autotune.enabled = False  # ending an epoch waits for its thread, for seconds
     batches = batches.prefetch(_AHEAD).with_options(options)
-    return Stream(tf.data.make_initializable_iterator(batches), order)
+    return Stream(tf.data.make_initializable_iterator(batches), order, batch_size)
 
 
 def held(name: str, value: np.ndarray, data: dict[tf.Variable, np.ndarray]) -> tf.Variable:

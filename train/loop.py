@@ -27,6 +27,9 @@ class Course(Protocol):
     name: str
     patience: int  # epochs without a better one that end it; 0: none do
 
+    def agree(self, steps: int) -> int:
+        """Returns how many updates all workers make in one call: the chief's number."""
+
     def end_epoch(self, epoch: int, speed: float, means: dict[str, float]) -> dict[str, float]:
         """Takes an epoch's examples a second and mean losses; returns what to show."""
 
@@ -52,7 +55,7 @@ def train(session: tf.Session, updates: Updates, state: State, course: Course) -
                 bar.name(f'{course.name:9} epoch {epoch + 1:,}/{epochs:,}')
             if not inside and not state.sums:
                 state.sums, state.seconds = [0.0] * len(updates.terms), 0.0
-            steps = min(per_call, length.steps_per_epoch - inside)
+            steps = course.agree(min(per_call, length.steps_per_epoch - inside))
             began = time.perf_counter()
             state.sums = run(session, updates, course.name, state, steps)
             seconds = time.perf_counter() - began

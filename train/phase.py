@@ -20,6 +20,7 @@ from system.lines import say
 from train import loop, updates
 from train.checkpoints import Checkpoints, State
 from train.logs import Log
+from train.team import Team
 
 _SUMMARIES = 3  # of a phase, at most
 
@@ -33,6 +34,7 @@ class Shared:
     checkpoints: Checkpoints
     interrupts: Interrupts
     log: Log
+    team: Team
     watched: bool  # every loss and gradient, at each step
     summarize: Callable[[int], None]  # tells of the network as it is after so many updates
 
@@ -54,8 +56,10 @@ class Training:
             network.tower(phase.reads),
             units=network.units,
             watched=shared.watched,
+            team=shared.team,
         )
         self._validation = self._evaluation()
+        self._ends = False  # all workers know of a signal
         self._updates.initialize(network.session)
         length = self._updates.length
         self._summarized = summarized(length.steps // length.steps_per_epoch)
@@ -85,6 +89,7 @@ class Training:
         """Trains the phase to its end, and says on the screen what came of it."""
         session, state = self._shared.network.session, self._state
         loop.train(session, self._updates, state, self)
+        self.agree(0)
         if self._best:
             self._best.take(session)
             self._shared.summarize(state.updates)
@@ -97,7 +102,17 @@ class Training:
             say(f'{"":10}keeps epoch {state.best_epoch}: validation loss {state.best:.5g}')
         elif (course := overfit.course(rows, self._phase)) and course.overfits:
             say(f'{"":10}{overfit.said(course)}')
-        self._shared.interrupts.check()
+        if self._ends:
+            self._shared.interrupts.check()
+
+    def agree(self, steps: int) -> int:
+        """Returns the chief's number of steps; notes a signal that any of the workers has had."""
+        team, interrupts = self._shared.team, self._shared.interrupts
+        agreed, signal = team.agree(steps if team.is_chief else 0, interrupts.pending)
+        self._ends = bool(signal)
+        if signal:
+            interrupts.note(signal)
+        return agreed
 
     def end_epoch(self, epoch: int, speed: float, means: dict[str, float]) -> dict[str, float]:
         """Validates, keeps the best weights, logs; returns the losses."""
@@ -107,7 +122,8 @@ class Training:
             scored = self._validation.mean(self._held_out)
             shown |= {f'validation/{name}': value for name, value in scored.items()}
             loss = sum(term.weight * scored[term.name] for term in self._phase.losses)
-            if self._best and (state.best is None or loss < state.best):
+            is_best = self._best and (state.best is None or loss < state.best)
+            if self._best and self._shared.team.of_chief(bool(is_best)):
                 self._best.keep(self._shared.network.session)
                 state.best, state.best_epoch = loss, epoch
         self._shared.log.epoch(
@@ -125,8 +141,9 @@ class Training:
 
     def end_call(self) -> None:
         """Saves where that is due; after a signal it saves and raises Interrupted."""
-        if self._shared.interrupts.pending or self._shared.checkpoints.due():
+        if self._ends or self._shared.checkpoints.due():
             self._save()
+        if self._ends:
             self._shared.interrupts.check()
 
     def _save(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from reports import run_page, runs_page, screen
 from system.errors import DataError, Diverged, UsageError
 from system.interrupts import Interrupts
 from system.lines import say
-from train import transfer
+from train import cluster, transfer
 from train.checkpoints import Checkpoints
 from train.folder import (
     Place,
@@ -32,26 +33,33 @@ from train.folder import (
     settle,
     settle_environment,
 )
+from train.team import ALONE, Team
 from train.trainer import Trainer
 
 _CLOSE = 1e-3  # to the end of what an activation reaches, as good as there
 _NAMED = 10  # classes that are told of by name
 
 
-def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any]:
+def run(
+    experiment: Experiment, base: Experiment, place: Place, team: Team = ALONE
+) -> dict[str, Any]:
     """Trains, evaluates, exports and draws, going on where an earlier run stopped; returns results.
 
-    A finished run is only shown. Raises a UserError for whatever a user can mend.
+    Workers that have a chief train with it, in folders of their own. A finished run is only shown.
+    Raises a UserError for whatever a user can mend.
     """
     folder = place.folder(experiment, base)
     with claimed(folder), Interrupts() as interrupts, sessions.exhaustion_said():
         asked = experiment
+        team.mirror(folder, empty=place.restart)
         if not place.restart:
             experiment = as_begun(folder, experiment)
         config: dict[str, Any] = {'experiment': experiment.resolved()}
         if not place.restart:
             settle(folder, config, dataset.key_if_there(experiment))
         results = None if place.restart else results_of(folder)
+        if results and not team.is_chief:
+            return results
         if results:
             say(f'{folder}: finished before; --restart trains it again')
             if not (has_page := (folder / run_page.NAME).exists()):
@@ -60,7 +68,8 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
             say(*screen.scores(results).split('\n'))
             return results
         data = looked_at(experiment, place, interrupts.check)
-        restored = _parent(experiment, place, interrupts)
+        cluster.compare(team, {f'data set {data.key}': data.digest})
+        restored = _parent(experiment, place, interrupts, team)
         if restored:
             data = shaped(data, transfer.shape_read(restored, data))
         say('', f'{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
@@ -85,9 +94,17 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         settle_environment(folder, experiment)
 
         def finished(*, watched: bool = False) -> dict[str, Any]:
-            checkpoints = Checkpoints(folder, place.checkpoint_seconds)
+            team.mirror(folder)
+            checkpoints = Checkpoints(folder, place.checkpoint_seconds, keeps=team.is_chief)
             trainer = Trainer(
-                experiment, data, folder, restored, checkpoints, interrupts, watched=watched
+                experiment,
+                data,
+                folder,
+                restored,
+                checkpoints,
+                interrupts,
+                watched=watched,
+                team=team,
             )
             return trainer.finish(
                 figures=place.figures and not place.tune, summarizes=place.summaries == 'all'
@@ -98,12 +115,33 @@ def run(experiment: Experiment, base: Experiment, place: Place) -> dict[str, Any
         except Diverged as error:
             say(error, 'looks for that step, from the last checkpoint on')
             results = finished(watched=True)
+        if not team.is_chief:
+            team.agree(0)  # the chief writes meanwhile
+            return results
         run_page.write(folder, experiment, base, results)
         _list(place)
         say(*screen.scores(results).split('\n'))
         made = f'{run_page.NAME}, metrics.csv and the saved graph (prefix model)'
         say(f'{made} are in {folder}')
+        team.agree(0)
         return results
+
+
+def run_together(
+    experiment: Experiment, base: Experiment, place: Place, seconds: float
+) -> dict[str, Any]:
+    """Does `run`, on the machines that TF_CONFIG names, if it does, of which this is one.
+
+    Raises UsageError where the others have been asked for something else, or have other data, and
+    Lost where one does not come; one that is gone for so many seconds ends the process.
+    """
+    team = cluster.named(os.environ)
+    if team.size == 1:
+        return run(experiment, base, place)
+    experiment = cluster.in_parts(experiment, team)
+    with cluster.at_work(team, place, seconds) as where:
+        cluster.compare(team, cluster.versions(experiment, where))
+        return run(experiment, base, where, team)
 
 
 def _list(place: Place, *, anew: bool = True) -> None:
@@ -126,7 +164,9 @@ def looked_at(
     return _measured(experiment, data, check)
 
 
-def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> SavedGraph | None:
+def _parent(
+    experiment: Experiment, place: Place, interrupts: Interrupts, team: Team
+) -> SavedGraph | None:
     """Returns the parent's saved graph, having trained the parent if it has no finished run."""
     if experiment.parent is None:
         return None
@@ -135,13 +175,15 @@ def _parent(experiment: Experiment, place: Place, interrupts: Interrupts) -> Sav
     parent, at = experiment.lineage(), place.of_parent()
     base = base_of_parent(experiment)
     folder = at.folder(parent, base)
+    team.mirror(folder)
     if (folder / 'results.json').is_file():
         parent = as_begun(folder, parent)
         settle(folder, {'experiment': parent.resolved()}, dataset.key_if_there(parent))
     else:
         say(f'{experiment.name} needs {parent.name}, which has no finished run: training it first')
         interrupts.check()
-        run(parent, base, at)
+        run(parent, base, at, team)
+        team.mirror(folder)
     return saved_graph.read(str(folder))
 
 

@@ -28,6 +28,7 @@ from train import feeding, transfer
 from train.checkpoints import Checkpoints, State
 from train.logs import NETWORK, Log
 from train.phase import Shared, Training
+from train.team import ALONE, Team
 
 
 class Trainer:
@@ -43,6 +44,7 @@ class Trainer:
         interrupts: Interrupts,
         *,
         watched: bool = False,
+        team: Team = ALONE,
     ):
         self.experiment = experiment
         self.data = data
@@ -50,6 +52,7 @@ class Trainer:
         self.restored = restored
         self.interrupts = interrupts
         self.checkpoints = checkpoints
+        self.team = team
         self.watched = watched  # every loss and gradient, at each step
         self.state = checkpoints.latest() or State()
         train = data.splits['train']
@@ -69,6 +72,7 @@ class Trainer:
     def finish(self, *, figures: bool = True, summarizes: bool = False) -> dict[str, Any]:
         """Trains what is left, evaluates, exports and, if asked, draws; returns the results.
 
+        A worker that has a chief trains, and leaves the rest to it; it returns no results.
         `summarizes` says whether TensorBoard is told of the network besides its scores.
         """
         with built(self.experiment, self.data.spec, self.restored) as self.network:
@@ -94,6 +98,8 @@ class Trainer:
                     summarize(0)
                 for index, phase in enumerate(schedule_of(self.experiment)):
                     self._phase(index, phase, log, summarize)
+                if not self.team.is_chief:
+                    return {}
                 after = self.network.values()
                 scored = scores.score(self.network, self.data, self.splits, self.interrupts)
                 results = self._results(before, after, log.rows, scored.metrics)
@@ -151,6 +157,7 @@ class Trainer:
             self.checkpoints,
             self.interrupts,
             log,
+            self.team,
             self.watched,
             summarize,
         )

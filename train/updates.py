@@ -19,12 +19,13 @@ from evaluation import metrics
 from inputs.rows import Rows
 from networks import gradients, layers, pairs
 from networks import session as sessions
-from networks.endpoints import Batch, over_parts
+from networks.endpoints import Batch
 from networks.layers import Mode
 from networks.standardize import AS_FED, Units
 from parameters import Experiment
 from phases import Phase, Term
-from train import feeding
+from train import batches, feeding
+from train.team import ALONE, Team
 
 _MOMENTUM = 0.9
 _PART = 40  # bits of a seed below the number of the part
@@ -88,13 +89,14 @@ def build(
     *,
     units: Units = AS_FED,
     watched: bool = False,
+    team: Team = ALONE,
 ) -> Updates:
     """Builds the updates of one phase over `rows`, which hold what the phase reads.
 
     `picture` is the shape of an example as it is drawn, if it is one; `units` those of X. Where
     they are `watched`, a loss or gradient that is not finite is named, and moves nothing: this
-    reads every gradient once more. Raises ValueError where the phase's pattern matches no variable
-    that its losses move.
+    reads every gradient once more. Of each batch this worker of the `team` has its parts. Raises
+    ValueError where the phase's pattern matches no variable that its losses move.
     """
     for term in phase.losses:
         metrics.find(term.name)  # raises for one that the table of metrics lacks
@@ -103,9 +105,19 @@ def build(
     data: dict[tf.Variable, np.ndarray] = {}
     with tf.name_scope(phase.name):
         last_step = feeding.held(f'{phase.name}/last_step', np.array(-1, np.int64), data)
-        feed = feeding.feed_of(rows, length, key, phase.name, experiment.parts, data)
+        feed = feeding.feed_of(rows, length, key, phase.name, experiment.parts, data, team)
         body = _Body(
-            experiment, phase, length, key, feed.fetch, picture, units, tower, watched, last_step
+            experiment,
+            phase,
+            length,
+            key,
+            feed.fetch,
+            picture,
+            units,
+            tower,
+            watched,
+            last_step,
+            team,
         )
         first = tf.placeholder(tf.int64, [], 'first')
         last = tf.placeholder(tf.int64, [], 'last')
@@ -144,41 +156,45 @@ class _Body:
     phase: Phase
     length: feeding.Length
     key: int  # of the phase's random numbers
-    fetch: Callable[[tf.Tensor], list[feeding.Part]]  # step -> the parts of a batch
+    fetch: Callable[[tf.Tensor], feeding.Parts]  # step -> the parts of a batch
     picture: tuple[int, ...]
     units: Units
     tower: model.Tower
     watched: bool
     last_step: tf.Variable
+    team: Team
     optimizer: tf.train.Optimizer = field(init=False)
     moved: list[tf.Variable] = field(init=False)
 
     def __call__(self, step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Makes the update `step`; returns the next one, and the sums of the losses so far."""
         phase, per_epoch = self.phase, self.length.steps_per_epoch
-        parts = self.fetch(step)
-        counts = [part.count for part in parts]
+        numbers = range(self.experiment.parts)[self.team.mine(self.experiment.parts)]
+        parts, size = self.fetch(step)
         statistics: list[dict[str, tf.Tensor]] = []
         towers = []
-        for number, (batch, _) in enumerate(parts):
+        for number, (batch, _) in zip(numbers, parts, strict=True):
             seed = tf.stack([tf.constant(self.key + (number << _PART), tf.int64), step])
             statistics.append({})
             mode = Mode(True, seed, statistics[-1])
-            with gradients.fastest(self.experiment.precision, len(parts)):
+            with gradients.fastest(self.experiment.precision, self.experiment.parts):
                 towers.append(self.tower(self._disturbed(batch, seed), mode))
-        means = [
-            over_parts([tower.losses[term.name] for tower in towers], counts)
-            for term in phase.losses
-        ]
-        weights = [_weight(term, step, per_epoch) for term in phase.losses]
-        loss = tf.add_n([w * m for w, m in zip(weights, means, strict=True)])
-        applied = self._applied(loss, step)
-        applied += follow(_mean(statistics, counts), phase.trainable, step)
+        losses = batches.Losses(
+            [_weight(term, step, per_epoch) for term in phase.losses],
+            [[tower.losses[term.name]() for tower in towers] for term in phase.losses],
+            statistics,
+            [part.count for part in parts],
+            size,
+        )
+        variables = model.variables(tf.get_default_graph(), phase.trainable, trainable=True)
+        found = batches.found(losses, variables, self.team)
+        applied = self._applied(found, variables, step)
+        applied += follow(found.statistics, phase.trainable, step)
         with tf.control_dependencies(applied):
             noted = self.last_step.assign(step)
         with tf.control_dependencies([*applied, noted]):
-            count = tf.cast(tf.add_n(counts), tf.float64)
-            return step + 1, sums + count * tf.cast(tf.stack(means), tf.float64)
+            means = tf.cast(tf.stack(found.means), tf.float64)
+            return step + 1, sums + tf.cast(size, tf.float64) * means
 
     def _disturbed(self, batch: Batch, seed: tf.Tensor) -> Batch:
         """Returns the batch, augmented, drawn black or white, and corrupted, as is asked."""
@@ -194,15 +210,16 @@ class _Body:
         x = layers.corrupt(x, self.phase.corruption, seed)
         return batch._replace(inputs=x, target=target)
 
-    def _applied(self, loss: tf.Tensor, step: tf.Tensor) -> list[tf.Operation]:
+    def _applied(
+        self, found: batches.Found, variables: list[tf.Variable], step: tf.Tensor
+    ) -> list[tf.Operation]:
         """Moves the phase's variables down the gradients of the loss."""
         experiment, phase = self.experiment, self.phase
-        variables = model.variables(tf.get_default_graph(), phase.trainable, trainable=True)
-        found = tf.gradients(loss, variables)
-        checks = _checks(loss, found, variables) if self.watched else []
+        slopes = found.gradients
+        checks = _checks(found.loss, slopes, variables) if self.watched else []
         if experiment.clip_norm:
-            found, _ = tf.clip_by_global_norm(found, experiment.clip_norm)
-        moves = [(g, v) for g, v in zip(found, variables, strict=True) if g is not None]
+            slopes, _ = tf.clip_by_global_norm(slopes, experiment.clip_norm)
+        moves = [(g, v) for g, v in zip(slopes, variables, strict=True) if g is not None]
         if not moves:
             raise ValueError(f'{phase.name}: its losses move no variable of {phase.trainable!r}')
         rate = phase.learning_rate or experiment.learning_rate
@@ -243,19 +260,6 @@ def _weight(term: Term, step: tf.Tensor, steps_per_epoch: int) -> float | tf.Ten
     return term.weight * tf.minimum(
         1.0, tf.cast(step, tf.float32) / (term.warmup * steps_per_epoch)
     )
-
-
-def _mean(statistics: list[dict[str, tf.Tensor]], counts: list[tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Returns what batch norm found in the parts of a batch, weighted by their examples."""
-    if len(statistics) == 1:
-        return statistics[0]
-    shares = [tf.cast(count / tf.add_n(counts), tf.float32) for count in counts]
-    return {
-        name: tf.add_n(
-            [found[name] * share for found, share in zip(statistics, shares, strict=True)]
-        )
-        for name in statistics[0]
-    }
 
 
 def follow(statistics: dict[str, tf.Tensor], trainable: str, step: tf.Tensor) -> list[tf.Operation]:

@@ -1,0 +1,227 @@
+"""One run over several workers ends where one machine with as many parts does, whatever happens."""
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import weights_of
+from forked import program
+
+import inst
+from system.errors import UsageError
+from train import cluster
+from train.team import ALONE, Team
+
+TWO = {'cluster': {'worker': ['a:2222', 'b:2222']}, 'task': {'type': 'worker', 'index': 1}}
+RUNS = {  # flags of a run; each has two parts
+    'greedy, tied': ('--experiment=phasewise', '--set=hidden=8,6'),
+    'head': (
+        '--experiment=phasewise_classifier', '--set=parent.hidden=8,6', '--set=parent.epochs=1',
+        '--set=head=5',
+    ),
+    'sparse': ('--experiment=sparse', '--set=hidden=8', '--set=parts=2'),
+    'vae': ('--experiment=vae', '--set=hidden=8,4', '--set=parts=2'),
+    'conv, batch norm': (
+        '--experiment=conv_transpose', '--set=filters=3,4', '--set=parts=2', '--set=patience=1',
+    ),
+    'lstm': ('--experiment=lstm_reconstruct', '--set=hidden=4'),
+}  # fmt: skip
+
+
+def addresses(count: int) -> list[str]:
+    """Returns addresses of this machine that nobody listens on."""
+    sockets = [socket.create_server(('127.0.0.1', 0)) for _ in range(count)]
+    found = [f'127.0.0.1:{one.getsockname()[1]}' for one in sockets]
+    for one in sockets:
+        one.close()
+    return found
+
+
+def workers(folder: Path, *flags: str, count: int = 2, each=lambda index: ()) -> list:
+    """Starts a command on so many workers, each with a folder of runs of its own."""
+    cluster_of = {'worker': addresses(count)}
+    return [
+        program(
+            *flags, *each(index), f'--runs={folder}/runs{index}',
+            environ={
+                'TF_CONFIG': json.dumps(
+                    {'cluster': cluster_of, 'task': {'type': 'worker', 'index': index}}
+                )
+            },
+        )
+        for index in range(count)
+    ]  # fmt: skip
+
+
+def ended(processes: list) -> list[tuple[int, str, str]]:
+    """Returns the exit code of each, and what it said."""
+    said = [process.communicate() for process in processes]
+    return [(p.returncode, *words) for p, words in zip(processes, said, strict=True)]
+
+
+def only(folder: Path, pattern: str = '*/*/results.json') -> Path:
+    """Returns the folder of the run of the last experiment there."""
+    return max(folder.glob(pattern), key=os.path.getmtime).parent
+
+
+@pytest.fixture
+def common(digits, data_dir) -> tuple[str, ...]:
+    few = ('--nofigures', '--set=epochs=2', '--set=batch_size=101')  # of 640: the last batch has 34
+    return (*few, f'--array={digits}', f'--data_dir={data_dir}')
+
+
+@pytest.mark.parametrize('kind', RUNS)
+def test_two_workers_end_where_one_machine_ends(kind, common, strips, tmp_path):
+    flags = (*RUNS[kind], *common)
+    if kind == 'lstm':
+        flags = (*(flag for flag in flags if '--array' not in flag), f'--array={strips}')
+    alone = program(*flags, f'--runs={tmp_path}/alone')
+    found = ended(workers(tmp_path, *flags))
+    assert [code for code, *_ in found] == [0, 0], found
+    assert not alone.wait()
+    ours, theirs = (only(tmp_path / name) for name in ('runs0', 'alone'))
+    assert ours.name == theirs.name
+    for name, values in weights_of(theirs).items():
+        np.testing.assert_array_equal(weights_of(ours)[name], values, err_msg=name)
+    rows = [(folder / 'metrics.csv').read_text().splitlines() for folder in (ours, theirs)]
+    timed = {3, 4}  # seconds and examples a second
+    cells = [[[c for i, c in enumerate(r.split(',')) if i not in timed] for r in f] for f in rows]
+    assert cells[0] == cells[1]
+    assert not (tmp_path / 'runs1').exists() and 'epoch' not in found[1][1]
+
+
+def test_four_workers_differ_by_rounding(common, tmp_path):
+    flags = ('--experiment=tied', '--set=hidden=8', '--set=parts=4', *common)
+    alone = program(*flags, f'--runs={tmp_path}/alone')
+    assert [code for code, *_ in ended(workers(tmp_path, *flags, count=4))] == [0] * 4
+    assert not alone.wait()
+    ours, theirs = (weights_of(only(tmp_path / name)) for name in ('runs0', 'alone'))
+    for name in theirs:
+        np.testing.assert_allclose(ours[name], theirs[name], atol=1e-5)
+
+
+def newest(folder: Path) -> int:
+    """Returns of how many updates the newest checkpoint there is."""
+    return max((int(place.name) for place in folder.glob('*/*/checkpoints/0*')), default=0)
+
+
+def training(folder: Path, *flags: str) -> list:
+    """Starts two workers, and waits until they have saved a checkpoint of their own."""
+    before, both = newest(folder / 'runs0'), workers(folder, *flags)
+    for _ in range(1200):
+        if newest(folder / 'runs0') > before:
+            return both
+        assert both[0].poll() is None, both[0].communicate()
+        time.sleep(0.05)
+    raise AssertionError('no checkpoint')
+
+
+def test_whoever_is_killed_stopped_or_interrupted_the_run_goes_on_to_the_same_bits(
+    common, tmp_path
+):
+    flags = ('--experiment=tied', '--set=hidden=8', *common, '--set=epochs=200')
+    flags += ('--checkpoint_seconds=0.2', '--worker_seconds=3')
+    flags = tuple(flag for flag in flags if flag != '--set=epochs=2')
+    alone = program(*flags, f'--runs={tmp_path}/alone')
+    for index, number in ((1, signal.SIGKILL), (0, signal.SIGKILL), (1, signal.SIGSTOP)):
+        both = training(tmp_path, *flags)
+        both[index].send_signal(number)
+        ((code, _, said),) = ended([both[1 - index]])
+        assert code == 6 and f'error: worker {index} (127.0.0.1:' in said
+        assert said.count('error: ') == 1
+        both[index].kill()
+    for index, number in ((1, signal.SIGINT), (0, signal.SIGTERM)):
+        both = training(tmp_path, *flags)
+        both[index].send_signal(number)
+        assert [code for code, *_ in ended(both)] == [128 + number] * 2
+    (code, said, _), _ = ended(workers(tmp_path, *flags))
+    assert code == 0 and 'resumes after update' in said
+    assert not alone.wait()
+    ours, theirs = (weights_of(only(tmp_path / name)) for name in ('runs0', 'alone'))
+    for name in theirs:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+@pytest.mark.parametrize(
+    ('each', 'what'),
+    [
+        (lambda index: (f'--set=l2={index}',), 'experiment'),
+        (lambda index: ('--restart',) * index, '--restart'),
+        (lambda index: ('--array=other.npz',) * index, 'data set'),
+    ],
+    ids=['experiment', 'flag', 'data'],
+)
+def test_what_is_not_the_same_on_all_is_a_line_on_all(each, what, digits, data_dir, tmp_path):
+    other = dict(np.load(digits))
+    np.savez(tmp_path / 'digits.npz', x=other['x'][::-1], y=other['y'])
+    arrays = (digits, tmp_path / 'digits.npz' if what == 'data set' else digits)
+    found = ended(
+        workers(
+            tmp_path, '--experiment=tied', '--set=epochs=1', '--nofigures',
+            each=lambda i: (
+                *(() if what == 'data set' else each(i)),
+                f'--array={arrays[i]}', f'--data_dir={tmp_path}/data{i}',
+            ),
+        )
+    )  # fmt: skip
+    for code, _, said in found:
+        assert code == 2 and said.count('\n') == 1, said
+        assert 'worker 1' in said and what in said
+
+
+def test_a_worker_that_never_comes_is_a_line(common, tmp_path):
+    flags = ('--experiment=tied', *common, '--worker_seconds=1')
+    (process, *others) = workers(tmp_path, *flags)
+    others[0].kill()
+    ((code, said, error),) = ended([process])
+    assert code == 6 and 'waiting for worker 1' in said
+    assert 'has not come in 1 seconds' in error and error.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('config', 'said'),
+    [
+        ('{', 'is not of the form'),
+        ('[]', 'is not of the form'),
+        ('{"cluster": {}}', 'is not of the form'),
+        (json.dumps(TWO | {'task': {'type': 'worker', 'index': 2}}), 'must be one of'),
+        (json.dumps(TWO | {'task': {'type': 'worker', 'index': True}}), 'must be one of'),
+        (json.dumps(TWO | {'task': {'type': 'ps', 'index': 0}}), 'must be one of'),
+        (json.dumps(TWO | {'cluster': {'worker': ['a:1'], 'ps': ['b:1']}}), "'ps'"),
+        (json.dumps(TWO | {'cluster': {'worker': ['a:1', 'b']}}), 'host:port'),
+        (json.dumps(TWO | {'cluster': {'worker': ['a:1', 'b:70000']}}), 'host:port'),
+        (json.dumps(TWO | {'cluster': {'worker': ['a:1', 'a:1']}}), 'of its own'),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_refused(config, said):
+    with pytest.raises(UsageError, match=said):
+        cluster.named({'TF_CONFIG': config})
+
+
+def test_a_chief_is_the_first_worker():
+    config = {'cluster': {'chief': ['c:1'], 'worker': ['a:1', 'b:1']}}
+    for kind, index, place in (('chief', 0, 0), ('worker', 0, 1), ('worker', 1, 2)):
+        config['task'] = {'type': kind, 'index': index}
+        found = cluster.named({'TF_CONFIG': json.dumps(config)})
+        assert (found.index, found.addresses) == (place, ('c:1', 'a:1', 'b:1'))
+    assert cluster.named({}) is cluster.named({'TF_CONFIG': ' '}) is ALONE
+
+
+def test_parts_are_shared_out_evenly(capsys):
+    team = Team(0, ('a:1', 'b:1'))
+    child = cluster.in_parts(inst.phasewise_classifier.vary(parts=1), team)
+    assert child.parts == 2 and child.parent.parts == 2
+    assert 'parts=2, one a worker' in capsys.readouterr().out
+    with pytest.raises(UsageError, match='must be a multiple of 2'):
+        cluster.in_parts(inst.tied.vary(parts=3), team)
+
+
+def test_a_study_is_no_run_of_workers(main, monkeypatch):
+    monkeypatch.setenv('TF_CONFIG', json.dumps(TWO))
+    code, _, error = main('--experiment=tied', '--seeds=2')
+    assert code == 2 and 'TF_CONFIG' in error

@@ -1,0 +1,241 @@
+"""A cluster by TF_CONFIG: this process's place in it, its server, and who of the others is there.
+
+TensorFlow's runtime does the talking: collective operations between the graphs, and, to see whether
+a worker is alive, the list of its devices.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tensorflow.compat.v1 as tf
+
+from networks import session as sessions
+from parameters import Experiment
+from system import disk
+from system.errors import Lost, UsageError
+from system.lines import say
+from system.quiet import unheard
+from train.folder import Place
+from train.team import ALONE, Team
+
+VARIABLE = 'TF_CONFIG'
+_ADDRESS = re.compile(r'(?P<host>[^\s:/]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})')
+_LOOPBACK = re.compile(r'localhost|127\.[0-9.]+|\[::1\]')
+_PAUSE = 5.0  # seconds between two looks at a worker, at most
+_LOOK = 2000  # milliseconds that one takes, at most
+_EXAMPLE = '{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}'
+
+
+def named(environ: Mapping[str, str]) -> Team:
+    """Returns the team that TF_CONFIG names; raises UsageError for one that it cannot be."""
+    text = environ.get(VARIABLE, '')
+    if not text.strip():
+        return ALONE
+    try:
+        addresses, index = _read(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, _Refused) else f'is not of the form {_EXAMPLE}'
+        raise UsageError(f'{VARIABLE}: {reason}') from None
+    return Team(index, addresses)
+
+
+class _Refused(ValueError):
+    """Something in TF_CONFIG that has the form, and cannot be."""
+
+
+def _read(config: Any) -> tuple[tuple[str, ...], int]:
+    jobs, task = dict(config['cluster']), config['task']
+    if others := sorted(jobs.keys() - {'chief', 'worker'}):
+        raise _Refused(f'the job {others[0]!r}: allowed are worker, and a chief before it')
+    chiefs, workers = (list(jobs.get(name, ())) for name in ('chief', 'worker'))
+    addresses = [*chiefs, *workers]
+    for address in addresses:
+        found = _ADDRESS.fullmatch(address)
+        if not found or not 0 < int(found['port']) < 65536:
+            raise _Refused(f'{address!r} must be host:port')
+    if len({*addresses}) < len(addresses) or len(chiefs) > 1 or not addresses:
+        raise _Refused('each worker needs an address of its own, and one of them is the chief')
+    of_kind = {'chief': chiefs, 'worker': workers}.get(task['type'])
+    index = task['index']
+    if of_kind is None or type(index) is not int or not 0 <= index < len(of_kind):
+        raise _Refused(f'the task {task["type"]!r} {index!r} must be one of the cluster')
+    return tuple(addresses), index + (len(chiefs) if task['type'] == 'worker' else 0)
+
+
+def refuse(environ: Mapping[str, str], what: str) -> None:
+    """Raises UsageError where TF_CONFIG names several workers, for what is not one run."""
+    if named(environ).size > 1:
+        raise UsageError(f'{VARIABLE}: has no effect on {what}; its workers compute one run')
+
+
+@contextmanager
+def _watched(team: Team, seconds: float) -> Iterator[_Watch]:
+    """Starts this worker's server, waits for the others, and watches over them in the context.
+
+    This process ends with a line and exit code 6 where another has not answered for so many
+    seconds. Raises Lost where one does not come at all, or is found gone by what failed for it.
+    """
+    sessions.serve(team.addresses, team.index)
+    local = all(_LOOPBACK.fullmatch(address.rpartition(':')[0]) for address in team.addresses)
+    port = team.addresses[team.index].rpartition(':')[2]
+    if team.is_chief:
+        reach = 'this machine' if local else 'this network'
+        say(
+            f'{team.size} workers, this is the chief: {", ".join(team.addresses)}',
+            f"warning: TensorFlow's server takes port {port} of all interfaces, without asking who "
+            f'calls; whoever reaches it from outside of {reach} can run operations here',
+        )
+    else:
+        say(f'{team.named(team.index)} of {team.size}: the chief writes and prints')
+    watch = _Watch(team, seconds)
+    watch.meet()
+    thread = threading.Thread(target=watch.keep, name='watch')
+    thread.start()
+    try:
+        yield watch
+    except tf.errors.OpError:
+        thread.join(2 * seconds)  # which ends the process where one of the others is gone
+        raise
+    finally:
+        watch.over.set()
+        thread.join()  # within a look: a thread in TensorFlow may not outlive Python
+
+
+def in_parts(experiment: Experiment, team: Team) -> Experiment:
+    """Returns the experiment, and its parents, with batches in a part a worker at least.
+
+    Raises UsageError where so many parts cannot be shared out evenly.
+    """
+    changes: dict[str, Any] = {}
+    if isinstance(experiment.parent, Experiment):
+        changes['parent'] = in_parts(experiment.parent, team)
+    if experiment.parts < team.size:
+        changes['parts'] = team.size
+        say(f'{experiment.name}: parts={team.size}, one a worker')
+    elif experiment.parts % team.size:
+        raise UsageError(
+            f'parts={experiment.parts}: must be a multiple of {team.size}, the number of workers'
+        )
+    return experiment.vary(**changes)
+
+
+@contextmanager
+def at_work(team: Team, place: Place, seconds: float) -> Iterator[Place]:
+    """Makes this process a worker for as long as the context lasts; gives where its runs are.
+
+    Those of a worker that has a chief are in a folder that goes again, and what it prints is not
+    heard. Raises Lost where one of them does not come.
+    """
+    with _watched(team, seconds) as watch:
+        if team.is_chief:
+            yield place
+            return
+        with tempfile.TemporaryDirectory(prefix='worker-') as folder, unheard():
+            watch.removes.append(Path(folder))
+            yield dataclasses.replace(place, runs=Path(folder), run_dir=None, figures=False)
+
+
+def versions(experiment: Experiment, place: Place) -> dict[str, object]:
+    """Returns what all workers must have the same, besides their data."""
+    root = Path(__file__).parent.parent
+    files = sorted(f for f in root.glob('*/*.py') if f.parent.name not in ('tests', 'bench'))
+    code = hashlib.sha256(b''.join(file.read_bytes() for file in [*root.glob('*.py'), *files]))
+    return {
+        'experiment': json.dumps(_without_place(experiment.resolved()), sort_keys=True),
+        'choice of --restart and --tune': (place.restart, place.tune),
+        'version of this program': code.hexdigest(),
+        'TensorFlow': tf.__version__,
+    }
+
+
+def _without_place(fields: dict[str, Any]) -> dict[str, Any]:
+    """Returns an experiment's fields without where its data lie, which is each machine's affair."""
+    parent = fields.get('parent')
+    kept = {name: value for name, value in fields.items() if name != 'data_path'}
+    return kept | ({'parent': _without_place(parent)} if isinstance(parent, dict) else {})
+
+
+def compare(team: Team, found: Mapping[str, object]) -> None:
+    """Raises UsageError, on all workers, where one has something else than the chief."""
+    if team.size == 1:
+        return
+    hashes = [hashlib.sha256(repr(value).encode()).hexdigest() for value in found.values()]
+    chiefs, *others = team.table(*(int(digits[:12], 16) for digits in hashes))
+    for index, theirs in enumerate(others, 1):
+        for name, wanted, has in zip(found, chiefs, theirs, strict=True):
+            if has != wanted:
+                raise UsageError(
+                    f'{team.named(index)} has another {name} than the chief, {team.addresses[0]}'
+                )
+
+
+class _Watch:
+    """Looks every few seconds whether the other workers answer."""
+
+    def __init__(self, team: Team, seconds: float):
+        self.over = threading.Event()
+        self.removes: list[Path] = []  # at such an end
+        self._team, self._seconds = team, seconds
+        self._pause = min(_PAUSE, seconds / 4)
+        self._sessions: dict[int, tf.Session] = {}
+        others = (index for index in range(team.size) if index != team.index)
+        self._seen = dict.fromkeys(others, time.monotonic())
+
+    def meet(self) -> None:
+        """Waits until all have answered once."""
+        waiting, said = {*self._seen}, False
+        while waiting:
+            waiting = {index for index in waiting if not self._answers(index)}
+            if waiting and time.monotonic() - min(self._seen[i] for i in waiting) > self._seconds:
+                name = self._team.named(min(waiting))
+                raise Lost(
+                    f'{name} has not come in {self._seconds:g} seconds; start the same command '
+                    f'there, with its index in {VARIABLE}'
+                )
+            if waiting and not said:
+                say(f'waiting for {", ".join(map(self._team.named, sorted(waiting)))}')
+                said = True
+            time.sleep(0.2 if waiting else 0)
+
+    def keep(self) -> None:
+        """Ends this process where one has not answered for too long, until the watch is over."""
+        while not self.over.wait(self._pause):
+            for index in self._seen:
+                if self._answers(index) or self.over.is_set():
+                    continue
+                if time.monotonic() - self._seen[index] > self._seconds:
+                    lost = Lost(
+                        f'{self._team.named(index)} has not answered for {self._seconds:g} '
+                        "seconds; the same commands go on from the chief's last checkpoint"
+                    )
+                    say(f'error: {lost}', to=sys.stderr)
+                    for folder in self.removes:
+                        disk.remove(folder)
+                    os._exit(lost.exit_code)
+
+    def _answers(self, index: int) -> bool:
+        """Whether a worker lists its devices."""
+        settings = tf.ConfigProto(operation_timeout_in_ms=_LOOK)
+        settings.device_filters.append(f'/job:worker/task:{index}')
+        try:
+            if index not in self._sessions:
+                target = f'grpc://{self._team.addresses[index]}'
+                self._sessions[index] = tf.Session(target, graph=tf.Graph(), config=settings)
+            self._sessions[index].list_devices()
+        except tf.errors.OpError:
+            return False
+        self._seen[index] = time.monotonic()
+        return True

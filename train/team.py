@@ -1,0 +1,163 @@
+"""The workers that compute one run in step: this process alone, or the machines of a cluster.
+
+All build the same graphs in the same order, and meet in the same collective operations. Worker 0,
+the chief, has the run's folder; what the others need of it is sent to them.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from networks import session as sessions
+from system import disk
+
+_GROUP = 1  # of all workers
+_instances = itertools.count(1)  # the same on all of them, for they build the same graphs
+# What a worker that goes on from the chief's folder reads there.
+_SENT = ('config.json', 'results.json', 'metrics.csv', 'model.*', 'checkpoints/**/*')
+
+
+@dataclass(frozen=True)
+class Team:
+    """Which of how many workers this process is."""
+
+    index: int = 0
+    addresses: tuple[str, ...] = ('',)
+    _made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def size(self) -> int:
+        """The number of workers."""
+        return len(self.addresses)
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is the worker that writes and prints."""
+        return not self.index
+
+    def named(self, index: int) -> str:
+        """Returns what a worker is called."""
+        return f'worker {index} ({self.addresses[index]})'
+
+    def mine(self, parts: int) -> slice:
+        """Returns which of the parts of a batch this worker has."""
+        return slice(self.index * parts // self.size, (self.index + 1) * parts // self.size)
+
+    def sum(self, of_parts: Sequence[Sequence[tf.Tensor]]) -> list[tf.Tensor]:
+        """Adds up what each part has, float32 tensors of as many shapes: those of all workers.
+
+        The workers' sums go over the network in one flat tensor.
+        """
+        mine = _tree(of_parts)
+        if self.size == 1 or not mine:
+            return [*map(_apart, mine)]
+        shapes = [tuple(map(int, tensor.shape)) for tensor in mine]
+        flat = tf.concat([tf.reshape(tensor, [-1]) for tensor in mine], axis=0)
+        parts = tf.split(self._reduced(flat, 'Add'), [math.prod(shape) for shape in shapes])
+        return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def agree(self, *numbers: int) -> tuple[int, ...]:
+        """Returns the greatest of all workers' numbers, each by itself."""
+        if self.size == 1:
+            return numbers
+        if 'agree' not in self._made:
+            with tf.Graph().as_default():
+                fed = tf.placeholder(tf.int64, [None])
+                session = sessions.opened(sessions.config('float32', ()))
+                self._made['agree'] = session.make_callable(self._reduced(fed, 'Max'), [fed])
+                self._made['session'] = session
+        found = self._made['agree'](np.array(numbers, np.int64))
+        return tuple(int(number) for number in found)
+
+    def of_chief(self, holds: bool) -> bool:
+        """Returns what holds for the chief, whose floats may differ in the last bit."""
+        (found,) = self.agree(int(holds and self.is_chief))
+        return bool(found)
+
+    def table(self, *numbers: int) -> list[tuple[int, ...]]:
+        """Returns the numbers, from 0 on, of each worker."""
+        rows = np.zeros((self.size, len(numbers)), np.int64)
+        rows[self.index] = numbers
+        found = self.agree(*rows.ravel().tolist())
+        return [found[start : start + len(numbers)] for start in range(0, len(found), len(numbers))]
+
+    def sent(self, content: bytes) -> bytes:
+        """Returns the chief's bytes on every worker."""
+        if self.size == 1:
+            return content
+        (count,) = self.agree(len(content) if self.is_chief else 0)
+        words = np.zeros(-(-count // 8), np.int64)
+        if self.is_chief:
+            words.view(np.uint8)[:count] = np.frombuffer(content, np.uint8)
+        if not count:
+            return b''
+        with tf.Graph().as_default():
+            fed = tf.placeholder(tf.int64, [None])
+            with sessions.opened(sessions.config('float32', ())) as session:
+                got = session.run(self._reduced(fed, 'Add'), {fed: words})
+        return bytes(got.view(np.uint8)[:count])
+
+    def mirror(self, folder: Path, *, empty: bool = False) -> None:
+        """Gives the other workers' folder what the chief's has, of what a run goes on from."""
+        if self.size == 1:
+            return
+        files = {} if empty or not self.is_chief else _files(folder)
+        archive = self.sent(_packed(files))
+        if not self.is_chief:
+            folder.mkdir(parents=True, exist_ok=True)
+            disk.remove(folder / 'checkpoints')
+            with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+                opened.extractall(folder, filter='data')
+
+    def _reduced(self, values: tf.Tensor, by: str) -> tf.Tensor:
+        return tf.raw_ops.CollectiveReduce(
+            input=values,
+            group_size=self.size,
+            group_key=_GROUP,
+            instance_key=next(_instances),
+            merge_op=by,
+            final_op='Id',
+            subdiv_offsets=[0],
+        )
+
+
+ALONE = Team()
+
+
+def _tree(lists: Sequence[Sequence[tf.Tensor]]) -> list[tf.Tensor]:
+    if len(lists) == 1:
+        return [*lists[0]]
+    half = len(lists) // 2
+    halves = zip(_tree(lists[:half]), _tree(lists[half:]), strict=True)
+    return [_apart(one) + _apart(other) for one, other in halves]
+
+
+def _apart(values: tf.Tensor) -> tf.Tensor:
+    """Returns the same values, at no cost, as a sum that TensorFlow does not merge with others.
+
+    It would make one AddN of all, in an order of its own.
+    """
+    return tf.raw_ops.Snapshot(input=values)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    found = [file for pattern in _SENT for file in sorted(folder.glob(pattern))]
+    return {str(f.relative_to(folder)): f for f in found if f.is_file() and not f.is_symlink()}
+
+
+def _packed(files: Mapping[str, Path]) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode='w') as archive:
+        for name, file in files.items():
+            archive.add(file, name)
+    return made.getvalue()
