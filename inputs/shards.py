@@ -255,13 +255,6 @@ def _is_whole(frame: bytes, length: int, crc: int) -> bool:
     return sums == (length, _masked(frame[:8]), crc) and crc == _masked(frame[12:-4])
 
 
-def framed(record: bytes) -> bytes:
-    """Returns a record as TFRecord and event files hold it, its length before it and both CRCs."""
-    length = struct.pack('<Q', len(record))
-    of_length, of_record = (struct.pack('<I', _masked(part)) for part in (length, record))
-    return b''.join((length, of_length, record, of_record))
-
-
 def _masked(content: bytes) -> int:
     crc = google_crc32c.value(content)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

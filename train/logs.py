@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
+import errno
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ import tensorflow.compat.v1 as tf
 from tensorboard.backend import process_graph
 from tensorboard.plugins.hparams import api_pb2, summary, summary_v2
 
-from inputs.shards import framed
-from system import disk
+from system import disk, names
 from system.lines import shown
 from system.rules import written
 
 POSITION = ('phase', 'epoch', 'step', 'seconds', 'examples_per_second')
+_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 NETWORK = 'network'  # the folder of what is told of the network besides its scores
 
 
@@ -58,21 +59,11 @@ class Metrics:
             writer.writerows(self.rows)
 
 
-class _Whole(io.FileIO):
-    """A file without a buffer that takes all that is written to it, or raises OSError."""
-
-    def write(self, data: Any) -> int:
-        """Writes the bytes; a disk that fills up takes some of them before it says so."""
-        left = memoryview(data)
-        while left:
-            left = left[super().write(left) :]
-        return len(data)
-
-
 class Events:
-    """An event file, each event on disk when its call returns.
+    """An event file, each event in it when its call returns.
 
-    TensorFlow's own writer says nothing of a disk that is full; here OSError is raised.
+    TensorFlow's writer of events says nothing of a disk that is full; its writer of records, whose
+    format they have, does, and here OSError is raised then.
     """
 
     def __init__(self, folder: Path, first_step: int):
@@ -80,19 +71,21 @@ class Events:
         folder.mkdir(parents=True, exist_ok=True)
         stamp = f'{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}'
         self._file = folder / f'events.out.tfevents.{stamp}'
-        self._opened = _Whole(self._file, 'x')
+        with self._faults():
+            self._opened = tf.io.TFRecordWriter(names.plain(self._file))
         try:
             self._write(tf.Event(file_version='brain.Event:2'))
             begins = tf.SessionLog(status=tf.SessionLog.START)
             self._write(tf.Event(session_log=begins, step=first_step))
         except OSError:
-            self._opened.close()
+            self.close()
             disk.remove(self._file)  # rather than to leave it empty
             raise
 
     def close(self) -> None:
         """Closes the file."""
-        self._opened.close()
+        with self._faults():
+            self._opened.close()
 
     def add(self, step: int, values: Iterable[tf.Summary.Value]) -> None:
         """Writes the values of a step."""
@@ -105,11 +98,19 @@ class Events:
 
     def _write(self, event: tf.Event) -> None:
         event.wall_time = time.time()
+        with self._faults():
+            self._opened.write(event.SerializeToString())
+            self._opened.flush()
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Raises what TensorFlow says of the disk as Python does."""
         try:
-            self._opened.write(framed(event.SerializeToString()))
-        except OSError as error:
-            error.filename = str(self._file)
-            raise
+            yield
+        except tf.errors.OpError as error:
+            told = (number for number in _FAULTS if os.strerror(number) in error.message)
+            number = next(told, errno.EIO)
+            raise OSError(number, os.strerror(number), str(self._file)) from None
 
 
 class Log:
