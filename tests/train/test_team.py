@@ -42,8 +42,10 @@ def addresses(count: int) -> list[str]:
     return found
 
 
-def workers(folder: Path, *flags: str, count: int = 2, each=lambda index: ()) -> list:
-    """Starts a command on so many workers, each with a folder of runs of its own."""
+def workers(
+    folder: Path, *flags: str, count: int = 2, come: int | None = None, each=lambda index: ()
+) -> list:
+    """Starts a command on the first of so many workers, each with a folder of runs of its own."""
     cluster_of = {'worker': addresses(count)}
     return [
         program(
@@ -54,7 +56,7 @@ def workers(folder: Path, *flags: str, count: int = 2, each=lambda index: ()) ->
                 )
             },
         )
-        for index in range(count)
+        for index in range(count if come is None else come)
     ]  # fmt: skip
 
 
@@ -176,9 +178,7 @@ def test_what_is_not_the_same_on_all_is_a_line_on_all(each, what, digits, data_d
 
 def test_a_worker_that_never_comes_is_a_line(common, tmp_path):
     flags = ('--experiment=tied', *common, '--worker_seconds=1')
-    (process, *others) = workers(tmp_path, *flags)
-    others[0].kill()
-    ((code, said, error),) = ended([process])
+    ((code, said, error),) = ended(workers(tmp_path, *flags, come=1))
     assert code == 6 and 'waiting for worker 1' in said
     assert 'has not come in 1 seconds' in error and error.count('\n') == 1
 
