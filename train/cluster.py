@@ -199,15 +199,15 @@ class _Watch:
         waiting, said = {*self._seen}, False
         while waiting:
             waiting = {index for index in waiting if not self._answers(index)}
+            if waiting and not said:
+                say(f'waiting for {", ".join(map(self._team.named, sorted(waiting)))}')
+                said = True
             if waiting and time.monotonic() - min(self._seen[i] for i in waiting) > self._seconds:
                 name = self._team.named(min(waiting))
                 raise Lost(
                     f'{name} has not come in {self._seconds:g} seconds; start the same command '
                     f'there, with its index in {VARIABLE}'
                 )
-            if waiting and not said:
-                say(f'waiting for {", ".join(map(self._team.named, sorted(waiting)))}')
-                said = True
             time.sleep(0.2 if waiting else 0)
 
     def keep(self) -> None:
