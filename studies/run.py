@@ -151,7 +151,7 @@ def _of_difference(within: tuple[float, float]) -> tuple[float, float]:
 def _lines(study: Study, results: dict[str, Any]) -> list[str]:
     several = study.seeds > 1
     heading = 'mean, deviation and 95 % interval of the mean' if several else 'one seed'
-    lines = [f'\n{study.name}: {heading}']
+    lines = ['', f'{study.name}: {heading}']
 
     def at(point: Mapping[str, Any]) -> str:
         return f' {study.over}={written(point["value"])}' if study.over else ''
