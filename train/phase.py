@@ -141,9 +141,11 @@ class Training:
 
     def end_call(self) -> None:
         """Saves where that is due; after a signal it saves and raises Interrupted."""
-        if self._ends or self._shared.checkpoints.due():
+        # Alone it need not wait until the others know, which is a call of updates later.
+        ends = self._ends or (self._shared.team.size == 1 and self._shared.interrupts.pending)
+        if ends or self._shared.checkpoints.due():
             self._save()
-        if self._ends:
+        if ends:
             self._shared.interrupts.check()
 
     def _save(self) -> None:

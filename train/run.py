@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -138,6 +139,8 @@ def run_together(
     team = cluster.named(os.environ)
     if team.size == 1:
         return run(experiment, base, place)
+    if not 1 <= seconds < math.inf:
+        raise UsageError(f'--worker_seconds={seconds:g}: must be a number from 1 on')
     experiment = cluster.in_parts(experiment, team)
     with cluster.at_work(team, place, seconds) as where:
         cluster.compare(team, cluster.versions(experiment, where))

@@ -221,6 +221,13 @@ def test_parts_are_shared_out_evenly(capsys):
         cluster.in_parts(inst.tied.vary(parts=3), team)
 
 
+@pytest.mark.parametrize('seconds', ['0', '-1', 'nan', 'inf'])
+def test_a_wait_that_is_no_time_is_refused(main, monkeypatch, seconds):
+    monkeypatch.setenv('TF_CONFIG', json.dumps(TWO))
+    code, _, error = main('--experiment=tied', f'--worker_seconds={seconds}')
+    assert code == 2 and error.startswith(f'error: --worker_seconds={seconds}: must be')
+
+
 def test_a_study_is_no_run_of_workers(main, monkeypatch):
     monkeypatch.setenv('TF_CONFIG', json.dumps(TWO))
     code, _, error = main('--experiment=tied', '--seeds=2')
