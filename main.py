@@ -42,6 +42,7 @@ from system.errors import UsageError, UserError
 from system.lines import say
 from system.quiet import silent
 from system.rules import nearest
+from train.executors import reached
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -54,10 +55,10 @@ DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 _NAMED = ('experiment', 'dataset', 'array', 'images', 'seed', 'set', 'precision', 'parent')
 _RUN = (*_NAMED, 'run_dir', 'tune')
 _TRAINING = ('figures', 'summaries', 'checkpoint_seconds', 'restart')
-PATHS = ('array', 'images', 'codes', 'parent', 'runs', 'run_dir', 'data_dir', 'inst')
+PATHS = ('array', 'images', 'codes', 'parent', 'runs', 'run_dir', 'data_dir', 'inst', 'scheduler')
 PLACES = ('runs', 'data_dir', 'inst')  # say where things are: a flagfile can hold them
 MODES = {  # what is done -> the flags that take effect in it, besides PLACES
-    'train': (*_RUN, 'seeds', 'jobs', *_TRAINING, 'verify', 'worker_seconds'),
+    'train': (*_RUN, 'seeds', 'jobs', 'scheduler', *_TRAINING, 'verify', 'worker_seconds'),
     'evaluate': (*_RUN, 'figures', 'verify'),
     'encode': (*_RUN, 'format', 'verify'),
     'reconstruct': (*_RUN, 'format', 'verify'),
@@ -65,7 +66,7 @@ MODES = {  # what is done -> the flags that take effect in it, besides PLACES
     'predict': (*_RUN, 'verify'),
     'generate': (*_RUN, 'codes', 'count'),
     'export': (*_RUN, 'format', 'verify'),
-    'results': ('experiment', 'jobs', *_TRAINING, 'verify'),
+    'results': ('experiment', 'jobs', 'scheduler', *_TRAINING, 'verify'),
     'report': ('experiment',),
     'compare': ('figures',),  # and the runs, which are no flags
 }
@@ -101,11 +102,10 @@ flags.DEFINE_bool('detail', False, 'Errors of each feature, step or pixel too (-
 flags.DEFINE_integer('count', 100, 'Codes to draw (--mode=generate).', 1, int(COUNT.most))
 flags.DEFINE_string('parent', None, "A run folder or a saved graph's prefix to transfer from.")
 flags.DEFINE_integer(
-    'jobs',
-    1,
-    'Runs of a study or the ledger at once, sharing the cores.',
-    1,
-    int(COUNT.most),
+    'jobs', 1, 'Runs of a study or the ledger at once, sharing the cores.', 1, int(COUNT.most)
+)
+flags.DEFINE_string(
+    'scheduler', None, 'Of Dask, whose workers make the runs: tcp://host:8786, or its file.'
 )
 flags.DEFINE_bool('figures', True, 'Draw the figures of a finished run.')
 flags.DEFINE_enum(
@@ -284,19 +284,19 @@ def train(*, describes: bool) -> None:
     if describes:
         say(*description(experiment).split('\n'))
         return
-    if FLAGS.jobs > 1 and not is_study(experiment):
-        raise UsageError(
-            f'--jobs={FLAGS.jobs}: {experiment.name} is one run; name a study, or --seeds'
-        )
+    if (FLAGS.jobs > 1 or FLAGS.scheduler) and not is_study(experiment):
+        asked = f'--scheduler={FLAGS.scheduler}' if FLAGS.scheduler else f'--jobs={FLAGS.jobs}'
+        raise UsageError(f'{asked}: {experiment.name} is one run; name a study, or --seeds')
     if is_study(experiment) and FLAGS.run_dir:
         raise UsageError('--run_dir names one run; a study and --seeds write below --runs')
     if FLAGS.tune and given('figures') and FLAGS.figures:
         raise UsageError('--figures has no effect with --tune, which draws none')
+    scheduler = reached(FLAGS.scheduler, given('jobs'))
     with silent():
         from studies.run import run_study
         from train.run import run_together
     if is_study(experiment):
-        run_study(experiment, inst.EXPERIMENTS, place(), FLAGS.jobs)
+        run_study(experiment, inst.EXPERIMENTS, place(), FLAGS.jobs, scheduler)
     elif not is_study(base):  # as it cannot be: a study is varied to a study
         run_together(experiment, base, place(), FLAGS.worker_seconds)
 
@@ -418,10 +418,12 @@ def fill_ledger(mine: own.Own) -> None:
         hint = nearest(FLAGS.experiment, names)
         of = f' of {mine.file}' if mine.file else ''
         raise UsageError(f'--experiment={FLAGS.experiment}: no claim{of} is about it{hint}')
+    scheduler = reached(FLAGS.scheduler, given('jobs'))
     with silent():
         from ledger import fill
     at_once = FLAGS.jobs if FLAGS.mode == 'results' else 0
-    fill.fill(every, asked, place(), at_once, book.beside(mine.file) if mine.file else book.PROJECT)
+    its = book.beside(mine.file) if mine.file else book.PROJECT
+    fill.fill(every, asked, place(), at_once, its, scheduler)
 
 
 def compare(named: list[str]) -> None:

@@ -31,10 +31,12 @@ def fill(
     place: Place,
     at_once: int = 0,
     book: Book = PROJECT,
+    scheduler: str = '',
 ) -> None:
     """Keeps the runs of `asked` that are finished, and writes all `claims`, where `book` says.
 
-    What is missing is trained, `at_once` runs at a time; 0: it is not. What is interrupted goes on
+    What is missing is trained, `at_once` runs at a time, or by a scheduler's workers; 0: it is not.
+    What is interrupted goes on
     with the next call: each run's results are kept when it ends.
     """
     _data_key.cache_clear()
@@ -45,7 +47,7 @@ def fill(
     if at_once:
         runs = '1 run is' if len(missing) == 1 else f'{len(missing)} runs are'
         say(f'{runs} missing' if missing else 'all runs are there')
-        for _ in _trained(missing, place, at_once, book):
+        for _ in _trained(missing, place, at_once, book, scheduler):
             write(claims, book)
     draw(claims, book)
     write(claims, book)
@@ -137,17 +139,16 @@ def _keep(experiment: Experiment, place: Place, book: Book) -> bool:
 
 
 def _trained(
-    missing: Sequence[Experiment], place: Place, at_once: int, book: Book
+    missing: Sequence[Experiment], place: Place, at_once: int, book: Book, scheduler: str
 ) -> Iterator[None]:
     """Trains the runs, keeps what each found, and says how long the rest takes."""
     jobs = [Job(run, inst.EXPERIMENTS[run.name], place.drawing(run.seed == 0)) for run in missing]
-    with Runs([page.said(run) for run in missing], at_once) as runs:
-        for number, (job, _, seconds) in enumerate(
-            train_each(jobs, place.runs / 'results.log', at_once), 1
-        ):
+    trained = train_each(jobs, place.runs / 'results.log', at_once, scheduler)
+    with Runs([page.said(run) for run in missing]) as runs:
+        for number, (job, _, seconds, together) in enumerate(trained, 1):
             experiment = missing[job]
             _keep(experiment, place, book)
-            runs.end(page.said(experiment), seconds)
+            runs.end(page.said(experiment), seconds, together)
             words = f'{page.said(experiment)} seed {experiment.seed}: {seconds:.0f} s'
             runs.say(f'{number}/{len(jobs)} {words}')
             yield

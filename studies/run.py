@@ -35,7 +35,11 @@ class Point(NamedTuple):
 
 
 def run_study(
-    study: Study, catalogue: Mapping[str, Experiment], place: Place, at_once: int = 1
+    study: Study,
+    catalogue: Mapping[str, Experiment],
+    place: Place,
+    at_once: int = 1,
+    scheduler: str = '',
 ) -> dict[str, Any]:
     """Runs what is missing of a study; writes and returns its mean, spread and differences.
 
@@ -54,7 +58,7 @@ def run_study(
         name += f'-{study.over}={written(study.values[0])}'
     folder = place.root / study.name / name
     with claimed(folder):
-        points = _points(study, catalogue, place, folder / 'log.txt', at_once)
+        points = _points(study, catalogue, place, folder / 'log.txt', at_once, scheduler)
     results: dict[str, Any] = {
         'study': study.name,
         'seeds': study.seeds,
@@ -78,7 +82,12 @@ def run_study(
 
 
 def _points(
-    study: Study, catalogue: Mapping[str, Experiment], place: Place, log: Path, at_once: int
+    study: Study,
+    catalogue: Mapping[str, Experiment],
+    place: Place,
+    log: Path,
+    at_once: int,
+    scheduler: str,
 ) -> list[Point]:
     wanted = study.points()
     seeds = range(study.arms[0].seed, study.arms[0].seed + study.seeds)
@@ -94,12 +103,13 @@ def _points(
     missing = [job.is_missing for job in jobs]
     kinds = [str(index) for (index, *_), todo in zip(varied, missing, strict=True) if todo]
     found: dict[tuple[int, int], dict[str, float]] = {}  # by point and seed
-    with Runs(kinds, at_once) as progress:
-        for number, (job, results, seconds) in enumerate(train_each(jobs, log, at_once), 1):
+    trained = train_each(jobs, log, at_once, scheduler)
+    with Runs(kinds) as progress:
+        for number, (job, results, seconds, together) in enumerate(trained, 1):
             index, value, experiment, _ = varied[job]
             found[index, experiment.seed] = metrics = results['metrics']
             if missing[job]:
-                progress.end(str(index), seconds)
+                progress.end(str(index), seconds, together)
             progress.say(f'{number}/{len(jobs)} {_said(study, experiment, value, metrics)}')
     return [
         Point(

@@ -100,8 +100,8 @@ def _left(seconds: float) -> str:
 class Runs:
     """A bar over runs to come, of which each is of a kind; quiet when not in a terminal."""
 
-    def __init__(self, kinds: Sequence[str], at_once: int = 1):
-        self._ahead, self._at_once = list(kinds), at_once
+    def __init__(self, kinds: Sequence[str]):
+        self._ahead, self._at_once = list(kinds), 1
         self._spent: dict[str, list[float]] = {}
         form = '{n_fmt}/{total_fmt} runs |{bar:24}| {elapsed}{postfix}'
         self._bar = tqdm(total=len(kinds), unit='run', bar_format=form, disable=None, leave=False)
@@ -112,8 +112,9 @@ class Runs:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def end(self, kind: str, seconds: float) -> None:
-        """Says that one of a kind has ended, and what it took."""
+    def end(self, kind: str, seconds: float, at_once: int = 1) -> None:
+        """Says that one of a kind has ended, and what it took, of so many at once."""
+        self._at_once = at_once
         self._ahead.remove(kind)
         self._spent.setdefault(kind, []).append(seconds)
         self._bar.set_postfix_str(self.left(), refresh=False)

@@ -1,15 +1,13 @@
-"""Several runs: one after the other in this process, or at once, each on cores of its own."""
+"""Several runs: one after the other in this process, or at once, in processes of their own."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import os
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -18,12 +16,15 @@ from parameters import Experiment
 from system.errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
 from system.interrupts import Interrupts
 from system.lines import shown
+from train.command import Command, Outcome, carried
+from train.executors import Executing, opened
 from train.folder import Place
 from train.run import looked_at, run
 
 _MAIN = Path(__file__).resolve().parent.parent / 'main.py'
 _ERRORS = {kind.exit_code: kind for kind in (Exhausted, UsageError, DataError, Diverged, RunInUse)}
 _POLL_SECONDS = 0.1
+_ARRIVES_SECONDS = 60.0  # that a network's file system may take to show what another machine wrote
 
 
 class Job(NamedTuple):
@@ -64,26 +65,36 @@ class Ended(NamedTuple):
     index: int  # type: ignore[assignment]  # among the jobs; hides tuple.index
     results: dict[str, Any]
     seconds: float  # that it took; of one that was there before, next to nothing
+    at_once: int = 1  # so many run when it ends
 
 
-def train_each(jobs: Sequence[Job], log: Path, at_once: int = 1) -> Iterator[Ended]:
+def train_each(
+    jobs: Sequence[Job], log: Path, at_once: int = 1, scheduler: str = ''
+) -> Iterator[Ended]:
     """Trains what is missing and yields each job when it has ended; what runs print goes to `log`.
 
-    One after the other they end in their order. At once, parents are trained before what restores
-    them, and what was there before comes last. Raises what a run raises, when all have stopped;
-    what is wrong with anybody's data, before the first has begun.
+    One after the other they end in their order. At once, or by a scheduler's workers, parents are
+    trained before what restores them, and what was there before comes last. Raises what a run
+    raises, when all have stopped; what is wrong with anybody's data, before the first has begun.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    _look_ahead([job for job in jobs if job.is_missing], log)
+    missing = [job for job in jobs if job.is_missing]
     waiting = dict(enumerate(jobs))
-    if at_once > 1:
-        for stage in _stages([job for job in jobs if job.is_missing]):
-            for job, seconds in _at_once(stage, log, at_once):
-                index = next((i for i, other in waiting.items() if other is job), None)
-                if index is not None:  # or else the parent of one
-                    del waiting[index]
-                    place = dataclasses.replace(job.place, restart=False)
-                    yield Ended(index, _run(job._replace(place=place), log), seconds)
+    if at_once == 1 and not scheduler:
+        _look_ahead(missing, log)
+    else:
+        cores = max((job.experiment.parts for job in missing), default=1)
+        with (
+            Interrupts() as interrupts,
+            opened(at_once, scheduler, cores, interrupts.check) as executing,
+        ):
+            _look_ahead(missing, log)
+            for stage in _stages(missing):
+                for job, seconds in _submitted(stage, log, executing, interrupts):
+                    index = next((i for i, other in waiting.items() if other is job), None)
+                    if index is not None:  # or else the parent of one
+                        del waiting[index]
+                        yield Ended(index, _read(job, log), seconds, executing.at_once())
     for index, job in waiting.items():
         began = time.monotonic()
         results = _run(job, log)
@@ -117,6 +128,23 @@ def _run(job: Job, log: Path) -> dict[str, Any]:
         return run(*job)
 
 
+def _read(job: Job, log: Path) -> dict[str, Any]:
+    """Returns what a run found that has ended elsewhere; raises DataError where nothing has come.
+
+    Listing the folder makes a file system of several machines look for it anew.
+    """
+    folder = job.place.folder(job.experiment, job.base)
+    limit = time.monotonic() + _ARRIVES_SECONDS
+    while not (folder.is_dir() and 'results.json' in os.listdir(folder)):
+        if time.monotonic() > limit:
+            raise DataError(
+                f'{folder}: the run has ended, and its results are not here; --runs must be a '
+                'folder that all workers share'
+            )
+        time.sleep(_POLL_SECONDS)
+    return _run(job._replace(place=dataclasses.replace(job.place, restart=False)), log)
+
+
 def _appended(log: Path) -> IO[str]:
     """Opens a log, a line at a time, which takes whatever a run prints."""
     return open(log, 'a', buffering=1, encoding='utf-8', errors='backslashreplace')
@@ -135,66 +163,33 @@ def _stages(jobs: list[Job]) -> list[list[Job]]:
     return [*_stages(list(parents.values())), jobs] if parents else [jobs]
 
 
-def _at_once(jobs: Sequence[Job], log: Path, at_once: int) -> Iterator[tuple[Job, float]]:
-    """Runs jobs in processes of their own, so many at once; yields each with its seconds.
-
-    When one fails, or a signal arrives, the others save what they have and stop.
-    """
-    waiting, cores = list(reversed(jobs)), _shares(at_once)
-    running: list[_Running] = []
-    with Interrupts() as interrupts:
-        try:
-            while waiting or running:
-                while waiting and len(running) < at_once and not interrupts.pending:
-                    running.append(_Running(waiting.pop(), cores.pop(), log))
-                interrupts.check()
-                for one in [one for one in running if one.process.poll() is not None]:
-                    running.remove(one)
-                    cores.append(one.cores)
-                    yield one.job, one.end(log)
-                time.sleep(_POLL_SECONDS)
-        finally:
-            for one in running:
-                one.process.terminate()
-            for one in running:
-                one.process.wait()
+def _submitted(
+    jobs: Sequence[Job], log: Path, executing: Executing, interrupts: Interrupts
+) -> Iterator[tuple[Job, float]]:
+    """Submits jobs, and yields each that has ended with its seconds; raises what one fails of."""
+    folder, environ = str(Path.cwd()), carried(os.environ)
+    running: dict[Future[Outcome], Job] = {}
+    for job in jobs:
+        words = (str(_MAIN), *job.flags())
+        name = f'{job.experiment.name}-seed{job.experiment.seed}'
+        future = executing.submit(Command(words, folder, str(log.absolute()), environ), name)
+        running[future] = job
+    while running:
+        interrupts.check()
+        executing.look()
+        done, _ = wait(running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            job = running.pop(future)
+            yield job, _seconds_of(job, executing.outcome(future), log)
 
 
-def _shares(count: int) -> list[set[int]]:
-    """Divides the cores that this process may use; with fewer of them than shares, all share."""
-    if not hasattr(os, 'sched_getaffinity'):
-        return [set()] * count
-    cores = sorted(os.sched_getaffinity(0))
-    return [set(cores[i::count]) or set(cores) for i in range(count)]
-
-
-class _Running:
-    """A job in its process, in a process group of its own: signals reach it through this one."""
-
-    def __init__(self, job: Job, cores: set[int], log: Path):
-        self.job, self.cores, self._began = job, cores, time.monotonic()
-        self._errors: IO[str] = tempfile.TemporaryFile('w+', encoding='utf-8', errors='replace')  # noqa: SIM115 (open while it runs)
-        with _appended(log) as opened:
-            self.process = subprocess.Popen(
-                [sys.executable, str(_MAIN), *job.flags()],
-                stdin=subprocess.DEVNULL,
-                stdout=opened,
-                stderr=self._errors,
-                start_new_session=True,
-            )
-        if cores:
-            os.sched_setaffinity(self.process.pid, cores)
-
-    def end(self, log: Path) -> float:
-        """Returns its seconds; raises what it failed of."""
-        self._errors.seek(0)
-        said = self._errors.read()
-        self._errors.close()
-        with _appended(log) as opened:
-            opened.writelines(f'{shown(line)}\n' for line in said.splitlines())
-        code = self.process.returncode
-        if code:
-            lines = said.strip().splitlines() or [f'exit code {code}']
-            words = f'{self.job.experiment.name}: {lines[-1].removeprefix("error: ")}'
-            raise _ERRORS.get(code, UserError)(words)
-        return time.monotonic() - self._began
+def _seconds_of(job: Job, outcome: Outcome, log: Path) -> float:
+    """Returns what a run took, when its words are in the log; raises what it failed of."""
+    code, said, seconds = outcome
+    with _appended(log) as opened:
+        opened.writelines(f'{shown(line)}\n' for line in said.splitlines())
+    if code:
+        lines = said.strip().splitlines() or [f'exit code {code}']
+        words = f'{job.experiment.name}: {lines[-1].removeprefix("error: ")}'
+        raise _ERRORS.get(code, UserError)(words)
+    return seconds
