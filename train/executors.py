@@ -5,6 +5,7 @@ Both take a command and give a `concurrent.futures` future of its outcome.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import json
@@ -31,7 +32,7 @@ from train.command import Command, Outcome
 
 _ADDRESS = re.compile(r'(tcp|tls)://(?P<host>\[[^]]+\]|[^:/\s]+):(?P<port>\d{1,5})')
 _FORM = 'tcp://host:8786 or the file that `dask scheduler --scheduler-file` writes'
-_CONNECT_SECONDS = 5.0
+_CONNECT_SECONDS = 3.0
 _LOOK_SECONDS = 2.0  # between looks for workers
 _POLL_SECONDS = 0.2
 _RESOURCE = 'cores'  # by which name workers offer them
@@ -67,9 +68,31 @@ def reached(scheduler: str | None, with_jobs: bool = False) -> str:
     try:
         place = found['host'].strip('[]'), int(found['port'])
         socket.create_connection(place, timeout=_CONNECT_SECONDS).close()
-    except (OSError, UnicodeError) as error:
-        raise UsageError(_absent(address, getattr(error, 'strerror', None) or error)) from None
+        kind = asyncio.run(_kind_of(address))
+    except (OSError, UnicodeError, RuntimeError, TypeError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+        raise UsageError(_absent(address, reason)) from None
+    if kind != 'Scheduler':
+        raise UsageError(_absent(address, f'it is a {kind}'))
     return address
+
+
+async def _kind_of(address: str) -> str:
+    """Returns what of Dask answers; a client alone would wait for ever for a port that is mute."""
+    from distributed import Security
+    from distributed.core import rpc
+
+    _hush()
+    arguments = Security().get_connection_args('client')
+    async with rpc(address, timeout=_CONNECT_SECONDS, connection_args=arguments) as answering:
+        found = await asyncio.wait_for(answering.identity(), _CONNECT_SECONDS)
+    return str(found.get('type'))
+
+
+def _hush() -> None:
+    """Keeps Dask from printing: what goes wrong is said in a line of the program's own."""
+    for name in ('distributed', 'tornado', 'asyncio'):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _address_in(file: str) -> str:
@@ -181,8 +204,7 @@ def _client(address: str) -> Any:
     import cloudpickle
     from distributed import Client
 
-    for name in ('distributed', 'tornado'):  # what goes wrong is said in a line of our own
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    _hush()
     cloudpickle.register_pickle_by_value(command)  # which workers need not have
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
