@@ -13,6 +13,7 @@ ASKED = [  # file, machine, Python
     ('requirements.txt', 'aarch64-apple-darwin', '3.11'),
     ('requirements.txt', 'x86_64-pc-windows-msvc', '3.13'),
     ('requirements-gpu.txt', 'x86_64-manylinux_2_28', '3.12'),
+    ('requirements-cluster.txt', 'aarch64-manylinux_2_28', '3.13'),
 ]
 
 

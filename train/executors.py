@@ -91,8 +91,9 @@ async def _kind_of(address: str) -> str:
 
 def _hush() -> None:
     """Keeps Dask from printing: what goes wrong is said in a line of the program's own."""
-    for name in ('distributed', 'tornado', 'asyncio'):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    for name in ('asyncio', 'distributed', *logging.root.manager.loggerDict):
+        if name.partition('.')[0] in ('asyncio', 'distributed', 'tornado'):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _address_in(file: str) -> str:
