@@ -10,8 +10,9 @@ from conftest import results_of
 from forked import program
 
 import inst
+from train.executors import _shares
 from train.folder import Place
-from train.several import Job, _shares, _stages
+from train.several import Job, _stages
 
 TINY = ('--set=hidden=8,6', '--set=epochs=1')
 
