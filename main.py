@@ -11,7 +11,6 @@ import dataclasses
 import errno
 import gc
 import io
-import json
 import math
 import os
 import shutil
@@ -33,10 +32,11 @@ except ModuleNotFoundError as missing:
     raise SystemExit(2) from None
 
 import inst
-from command_line import described, parse, settable
+from command_line import parse, settable
 from ledger import own
 from parameters import COUNT, DATASETS, PRECISIONS, SEED, Experiment
 from studies import catalogue
+from studies.described import description, is_study, line
 from studies.study import Study
 from system.errors import UsageError, UserError
 from system.lines import say
@@ -45,8 +45,6 @@ from system.rules import nearest
 from train.executors import reached
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeIs
-
     from train.folder import Place
 
 FLAGS = flags.FLAGS
@@ -244,15 +242,9 @@ def list_all(mine: own.Own) -> None:
     for name, value in catalogue.CATALOGUE.items():
         if name in mine.named[:1]:
             say('', mine.file)
-        kind = f' (study of {len(value.points())} x {value.seeds} runs)' if is_study(value) else ''
-        say(f'{name:31}{value.description}{kind} [{value.source}]')
+        say(line(name, value))
     if mine.data_sets:
         say(f'data sets of {mine.file}: {", ".join(mine.data_sets)}')
-
-
-def is_study(value: Experiment | Study) -> TypeIs[Study]:
-    """Whether it is several runs."""
-    return isinstance(value, Study)
 
 
 def place() -> Place:
@@ -297,22 +289,6 @@ def train(*, describes: bool) -> None:
         run_study(experiment, inst.EXPERIMENTS, place(), FLAGS.jobs, scheduler)
     elif not is_study(base):  # as it cannot be: a study is varied to a study
         run_together(experiment, base, place(), FLAGS.worker_seconds)
-
-
-def description(value: Experiment | Study) -> str:
-    """Returns what decides its runs as JSON, and last `fields`, a line each, with their meanings.
-
-    Of a study, the arms have the values.
-    """
-    if is_study(value):
-        fields = {name: field for arm in value.arms for name, field in described(arm).items()}
-        fields = {n: {k: v for k, v in f.items() if k != 'value'} for n, f in fields.items()}
-    else:
-        fields = described(value)
-    width = max(map(len, fields)) + 3
-    lines = [f'    {f"{json.dumps(n)}:":{width}} {json.dumps(f)}' for n, f in fields.items()]
-    whole = json.dumps(value.resolved(), indent=2).removesuffix('\n}')
-    return f'{whole},\n  "fields": {{\n' + ',\n'.join(lines) + '\n  }\n}'
 
 
 def use_run() -> None:
