@@ -15,8 +15,6 @@ from networks import saved_graph
 from system.errors import DataError
 from train.folder import Place
 
-DIGITS = '--dataset=mnist5k'
-
 # What a stranger would write: nothing of this project is imported.
 PLAIN_SCRIPT = """
 import sys
@@ -52,11 +50,12 @@ with tf.Session() as session:
 
 
 @pytest.fixture(scope='module')
-def trained(data_dir, tmp_path_factory):
-    """A classifier of five epochs on its parent of default length; returns the runs folder."""
+def trained(data_dir, digits, tmp_path_factory):
+    """A classifier on its parent, both of twenty epochs; returns the runs folder."""
     runs = tmp_path_factory.mktemp('runs')
-    flags = ['--experiment=phasewise_classifier', DIGITS, '--set=epochs=5', '--set=parent.epochs=5']
-    assert call(*flags, f'--runs={runs}', f'--data_dir={data_dir}') == 0
+    flags = ['--experiment=phasewise_classifier', '--set=epochs=20', '--set=parent.epochs=20']
+    places = f'--array={digits}', f'--runs={runs}', f'--data_dir={data_dir}'
+    assert call(*flags, *places) == 0
     return runs
 
 
@@ -114,7 +113,7 @@ def test_the_proof_says_what_was_restored_what_is_new_and_that_it_stayed(trained
         np.testing.assert_array_equal(child[name], value)
 
 
-def test_the_graph_is_restored_and_not_rebuilt(trained, main, tmp_path):
+def test_the_graph_is_restored_and_not_rebuilt(trained, main, digits, tmp_path):
     """A parent whose saved graph computes something else gives other codings to the head."""
     with tf.Graph().as_default(), tf.Session() as session:
         X = tf.placeholder(tf.float32, [None, 784], name='X')
@@ -129,7 +128,7 @@ def test_the_graph_is_restored_and_not_rebuilt(trained, main, tmp_path):
         value = session.run(kernel)
     code, out, err = main(
         '--experiment=phasewise_classifier',
-        DIGITS,
+        f'--array={digits}',
         '--set',
         'epochs=1',
         f'--parent={tmp_path}/theirs',
@@ -143,12 +142,12 @@ def test_the_graph_is_restored_and_not_rebuilt(trained, main, tmp_path):
     assert results_of(folder)['parent']['restored'] == ['w']
 
 
-def test_parent_takes_a_run_folder_and_a_prefix_alike(trained, main, tmp_path):
+def test_parent_takes_a_run_folder_and_a_prefix_alike(trained, main, digits, tmp_path):
     accuracies = []
     for number, path in enumerate((parent_of(trained), parent_of(trained) / 'model')):
         folder = tmp_path / str(number)
         code, _, err = main(
-            '--experiment=phasewise_classifier', DIGITS, '--set', 'epochs=1',
+            '--experiment=phasewise_classifier', f'--array={digits}', '--set', 'epochs=5',
             f'--parent={path}', f'--run_dir={folder}',
         )  # fmt: skip
         assert code == 0, err
@@ -156,9 +155,9 @@ def test_parent_takes_a_run_folder_and_a_prefix_alike(trained, main, tmp_path):
     assert accuracies[0] == accuracies[1] > 0.5
 
 
-def test_fine_tuning_moves_the_encoder_that_was_restored(trained, main, tmp_path):
+def test_fine_tuning_moves_the_encoder_that_was_restored(trained, main, digits, tmp_path):
     code, out, err = main(
-        '--experiment=phasewise_finetune', DIGITS, '--set', 'epochs=1', '--set', 'finetune_epochs=1',
+        '--experiment=phasewise_finetune', f'--array={digits}', '--set', 'epochs=1', '--set', 'finetune_epochs=1',
         f'--parent={parent_of(trained)}', f'--run_dir={tmp_path}/run',
     )  # fmt: skip
     assert code == 0, err
@@ -176,13 +175,13 @@ def test_fine_tuning_moves_the_encoder_that_was_restored(trained, main, tmp_path
         (lambda p: (p / 'model.data-00000-of-00001').write_bytes(b'x'), 'longer than the file'),
     ],
 )
-def test_a_damaged_saved_graph_is_one_line_and_exit_3(trained, main, tmp_path, damage, words):
+def test_a_damaged_saved_graph_is_one_line_and_exit_3(trained, main, digits, tmp_path, damage, words):
     copy = tmp_path / 'copy'
     copy.mkdir()
     for file in parent_of(trained).glob('model.*'):
         (copy / file.name).write_bytes(file.read_bytes())
     damage(copy)
-    code, _, err = main('--experiment=phasewise_classifier', DIGITS, f'--parent={copy}')
+    code, _, err = main('--experiment=phasewise_classifier', f'--array={digits}', f'--parent={copy}')
     assert code == 3 and words in err and len(err.splitlines()) == 1
 
 
@@ -216,9 +215,9 @@ def test_what_is_changed_in_a_layer_is_what_the_layers_above_it_read(trained):
     np.testing.assert_allclose(made, np.tile(wanted, (5, 1)), rtol=1e-5)
 
 
-def test_restored_layers_are_dropped_while_they_are_fine_tuned(trained, main, tmp_path):
+def test_restored_layers_are_dropped_while_they_are_fine_tuned(trained, main, digits, tmp_path):
     """Keyed by the step: twice the same weights; at inference nothing is dropped."""
-    flags = ('--experiment=phasewise_finetune', DIGITS, '--set=epochs=0', '--set=finetune_epochs=2',
+    flags = ('--experiment=phasewise_finetune', f'--array={digits}', '--set=epochs=0', '--set=finetune_epochs=2',
              '--set=steps_per_epoch=5', f'--parent={parent_of(trained)}', '--set=head_dropout=0')  # fmt: skip
     found = []
     for name, rate in (('a', 0.5), ('b', 0.5), ('none', 0.0)):
