@@ -175,13 +175,17 @@ def test_fine_tuning_moves_the_encoder_that_was_restored(trained, main, digits, 
         (lambda p: (p / 'model.data-00000-of-00001').write_bytes(b'x'), 'longer than the file'),
     ],
 )
-def test_a_damaged_saved_graph_is_one_line_and_exit_3(trained, main, digits, tmp_path, damage, words):
+def test_a_damaged_saved_graph_is_one_line_and_exit_3(
+    trained, main, digits, tmp_path, damage, words
+):
     copy = tmp_path / 'copy'
     copy.mkdir()
     for file in parent_of(trained).glob('model.*'):
         (copy / file.name).write_bytes(file.read_bytes())
     damage(copy)
-    code, _, err = main('--experiment=phasewise_classifier', f'--array={digits}', f'--parent={copy}')
+    code, _, err = main(
+        '--experiment=phasewise_classifier', f'--array={digits}', f'--parent={copy}'
+    )
     assert code == 3 and words in err and len(err.splitlines()) == 1
 
 
