@@ -23,6 +23,7 @@ _KINDS: dict[str, tuple[Any, str]] = {  # of a claim's parts, and what to write
     'metric': (str, "the name of a metric, as 'test/mse'"),
     'than': ((Real, Experiment), 'a number or an experiment, its name without quotes'),
     'factor': (Real, 'a number'),
+    'margin': (Real, 'a number'),
     'seeds': (int, 'a whole number'),
 }
 
@@ -33,9 +34,11 @@ class Claim:
 
     `than` is a figure, or an experiment, of which the same metric is compared, or `than_metric`.
     Experiments are compared seed by seed; what is judged is the mean difference, or where `every`,
-    that of each seed; '=' holds where zero is within the interval of it, and is better beyond it on
-    the side that is better of that metric. `verdicts.value_of` says how a metric is written. Raises
-    UsageError for another relation, a metric that no run can have, and runs on different data.
+    that of each seed. '=' needs a `margin`, a part of the bound that the difference may be: it
+    holds where the whole interval of it is within, and is better where all of it is beyond on the
+    side that is better of that metric; 'no worse than' is written as a `factor` likewise.
+    `values.value_of` says how a metric is written. Raises UsageError for another relation, a metric
+    that no run can have, and runs on different data.
     """
 
     words: str
@@ -48,6 +51,7 @@ class Claim:
     factor: float = 1.0
     seeds: int = 1
     every: bool = False
+    margin: float = 0.0
     published: str = ''  # the figure as the source prints it
     note: str = ''
 
@@ -57,6 +61,11 @@ class Claim:
                 raise UsageError(f'{self._said}{name}={value!r}: must be {wanted}')
         if self.relation not in RELATIONS:
             raise UsageError(f'{self._said}{self.relation!r}: allowed are {", ".join(RELATIONS)}')
+        if (self.margin > 0) != (self.relation == '='):
+            raise UsageError(
+                f'{self._said}margin={self.margin}: must be over 0 with =, as 0.01 for 1 % of the '
+                'bound, and has no effect with others'
+            )
         if self.seeds < 1:
             raise UsageError(f'{self._said}seeds={self.seeds}: at least one is needed')
         for metric in filter(None, (self.metric, self.than_metric)):

