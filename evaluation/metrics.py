@@ -29,6 +29,26 @@ class Metric(NamedTuple):
     is_accuracy: bool = False  # a share of right answers: written in %, compared by its errors
 
 
+_LIKENESS = (  # of pictures to real ones
+    ('frechet', 'squared distance of Gaussians in features',
+     'The squared distance between two Gaussians that have the mean and covariance of features: of '
+     'pictures, and of as many test pictures, at most 2,000 (Heusel et al. 2017). Features are the '
+     '64 units of a small classifier of the training pictures, so that figures on different data '
+     'cannot be compared', 'less'),
+    ('density', 'real neighbourhoods of five around a picture, as a part of five',
+     'How many neighbourhoods of test pictures, up to the fifth neighbour in features, a picture '
+     'lies in, divided by five (Naeem et al. 2020). Greater than that of real pictures is no '
+     'better: pictures that are all like an average lie in many', ''),
+    ('coverage', 'share of real neighbourhoods with a picture in them',
+     'The share of the neighbourhoods of test pictures in which some picture lies (Naeem et al. '
+     '2020): whether the pictures are as various as real ones', 'greater'),
+)  # fmt: skip
+_PICTURES = (
+    ('', ', of samples', '. Of pictures decoded from the unit Gaussian.'),
+    ('_real', ', of real pictures', '. Of training pictures, to compare with.'),
+    ('_blurred', ', of blurred pictures',
+     '. Of training pictures, blurred by a fourteenth of the side, to compare with.'),
+)  # fmt: skip
 METRICS = {
     'mse': Metric(
         'mean squared error a feature',
@@ -227,21 +247,24 @@ METRICS = {
     ),
     'sample_precision': Metric(
         'share of samples near real pictures',
-        'The share of pictures decoded from the unit Gaussian that lie near some real picture: no '
-        'farther from it than its own third neighbour (Kynkaanniemi et al. 2019, here on pixels, '
-        'at most 2,000 pictures). Blurred pictures lie near everything and reach 1: look at '
-        '`sample_recall` and at the figure of samples beside it.',
+        'Of runs of earlier versions: the share of pictures decoded from the unit Gaussian that '
+        'lie near some real picture, by their pixels. Blurred pictures lie near everything and '
+        'reach 1: `sample_frechet` took its place.',
         'greater',
         _SHARE,
     ),
     'sample_recall': Metric(
         'share of real pictures near samples',
-        'The share of real pictures that lie near some picture decoded from the unit Gaussian, as '
-        '`sample_precision` has it: whether the samples are as various as the pictures. Blurred or '
-        'repeated samples lose it.',
+        'Of runs of earlier versions: the share of real pictures that lie near some picture '
+        'decoded from the unit Gaussian, by their pixels. `sample_coverage` took its place.',
         'greater',
         _SHARE,
     ),
+    **{
+        f'sample_{name}{kind}': Metric(f'{unit}{of}', f'{meaning}{more}', better)
+        for kind, of, more in _PICTURES
+        for name, unit, meaning, better in _LIKENESS
+    },
     'checkerboard': Metric(
         "share of spectral power at the stride's period",
         'The share of the spectral power of the reconstructions, without its constant, within an '
@@ -256,6 +279,14 @@ METRICS = {
         'them.',
         '',
         _SHARE,
+    ),
+    'checkerboard_excess': Metric(
+        "decades of power at the strides' periods over the data's",
+        'How many times stronger the spectrum of the reconstructions is at the periods of the '
+        'strides, 2, 4, ... pixels, than at the frequencies next to them, as a logarithm of base '
+        "10, less the same of the data's own pictures. 0 is no more of that pattern than these "
+        'have; it does not depend on how sharp the pictures are.',
+        'less',
     ),
     'filter_kurtosis': Metric(
         'median excess kurtosis of the first filters',

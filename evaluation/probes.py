@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import subspace_angles
 from scipy.stats import kurtosis
 from sklearn.decomposition import PCA
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.neighbors import KNeighborsClassifier
 
 from inputs.rows import Rows
 
@@ -99,21 +99,22 @@ def checkerboard(images: np.ndarray) -> float:
     return float(power[high[0][:, None] | high[1]].sum())
 
 
-def precision_and_recall(samples: np.ndarray, images: np.ndarray) -> tuple[float, float]:
-    """Returns the shares of samples near images, and of images near samples, both [N, pixels].
+def ridge(images: np.ndarray, strides: int) -> float:
+    """Returns how far the power at the periods of strides of 2 stands above what is beside it.
 
-    Near is: within the distance of some neighbour to its own third neighbour (Kynkaanniemi et al.
-    2019, here on pixels). Blurred samples keep the precision and lose recall.
+    That is the logarithm (of base 10) of the power at a half, a quarter, ... of the sampling rate,
+    as often as there are `strides`, across and down, over that of the next frequencies to both
+    sides, in the mean. Pictures are [N, H, W, C].
     """
-
-    def near(points: np.ndarray, others: np.ndarray) -> float:
-        among = NearestNeighbors(algorithm='brute').fit(others)
-        radius = among.kneighbors(n_neighbors=NEAREST)[0][:, -1]
-        squares = np.sum(points**2, axis=1)[:, None] + np.sum(others**2, axis=1)
-        distances = np.sqrt(np.maximum(squares - 2 * points @ others.T, 0))
-        return float(np.mean((distances <= radius).any(axis=1)))
-
-    return near(samples, images), near(images, samples)
+    power, found = spectrum(images), []
+    for along in (power, power.T):
+        total = along.sum(axis=1)
+        for stride in range(1, strides + 1):
+            place, rest = divmod(len(total), 2**stride)
+            if place > 1 and not rest:
+                beside = (total[place - 1] + total[place + 1]) / 2
+                found.append(np.log10(max(total[place], 1e-30) / max(beside, 1e-30)))
+    return float(np.mean(found)) if found else 0.0
 
 
 def components(rows: Rows, units: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from evaluation import baselines, likelihood, probes, remembered
+from evaluation import baselines, likelihood, probes, remembered, samples
 from inputs.rows import Dataset, Rows, compared, places_compared
 from inputs.spec import Spec
 from model import Network, batch_size
@@ -25,7 +25,6 @@ _OF_LABELS = ('cross_entropy', 'accuracy')
 _CLEAN = Noise()
 _GAUSSIAN = ('codings_mean', 'codings_log_var')
 _KEY = 19  # of the random numbers of evaluation, which are the same in every run
-_SAMPLES = 2000  # to be compared with as many test pictures
 _SIMILAR = 1 << 23  # numbers, at most, in pictures that are compared with pictures
 _COMPARED = 1 << 27  # numbers, at most, in examples whose neighbours are sought
 _WINDOW = 11  # side of the windows of structural similarity
@@ -246,8 +245,11 @@ def _of_pictures(network: Network, data: Dataset) -> dict[str, float]:
     names = {'test/ssim': 'ssim'} if min(data.spec.picture[:2]) >= _WINDOW else {}
     evaluation = Evaluation(network, View(names, samples=False), keeps=['outputs'])
     found, made = evaluation.measure(test, slice(None))
-    found['checkerboard_data'] = probes.checkerboard(test.floats(0, len(test)))
-    found['test/checkerboard'] = probes.checkerboard(np.clip(made['outputs'], 0, 1))
+    outputs, images = np.clip(made['outputs'], 0, 1), test.floats(0, len(test))
+    found['checkerboard_data'] = probes.checkerboard(images)
+    found['test/checkerboard'] = probes.checkerboard(outputs)
+    ridges = [probes.ridge(x, len(network.experiment.filters)) for x in (outputs, images)]
+    found['test/checkerboard_excess'] = ridges[0] - ridges[1]
     return found
 
 
@@ -271,14 +273,11 @@ def _codes(network: Network, data: Dataset, known: Mapping[str, np.ndarray]) -> 
                 data, ('separation', units), lambda: probes.baselines(train, test, units)
             )
     draws = network.decodes() and data.spec.picture and data.spec.layout in ('flat', 'maps')
-    if draws and len(test) > probes.NEAREST:
-        images = compared(test, min(_SAMPLES, _limit(data.spec, _SIMILAR)))
-        outputs = network.decode(gaussian_codes(len(images), codings.shape[1]))
-        near = (
-            values.reshape(len(images), -1) for values in (outputs, images.floats(0, len(images)))
-        )
-        precision, recall = probes.precision_and_recall(*near)
-        found |= {'sample_precision': precision, 'sample_recall': recall}
+    is_known = test.y is not None and among_all and len(data.spec.classes) > 1
+    if draws and is_known and len(test) > probes.NEAREST:
+        count = min(len(test), samples.COUNT, _limit(data.spec, _SIMILAR))
+        decoded = network.decode(gaussian_codes(count, codings.shape[1]))
+        found |= samples.scores(data, count, decoded)
     return found
 
 

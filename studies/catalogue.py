@@ -80,7 +80,7 @@ vae_beta = Study(
     over='beta',
     values=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
     metrics=('test/nll', 'test/kl', 'test/nelbo', 'test/active_codes', 'test/mse',
-             'test/separation', 'test/sample_precision', 'test/sample_recall'),
+             'test/separation', 'test/sample_frechet', 'test/sample_coverage'),
     trade_off=('test/kl', 'test/nll'),
 )  # fmt: skip
 

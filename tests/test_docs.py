@@ -40,7 +40,7 @@ SPREAD = re.compile(r'(?:[\d.,e-]+%? )?\([\d.,e-]+%? to [\d.,e-]+%?\)')  # 0.95 
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.S | re.M)
 BLOCK = re.compile(r'(?:^    .*\n)+', re.M)  # of code or of what is printed
-COMMAND = re.compile(r'(?:\.venv/bin/\S+|python3?|make|pip|source|export) .+')
+COMMAND = re.compile(r'(?:\.venv/bin/\S+|python3?|make|pip|source|export|dask) .+')
 TICKED = re.compile(rf'`((?:{COMMAND.pattern.removesuffix(" .+")}|jupyter) [^`\n]+)`')
 PRINTED = (  # what an indented block that is neither a command nor Python begins with
     '    phasewise_classifier on mnist5k, seed 0 -> ',
@@ -55,6 +55,7 @@ NOT_RUN = {  # a command that no test here can run -> why
     r'(python -m )?pytest -q': 'these are the tests',
     r'ruff .*': 'looks at the code',
     r'python -m bench( .*)?': 'measures for an hour, beside PyTorch and JAX',
+    r'dask (scheduler|worker) ?.*': 'the same; tests/train/test_scheduler.py starts them',
     r'python -m torture': 'kills runs for an hour; its parts: tests/torture',
     r'tensorboard --logdir runs': 'a server, which waits for a browser',
     r'jupyter lab \S+': 'the same; what it opens is executed by tests/test_examples.py',

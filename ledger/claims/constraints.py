@@ -30,6 +30,7 @@ from inst import (
     stacked_sparse_finetune,
     trivial,
     vae,
+    vae_plain,
     vae_source,
 )
 from ledger.claim import OURS, Claim
@@ -155,6 +156,14 @@ CLAIMS = (
     Claim(
         'kept frozen to the end, where the source freezes it "initially", it beats it too', OURS,
         semi_frozen, 'test/accuracy', '>', semi_scratch, seeds=5,
+    ),
+    Claim(
+        'what decodes from the unit Gaussian is nearer to real pictures than of a plain autoencoder',
+        CONSTRAINTS, vae, 'test/sample_frechet', '<', vae_plain, seeds=3,
+    ),
+    Claim(
+        'and nearer than real pictures that are blurred', OURS,
+        vae, 'test/sample_frechet', '<', vae, 'test/sample_frechet_blurred', seeds=3,
     ),
     Claim(
         "the source's own loss drowns the reconstruction: the error of the mean picture (0.0866)",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from dataset import Rows
 from evaluation import probes
@@ -52,13 +53,14 @@ def test_filters_that_look_at_few_inputs_have_a_high_kurtosis():
     assert probes.filter_kurtosis(window) > 20
 
 
-def test_precision_and_recall_tell_blur_from_noise():
-    images = np.random.default_rng(0).normal(0, 1, (200, 3))
-    assert probes.precision_and_recall(images, images) == (1.0, 1.0)
-    assert probes.precision_and_recall(images + 100, images) == (0.0, 0.0)
-    middle = np.random.default_rng(1).normal(0, 0.01, (200, 3))
-    precision, recall = probes.precision_and_recall(middle, images)
-    assert precision == 1.0 and recall < 0.05
+def test_a_ridge_is_what_a_stride_leaves_however_blurred_the_pictures_are():
+    generator = np.random.default_rng(0)
+    pictures = ndimage.gaussian_filter(generator.random((50, 32, 32, 1)), (0, 1, 1, 0))
+    blurred = ndimage.gaussian_filter(pictures, (0, 1, 1, 0))
+    assert abs(probes.ridge(pictures, 2)) < 0.15 and abs(probes.ridge(blurred, 2)) < 0.15
+    board = np.indices((32, 32)).sum(axis=0)[:, :, None] % 2
+    assert probes.ridge(blurred + 0.05 * board, 2) > 1
+    assert probes.ridge(np.ones((2, 7, 7, 1)), 3) == 0  # of no period of a stride
 
 
 def test_pca_leaves_the_variance_of_the_components_it_drops():
