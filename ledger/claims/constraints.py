@@ -158,7 +158,7 @@ CLAIMS = (
         semi_frozen, 'test/accuracy', '>', semi_scratch, seeds=5,
     ),
     Claim(
-        'what decodes from the unit Gaussian is nearer to real pictures than of a plain autoencoder',
+        "what is drawn and decoded is nearer to real pictures than a plain autoencoder's",
         CONSTRAINTS, vae, 'test/sample_frechet', '<', vae_plain, seeds=3,
     ),
     Claim(
