@@ -17,7 +17,7 @@ from typing import Any
 from absl import app, flags
 
 from bench import page
-from bench.networks import NETWORKS, Contender
+from bench.networks import BYTES, NETWORKS, WORKERS, Contender
 from bench.page import Seconds
 from bench.peers import Task
 from parameters import PRECISIONS
@@ -171,6 +171,10 @@ def measure_all(task: Task, facts: dict[str, Any], file: Path) -> page.Results:
         first, here = NETWORKS[network][0], facts
         if first.name == first.trainer == 'product':  # beside its peers
             here = facts | {'peak': peaks(task, facts)}
+        if network.startswith(WORKERS):
+            asked = task._replace(network=network, contender=BYTES)
+            with contextlib.closing(Worker(asked)) as worker:
+                here = facts | worker.answer()
         start, others = time.monotonic(), seconds_of_others()
         seconds = measure(network, task, facts, left)
         spent = (time.monotonic() - start) * facts['cpus']

@@ -7,7 +7,6 @@ answers each with one.
 from __future__ import annotations
 
 import contextlib
-import csv
 import functools
 import io
 import json
@@ -22,8 +21,8 @@ from typing import Any
 import numpy as np
 
 import inst
-from bench import peers, reading, work
-from bench.networks import NETWORKS, TRAINED_ON
+from bench import peers, reading, work, workers
+from bench.networks import BYTES, NETWORKS, TRAINED_ON
 from bench.peers import Task, images_of, timed
 from bench.reading import Round
 from inputs.spec import Spec
@@ -47,7 +46,7 @@ def product(experiment: Experiment, task: Task) -> Round:
 
     experiment, data_dir = _with_data(experiment, task)
     phases = any(contender.base == 'stand-alone' for contender in NETWORKS[task.network])
-    seconds = _seconds_of_updates if phases else _seconds_between_events
+    seconds = workers.seconds_of_updates if phases else _seconds_between_events
 
     def train_round(seed: int, epochs: int) -> float:
         with tempfile.TemporaryDirectory(dir=task.folder) as folder:
@@ -117,13 +116,6 @@ def _seconds_between_events(folder: Path) -> float:
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
-def _seconds_of_updates(folder: Path) -> float:
-    with open(folder / 'metrics.csv', newline='') as opened:
-        rows = list(csv.DictReader(opened))
-    seconds = [float(row['seconds']) for row in rows if row['phase'] == rows[-1]['phase']]
-    return sum(seconds[1:]) / (len(seconds) - 1)
-
-
 def bare(experiment: Experiment, task: Task) -> Round:
     """Makes the same updates on the same graph, in a session called once a step."""
     import tensorflow.compat.v1 as tf
@@ -175,6 +167,13 @@ def bare(experiment: Experiment, task: Task) -> Round:
     return timed(train)
 
 
+def _by_command(trainer: str) -> Callable[[Experiment, Task], Round]:
+    def made(experiment: Experiment, task: Task) -> Round:
+        return workers.trained(*_with_data(experiment, task), Path(task.folder), trainer)
+
+    return made
+
+
 def _in_folder(trainer: Callable[[Experiment, Path], Round]) -> Callable[[Experiment, Task], Round]:
     return lambda experiment, task: trainer(experiment, Path(task.folder))
 
@@ -185,6 +184,7 @@ TRAINERS: dict[str, Callable[[Experiment, Task], Round]] = {
     'steps_unchecked': functools.partial(steps, checked=False),
     'bare': bare,
     **peers.TRAINERS,
+    **{name: _by_command(name) for name in workers.CORES},
     **{name: _in_folder(trainer) for name, trainer in reading.TRAINERS.items()},
 }
 
@@ -253,6 +253,9 @@ def serve() -> None:
             return answer(**prepare(task))
         if task.contender in PRECISIONS:
             return answer(peak=work.peak(task.contender))
+        if task.contender == BYTES:
+            experiment = NETWORKS[task.network][0].experiment
+            return answer(bytes=workers.bytes_of(*_with_data(experiment, task)))
         (contender,) = (c for c in NETWORKS[task.network] if c.name == task.contender)
         train_round = TRAINERS[contender.trainer](contender.experiment, task)
         answer()

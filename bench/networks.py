@@ -34,6 +34,9 @@ _LAYOUTS = {  # of PyTorch's pictures in memory
     'PyTorch, channels last': 'pytorch_last',
     'PyTorch, channels last, compiled': 'pytorch_last_compiled',
 }
+WORKERS = 'on two workers: '  # before the names of networks that are trained so
+BYTES = 'bytes'  # in place of a contender: of what their workers send
+LEAST_OF_LINEAR = 0.85
 _KERAS = '1.9 (about 2)'  # wanted of Keras on dense networks
 
 
@@ -83,6 +86,19 @@ def _beside_unchecked(experiment: Experiment) -> list[Contender]:
     return [
         Contender('checked', 'steps', experiment, 'unchecked', wanted, most=1.02, often=30),
         Contender('unchecked', 'steps_unchecked', experiment, 'unchecked', often=30),
+    ]
+
+
+def _on_workers(experiment: Experiment) -> list[Contender]:
+    """Returns one worker on one core, a process of two parts on two, and a worker on each."""
+    in_parts, one = experiment.vary(parts=2), 'one worker'
+    most = round(1 / (2 * LEAST_OF_LINEAR), 3)
+    wanted = f'at most {most}'
+    return [
+        Contender(one, one, in_parts, one),
+        Contender('one worker, one part', one, experiment.vary(parts=1), one),
+        Contender('one process', 'one process', in_parts, one),
+        Contender('two workers', 'two workers', in_parts, one, wanted, most=most),
     ]
 
 
@@ -166,4 +182,7 @@ NETWORKS: dict[str, list[Contender]] = {
     '784-512-256-128-11-128-256-512-784 with L1': _beside_plain(
         inst.mnist_l1, inst.mnist_l1_dropout
     ),
+    f'{WORKERS}784-512-256-128-11-128-256-512-784': _on_workers(_DEEP),
+    f'{WORKERS}28 steps of 28, LSTM of 128 and back': _on_workers(_LSTM),
+    f'{WORKERS}32x32x3, 5x5 convolutions 32-64-128-128 and back': _on_workers(_CONV),
 }

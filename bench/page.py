@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import work
-from bench.networks import NETWORKS, TRAINED_ON, Contender
+from bench import work, workers
+from bench.networks import LEAST_OF_LINEAR, NETWORKS, TRAINED_ON, WORKERS, Contender
 
 Seconds = dict[str, list[float | None] | str]
 """Contender -> seconds an epoch, a round each, or why there are none."""
@@ -57,7 +57,18 @@ fits, encodes and writes them; one pass a round. Checked updates are those of th
 looks after each call for what is not finite, beside the same without that: a call of a fifth of a
 second of one, a call of the other, thirty times as many rounds. What else guards a run are its
 checkpoints, which are spaced so that they take at most 1 % of the time, and files that are
-flushed to disk at the end of an epoch."""
+flushed to disk at the end of an epoch. On two workers: whole commands in processes of their own,
+started anew each round, each on the cores named; updates alone, by metrics.csv (each worker
+validates all examples by itself)."""
+
+_PAPER = f"""\
+Two workers, each on a core, as a share of twice one worker on one core, and beside one process in
+two parts on the same two cores (the quotient of their times). Then what follows for machines that
+each take as long as that process, medians of the rounds: up to how many of them, with the same
+batch, have {LEAST_OF_LINEAR} of linear, and what share any number has whose batch grows with it. A
+ring sends 2 (n - 1) / n times the bytes (gradients, batch norm's statistics, losses) a step; the
+delay of each message, which counts for small ones, is left out, and nothing is computed meanwhile.
+Machines that are k times as fast need a network that is k times as fast."""
 
 
 def render(results: Results) -> str:
@@ -92,7 +103,26 @@ def render(results: Results) -> str:
         if 'peak' not in facts:
             shown = [[*row[:_SHARE], *row[_SHARE + 1 :]] for row in shown]
         parts += ['; '.join(said), _table(shown)]
+    parts += _on_more(results)
     return '\n\n'.join(parts) + '\n'
+
+
+def _on_more(results: Results) -> list[str]:
+    """Returns the table of what more machines would bring, where two workers were measured."""
+    found = {
+        network.removeprefix(WORKERS): (contenders, results[network])
+        for network, contenders in NETWORKS.items()
+        if network.startswith(WORKERS) and _is_whole(results.get(network, {}))
+    }
+    return ['## More machines, on paper', _PAPER, _table(workers.scaling(found))] if found else []
+
+
+def _is_whole(facts: dict[str, Any]) -> bool:
+    """Whether all three of a network's ways were timed, in some round."""
+    found = [facts.get('seconds', {}).get(trainer) for trainer in workers.CORES]
+    return all(isinstance(times, list) for times in found) and any(
+        None not in times for times in zip(*found, strict=True)
+    )
 
 
 def _row(facts: dict[str, Any], contender: Contender) -> list[str]:
