@@ -284,7 +284,10 @@ def train(*, describes: bool) -> None:
     scheduler = reached(FLAGS.scheduler, given('jobs'))
     with silent():
         from studies.run import run_study
+        from train import cluster
         from train.run import run_together
+    if given('worker_seconds'):
+        cluster.require(os.environ, '--worker_seconds')
     if is_study(experiment):
         run_study(experiment, inst.EXPERIMENTS, place(), FLAGS.jobs, scheduler)
     elif not is_study(base):  # as it cannot be: a study is varied to a study
@@ -395,6 +398,9 @@ def fill_ledger(mine: own.Own) -> None:
     scheduler = reached(FLAGS.scheduler, given('jobs'))
     with silent():
         from ledger import fill
+        from train import cluster
+    if FLAGS.mode == 'results':
+        cluster.refuse(os.environ, '--mode=results')
     at_once = FLAGS.jobs if FLAGS.mode == 'results' else 0
     its = book.beside(mine.file) if mine.file else book.PROJECT
     fill.fill(every, asked, place(), at_once, its, scheduler)

@@ -48,6 +48,14 @@ class Lost(UserError):
     exit_code = 6
 
 
+class Elsewhere(UserError):
+    """What another worker of this run has ended by, with the exit code that it has there."""
+
+    def __init__(self, message: str, exit_code: int):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class Interrupted(UserError):
     """SIGINT (exit code 130) or SIGTERM (143), after the run was saved."""
 

@@ -62,10 +62,13 @@ class Forked:
 
 
 def program(
-    *flags: str, cores: set[int] | None = None, environ: dict[str, str] | None = None
+    *flags: str,
+    cores: set[int] | None = None,
+    environ: dict[str, str] | None = None,
+    folder: Path = ROOT,
 ) -> Forked:
-    """Starts main.py with flags, on these cores alone, in an environment that has these too."""
-    return Forked(_main, flags, cores, environ or {})
+    """Starts main.py with flags in a folder, on these cores, in an environment with these too."""
+    return Forked(_main, flags, cores, environ or {}, folder)
 
 
 def script(code: str, arguments: list[str], folder: Path) -> Forked:
@@ -79,9 +82,12 @@ def _script(code: str, arguments: list[str], folder: Path) -> None:
     exec(code, {'__name__': '__main__'})
 
 
-def _main(flags: tuple[str, ...], cores: set[int] | None, environ: dict[str, str]) -> int:
+def _main(
+    flags: tuple[str, ...], cores: set[int] | None, environ: dict[str, str], folder: Path
+) -> int:
     import main
 
+    os.chdir(folder)
     os.environ |= environ
     if cores:
         os.sched_setaffinity(0, cores)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from torture import attempts
 FLAGS = flags.FLAGS
 flags.DEFINE_integer('attempts', 100, 'Runs to disturb, over all kinds.', lower_bound=1)
 flags.DEFINE_float('minutes', 60.0, 'When to stop before that; the same command goes on.')
+flags.DEFINE_string('only', '', 'A pattern to be found in the kind of run.')
 flags.DEFINE_integer('seed', 0, 'Keys the times of the kills and what is damaged.')
 flags.DEFINE_string('output', 'torture/RESULTS.md', 'The table; outcomes are kept beside it.')
 
@@ -26,20 +28,24 @@ def main(_: list[str]) -> None:
     output, deadline = Path(FLAGS.output), time.monotonic() + 60 * FLAGS.minutes
     kept = output.with_suffix('.json')
     saved = json.loads(kept.read_text()) if kept.is_file() else {}
-    outcomes = saved['outcomes'] if saved.get('seed') == FLAGS.seed else []
+    keys = {'seed': FLAGS.seed, 'only': FLAGS.only}
+    outcomes = saved['outcomes'] if {'only': '', **saved}.items() >= keys.items() else []
+    kinds = [kind for kind in attempts.KINDS if re.search(FLAGS.only, kind)]
+    if not kinds:
+        raise SystemExit(f'error: --only={FLAGS.only}: there are {", ".join(attempts.KINDS)}')
     references: dict[str, tuple[dict[str, str], float]] = {}
     with tempfile.TemporaryDirectory(prefix='torture-') as name:
         shared = Path(name)
         attempts.draw_pictures(shared / 'pictures')
         while len(outcomes) < FLAGS.attempts and time.monotonic() < deadline:
             index = len(outcomes)
-            kind = list(attempts.KINDS)[index % len(attempts.KINDS)]
+            kind = kinds[index % len(kinds)]
             if kind not in references:
                 attempts.undisturbed(kind, shared)  # writes the records that all of its kind read
                 references[kind] = attempts.undisturbed(kind, shared)
             chance = random.Random(f'{FLAGS.seed}:{index}')
             outcomes.append(attempts.attempt(kind, chance, *references[kind], shared))
-            kept.write_text(json.dumps({'seed': FLAGS.seed, 'outcomes': outcomes}, indent=1))
+            kept.write_text(json.dumps(keys | {'outcomes': outcomes}, indent=1))
             output.write_text(attempts.table(outcomes))
             said = outcomes[-1]['lost'] or 'survived'
             print(f'{index + 1}/{FLAGS.attempts} {kind}: {said}', flush=True)

@@ -10,8 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from torture import team
 
 _ROOT = Path(__file__).resolve().parent.parent
 _DIGITS = ('--dataset=mnist5k',)
@@ -37,6 +40,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         '--experiment=conv_ae', '--images={pictures}', '--set=image_size=32', '--set=filters=4,6',
         '--set=code_size=8', '--set=epochs=3', '--set=cache_bytes=0',
     ),
+    team.KIND: ('--experiment=phasewise', *_DIGITS, '--set=epochs=8'),
 }  # fmt: skip
 _TIMED = ('seconds', 'examples_per_second')  # columns of metrics.csv that may differ
 
@@ -88,6 +92,29 @@ def damage(folder: Path, chance: random.Random) -> bool:
     return False
 
 
+def _killed(line: Sequence[str], chance: random.Random, seconds: float) -> tuple[bool, str]:
+    """Kills a run at a random time; returns whether it did, and nothing that was wrong."""
+    process = subprocess.Popen(
+        line, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        process.wait(chance.uniform(0.0, seconds))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True, ''
+    return False, ''
+
+
+def _finished(line: Sequence[str]) -> tuple[int, str]:
+    """Lets a run end; returns its exit code, and what it said."""
+    done = subprocess.run(line, cwd=_ROOT, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+_WAYS = {team.KIND: (team.disturb, team.finish)}  # of a kind that is no single process
+
+
 def attempt(
     kind: str, chance: random.Random, wanted: dict[str, str], seconds: float, shared: Path
 ) -> dict[str, Any]:
@@ -96,22 +123,20 @@ def attempt(
     with tempfile.TemporaryDirectory(dir=shared) as name:
         folder = Path(name)
         line = command(kind, folder, shared)
+        disturb, finish = _WAYS.get(kind, (_killed, _finished))
         for _ in range(chance.choice([1, 2])):
-            process = subprocess.Popen(
-                line, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            try:
-                process.wait(chance.uniform(0.0, seconds))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            is_killed, fault = disturb(line, chance, seconds)
+            outcome['lost'] = outcome['lost'] or fault
+            if is_killed:
                 outcome['kills'] += 1
                 if chance.random() < 0.3:
                     outcome['damaged'] += damage(folder, chance)
-        done = subprocess.run(line, cwd=_ROOT, capture_output=True, text=True)
+        code, said = finish(line)
         left = [str(p.relative_to(folder)) for p in folder.rglob('.*.writing')]
-        if done.returncode:
-            outcome['lost'] = f'exit {done.returncode}: {done.stderr.strip()[-300:]}'
+        if outcome['lost']:
+            pass
+        elif code:
+            outcome['lost'] = f'exit {code}: {said.strip()[-300:]}'
         elif ends(folder) != wanted:
             outcome['lost'] = 'it ended with other bits'
         elif left:

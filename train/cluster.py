@@ -1,7 +1,6 @@
-"""A cluster by TF_CONFIG: this process's place in it, its server, and who of the others is there.
+"""A cluster by TF_CONFIG: this process's place in it, its server, and what all must have alike.
 
-TensorFlow's runtime does the talking: collective operations between the graphs, and, to see whether
-a worker is alive, the list of its devices.
+TensorFlow's runtime does the talking: collective operations between the graphs.
 """
 
 from __future__ import annotations
@@ -9,12 +8,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import re
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,18 +19,17 @@ import tensorflow.compat.v1 as tf
 
 from networks import session as sessions
 from parameters import Experiment
-from system import disk
-from system.errors import Lost, UsageError
+from system.errors import UsageError
+from system.interrupts import Interrupts
 from system.lines import say
 from system.quiet import unheard
 from train.folder import Place
 from train.team import ALONE, Team
+from train.watch import Watch
 
 VARIABLE = 'TF_CONFIG'
 _ADDRESS = re.compile(r'(?P<host>[^\s:/]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})')
 _LOOPBACK = re.compile(r'localhost|127\.[0-9.]+|\[::1\]')
-_PAUSE = 5.0  # seconds between two looks at a worker, at most
-_LOOK = 2000  # milliseconds that one takes, at most
 _EXAMPLE = '{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
@@ -81,13 +75,14 @@ def refuse(environ: Mapping[str, str], what: str) -> None:
         raise UsageError(f'{VARIABLE}: has no effect on {what}; its workers compute one run')
 
 
-@contextmanager
-def _watched(team: Team, seconds: float) -> Iterator[_Watch]:
-    """Starts this worker's server, waits for the others, and watches over them in the context.
+def require(environ: Mapping[str, str], what: str) -> None:
+    """Raises UsageError where TF_CONFIG names no other worker, for what is about these."""
+    if named(environ).size == 1:
+        raise UsageError(f'{what} has no effect without {VARIABLE}, which names several workers')
 
-    This process ends with a line and exit code 6 where another has not answered for so many
-    seconds. Raises Lost where one does not come at all, or is found gone by what failed for it.
-    """
+
+def _serve(team: Team) -> None:
+    """Starts this worker's server, and says that it is one."""
     sessions.serve(team.addresses, team.index)
     local = all(_LOOPBACK.fullmatch(address.rpartition(':')[0]) for address in team.addresses)
     port = team.addresses[team.index].rpartition(':')[2]
@@ -100,18 +95,6 @@ def _watched(team: Team, seconds: float) -> Iterator[_Watch]:
         )
     else:
         say(f'{team.named(team.index)} of {team.size}: the chief writes and prints')
-    watch = _Watch(team, seconds)
-    watch.meet()
-    thread = threading.Thread(target=watch.keep, name='watch')
-    thread.start()
-    try:
-        yield watch
-    except tf.errors.OpError:
-        thread.join(2 * seconds)  # which ends the process where one of the others is gone
-        raise
-    finally:
-        watch.over.set()
-        thread.join()  # within a look: a thread in TensorFlow may not outlive Python
 
 
 def in_parts(experiment: Experiment, team: Team) -> Experiment:
@@ -137,15 +120,21 @@ def at_work(team: Team, place: Place, seconds: float) -> Iterator[Place]:
     """Makes this process a worker for as long as the context lasts; gives where its runs are.
 
     Those of a worker that has a chief are in a folder that goes again, and what it prints is not
-    heard. Raises Lost where one of them does not come.
+    heard. Raises Lost where one of the others does not come, and what another has ended by, or a
+    signal that it has had, here too; where one has not answered for so many seconds, the process
+    ends with a line and exit code 6.
     """
-    with _watched(team, seconds) as watch:
-        if team.is_chief:
-            yield place
-            return
-        with tempfile.TemporaryDirectory(prefix='worker-') as folder, unheard():
-            watch.removes.append(Path(folder))
-            yield dataclasses.replace(place, runs=Path(folder), run_dir=None, figures=False)
+    with Interrupts() as interrupts:
+        _serve(team)
+        watch = Watch(team, seconds)
+        with watch.kept():
+            watch.meet(interrupts.check)
+            if team.is_chief:
+                yield place
+                return
+            with tempfile.TemporaryDirectory(prefix='worker-') as folder, unheard():
+                watch.removes.append(Path(folder))
+                yield dataclasses.replace(place, runs=Path(folder), run_dir=None, figures=False)
 
 
 def versions(experiment: Experiment, place: Place) -> dict[str, object]:
@@ -180,62 +169,3 @@ def compare(team: Team, found: Mapping[str, object]) -> None:
                 raise UsageError(
                     f'{team.named(index)} has another {name} than the chief, {team.addresses[0]}'
                 )
-
-
-class _Watch:
-    """Looks every few seconds whether the other workers answer."""
-
-    def __init__(self, team: Team, seconds: float):
-        self.over = threading.Event()
-        self.removes: list[Path] = []  # at such an end
-        self._team, self._seconds = team, seconds
-        self._pause = min(_PAUSE, seconds / 4)
-        self._sessions: dict[int, tf.Session] = {}
-        others = (index for index in range(team.size) if index != team.index)
-        self._seen = dict.fromkeys(others, time.monotonic())
-
-    def meet(self) -> None:
-        """Waits until all have answered once."""
-        waiting, said = {*self._seen}, False
-        while waiting:
-            waiting = {index for index in waiting if not self._answers(index)}
-            if waiting and not said:
-                say(f'waiting for {", ".join(map(self._team.named, sorted(waiting)))}')
-                said = True
-            if waiting and time.monotonic() - min(self._seen[i] for i in waiting) > self._seconds:
-                name = self._team.named(min(waiting))
-                raise Lost(
-                    f'{name} has not come in {self._seconds:g} seconds; start the same command '
-                    f'there, with its index in {VARIABLE}'
-                )
-            time.sleep(0.2 if waiting else 0)
-
-    def keep(self) -> None:
-        """Ends this process where one has not answered for too long, until the watch is over."""
-        while not self.over.wait(self._pause):
-            for index in self._seen:
-                if self._answers(index) or self.over.is_set():
-                    continue
-                if time.monotonic() - self._seen[index] > self._seconds:
-                    lost = Lost(
-                        f'{self._team.named(index)} has not answered for {self._seconds:g} '
-                        "seconds; the same commands go on from the chief's last checkpoint"
-                    )
-                    say(f'error: {lost}', to=sys.stderr)
-                    for folder in self.removes:
-                        disk.remove(folder)
-                    os._exit(lost.exit_code)
-
-    def _answers(self, index: int) -> bool:
-        """Whether a worker lists its devices."""
-        settings = tf.ConfigProto(operation_timeout_in_ms=_LOOK)
-        settings.device_filters.append(f'/job:worker/task:{index}')
-        try:
-            if index not in self._sessions:
-                target = f'grpc://{self._team.addresses[index]}'
-                self._sessions[index] = tf.Session(target, graph=tf.Graph(), config=settings)
-            self._sessions[index].list_devices()
-        except tf.errors.OpError:
-            return False
-        self._seen[index] = time.monotonic()
-        return True

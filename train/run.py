@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def run(
             return results
         data = looked_at(experiment, place, interrupts.check)
         cluster.compare(team, {f'data set {data.key}': data.digest})
-        restored = _parent(experiment, place, interrupts, team)
+        restored = _parent(experiment, place, folder, interrupts, team)
         if restored:
             data = shaped(data, transfer.shape_read(restored, data))
         say('', f'{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
@@ -133,8 +134,9 @@ def run_together(
 ) -> dict[str, Any]:
     """Does `run`, on the machines that TF_CONFIG names, if it does, of which this is one.
 
-    Raises UsageError where the others have been asked for something else, or have other data, and
-    Lost where one does not come; one that is gone for so many seconds ends the process.
+    Raises UsageError where the others have been asked for something else, or have other data, Lost
+    where one does not come, and Elsewhere for what another one ends by; one that is gone for so
+    many seconds ends the process.
     """
     team = cluster.named(os.environ)
     if team.size == 1:
@@ -168,26 +170,31 @@ def looked_at(
 
 
 def _parent(
-    experiment: Experiment, place: Place, interrupts: Interrupts, team: Team
+    experiment: Experiment, place: Place, folder: Path, interrupts: Interrupts, team: Team
 ) -> SavedGraph | None:
-    """Returns the parent's saved graph, having trained the parent if it has no finished run."""
+    """Returns the parent's saved graph, having trained the parent if it has no finished run.
+
+    Of one that `--parent` names a worker that has a chief keeps a copy in its run's folder.
+    """
     if experiment.parent is None:
         return None
     if isinstance(experiment.parent, str):
-        return saved_graph.read(experiment.parent)
+        graph = saved_graph.read(experiment.parent) if team.is_chief else None
+        copy = team.graph(saved_graph.prefix_of(experiment.parent), folder / 'parent')
+        return graph or saved_graph.read(copy)
     parent, at = experiment.lineage(), place.of_parent()
     base = base_of_parent(experiment)
-    folder = at.folder(parent, base)
-    team.mirror(folder)
-    if (folder / 'results.json').is_file():
-        parent = as_begun(folder, parent)
-        settle(folder, {'experiment': parent.resolved()}, dataset.key_if_there(parent))
+    its = at.folder(parent, base)
+    team.mirror(its)
+    if (its / 'results.json').is_file():
+        parent = as_begun(its, parent)
+        settle(its, {'experiment': parent.resolved()}, dataset.key_if_there(parent))
     else:
         say(f'{experiment.name} needs {parent.name}, which has no finished run: training it first')
         interrupts.check()
         run(parent, base, at, team)
-        team.mirror(folder)
-    return saved_graph.read(str(folder))
+        team.mirror(its)
+    return saved_graph.read(str(its))
 
 
 def _measured(experiment: Experiment, data: Dataset, check: Callable[[], None]) -> Dataset:

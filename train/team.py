@@ -6,6 +6,7 @@ the chief, has the run's folder; what the others need of it is sent to them.
 
 from __future__ import annotations
 
+import glob
 import io
 import itertools
 import math
@@ -23,6 +24,7 @@ from system import disk
 
 _GROUP = 1  # of all workers
 _instances = itertools.count(1)  # the same on all of them, for they build the same graphs
+_ENDS = ('.meta', '.index', '.data-*')  # of the files of a saved graph
 # What a worker that goes on from the chief's folder reads there.
 _SENT = ('config.json', 'results.json', 'metrics.csv', 'model.*', 'checkpoints/**/*')
 
@@ -111,11 +113,25 @@ class Team:
         """Gives the other workers' folder what the chief's has, of what a run goes on from."""
         if self.size == 1:
             return
-        files = {} if empty or not self.is_chief else _files(folder)
+        if not self.is_chief:
+            disk.remove(folder / 'checkpoints')
+        self._send({} if empty or not self.is_chief else _files(folder), folder)
+
+    def graph(self, prefix: str, copy: Path) -> str:
+        """Returns the prefix of a saved graph that the chief has; of the others, a copy's."""
+        if self.size == 1:
+            return prefix
+        place = Path(prefix)
+        patterns = [f'{glob.escape(place.name)}{end}' for end in _ENDS if self.is_chief]
+        found = [file for pattern in patterns for file in place.parent.glob(pattern)]
+        self._send({f'model{file.name.removeprefix(place.name)}': file for file in found}, copy)
+        return prefix if self.is_chief else str(copy / 'model')
+
+    def _send(self, files: Mapping[str, Path], folder: Path) -> None:
+        """Writes the chief's files, by the names that they are given, into the others' folder."""
         archive = self.sent(_packed(files))
         if not self.is_chief:
             folder.mkdir(parents=True, exist_ok=True)
-            disk.remove(folder / 'checkpoints')
             with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
                 opened.extractall(folder, filter='data')
 

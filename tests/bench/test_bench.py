@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench import page
-from bench.networks import NETWORKS
+from bench import page, workers
+from bench.networks import NETWORKS, WORKERS
 
 SHALLOW = '784-300-150-300-784'
 FACTS = {
@@ -47,3 +47,20 @@ def test_what_was_not_measured_is_said_so():
     text = page.render({SHALLOW: {**FACTS, 'seconds': {'product': [1.0]}}})
     assert text.count('not measured') == len(NETWORKS) - 1
     assert FACTS['provenance'] in text
+
+
+def test_how_many_machines_help_follows_from_the_bytes_and_the_step():
+    network = f'{WORKERS}28 steps of 28, LSTM of 128 and back'
+    seconds = {
+        'one worker': [4.0, 4.4, None],
+        'one process': [2.2, 2.2, 9.0],
+        'two workers': [2.5, 2.2, 1.0],
+    }
+    facts = {'trained_on': {'sequences': [12_800, 28, 28]}, 'bytes': 1_250_000, 'seconds': seconds}
+    _, row = workers.scaling({'LSTM': (NETWORKS[network], facts)})
+    # 22 ms a step of 128; the bytes take 10, 1 and 0.1 ms: (1 / 0.85 - 1) * 22 / 2 = 1.94 ms
+    assert row == [
+        'LSTM', '1,250,000', '22.0', '0.90', '0.94', '1', '2', '20', '0.52', '0.92', '0.99'
+    ]  # fmt: skip
+    text = page.render({network: {**FACTS, **facts}})
+    assert '## More machines, on paper' in text and '| 1,250,000    |' in text

@@ -1,10 +1,12 @@
 """The torture campaign itself: that it does harm, sees what is lost, and counts."""
 
 import random
+import sys
 
+import pytest
 from conftest import saved
 
-from torture import attempts
+from torture import attempts, team
 from train.checkpoints import Checkpoints
 
 
@@ -27,3 +29,14 @@ def test_the_table_counts_what_was_tried_survived_and_lost():
     lines = attempts.table(outcomes).splitlines()
     assert '| greedy | 2 | 3 | 1 | 1 | 1 |' in lines and '| all | 2 | 3 | 1 | 1 | 1 |' in lines
     assert lines[-1] == '- greedy: it ended with other bits'
+
+
+@pytest.mark.parametrize(
+    ('code', 'fault'), [('time.sleep(60)', 'the other one hung'), ('sys.exit(3)', 'exit codes')]
+)
+def test_it_sees_that_the_other_worker_hangs_or_ends_otherwise(monkeypatch, code, fault):
+    monkeypatch.setattr(team, 'WORKER_SECONDS', 0.2)
+    monkeypatch.setattr(team, '_MORE_SECONDS', 0.2)
+    line = [sys.executable, '-c', f'import sys, time; {code}']
+    _, said = team.disturb(line, random.Random(0), 0.5)
+    assert fault in said and 'worker' in said

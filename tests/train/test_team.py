@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import weights_of
+from conftest import ROOT, weights_of
 from forked import program
+from relay import Relay
 
 import inst
 from system.errors import UsageError
-from train import cluster
+from train import cluster, command
 from train.team import ALONE, Team
 
 TWO = {'cluster': {'worker': ['a:2222', 'b:2222']}, 'task': {'type': 'worker', 'index': 1}}
@@ -43,27 +44,39 @@ def addresses(count: int) -> list[str]:
 
 
 def workers(
-    folder: Path, *flags: str, count: int = 2, come: int | None = None, each=lambda index: ()
-) -> list:
-    """Starts a command on the first of so many workers, each with a folder of runs of its own."""
-    cluster_of = {'worker': addresses(count)}
-    return [
-        program(
-            *flags, *each(index), f'--runs={folder}/runs{index}',
-            environ={
-                'TF_CONFIG': json.dumps(
-                    {'cluster': cluster_of, 'task': {'type': 'worker', 'index': index}}
-                )
-            },
-        )
-        for index in range(count if come is None else come)
-    ]  # fmt: skip
+    folder: Path, *flags: str, count: int = 2, come: int | None = None, each=lambda index: (),
+    over: list[Relay] | None = None, places: tuple[Path, ...] = (ROOT, ROOT, ROOT, ROOT),
+) -> list:  # fmt: skip
+    """Starts a command on the first of so many workers, each with a folder of runs of its own.
+
+    Each reaches the others over a relay where these are asked for, and is started in its place.
+    """
+    listened = addresses(count)
+    reached = listened
+    if over is not None:
+        relays = [Relay(address) for address in listened]
+        reached = [relay.address for relay in relays]
+        over += relays
+    made = []
+    for index in range(count if come is None else come):
+        seen = [listened[i] if i == index else reached[i] for i in range(count)]
+        task = {'type': 'worker', 'index': index}
+        config = json.dumps({'cluster': {'worker': seen}, 'task': task})
+        flags_here = (*flags, *each(index), f'--runs={folder}/runs{index}')
+        made.append(program(*flags_here, environ={'TF_CONFIG': config}, folder=places[index]))
+    return made
 
 
 def ended(processes: list) -> list[tuple[int, str, str]]:
     """Returns the exit code of each, and what it said."""
     said = [process.communicate() for process in processes]
     return [(p.returncode, *words) for p, words in zip(processes, said, strict=True)]
+
+
+def line_of(said: str) -> str:
+    """Returns the one line of error; what TensorFlow says besides, the program would keep quiet."""
+    (found,) = (line for line in said.splitlines() if line.startswith('error: '))
+    return found
 
 
 def only(folder: Path, pattern: str = '*/*/results.json') -> Path:
@@ -112,9 +125,9 @@ def newest(folder: Path) -> int:
     return max((int(place.name) for place in folder.glob('*/*/checkpoints/0*')), default=0)
 
 
-def training(folder: Path, *flags: str) -> list:
+def training(folder: Path, *flags: str, over: list[Relay] | None = None) -> list:
     """Starts two workers, and waits until they have saved a checkpoint of their own."""
-    before, both = newest(folder / 'runs0'), workers(folder, *flags)
+    before, both = newest(folder / 'runs0'), workers(folder, *flags, over=over)
     for _ in range(1200):
         if newest(folder / 'runs0') > before:
             return both
@@ -127,16 +140,21 @@ def test_whoever_is_killed_stopped_or_interrupted_the_run_goes_on_to_the_same_bi
     common, tmp_path
 ):
     flags = ('--experiment=tied', '--set=hidden=8', *common, '--set=epochs=200')
-    flags += ('--checkpoint_seconds=0.2', '--worker_seconds=3')
     flags = tuple(flag for flag in flags if flag != '--set=epochs=2')
     alone = program(*flags, f'--runs={tmp_path}/alone')
+    flags += ('--checkpoint_seconds=0.2', '--worker_seconds=3')
     for index, number in ((1, signal.SIGKILL), (0, signal.SIGKILL), (1, signal.SIGSTOP)):
         both = training(tmp_path, *flags)
         both[index].send_signal(number)
         ((code, _, said),) = ended([both[1 - index]])
-        assert code == 6 and f'error: worker {index} (127.0.0.1:' in said
-        assert sum(line.startswith('error: ') for line in said.splitlines()) == 1
+        assert code == 6 and line_of(said).startswith(f'error: worker {index} (127.0.0.1:')
         both[index].kill()
+    relays: list[Relay] = []
+    both = training(tmp_path, *flags, over=relays)
+    for relay in relays:
+        relay.stall()
+    for index, (code, _, said) in enumerate(ended(both)):
+        assert code == 6 and line_of(said).startswith(f'error: worker {1 - index} (127.0.0.1:')
     for index, number in ((1, signal.SIGINT), (0, signal.SIGTERM)):
         both = training(tmp_path, *flags)
         both[index].send_signal(number)
@@ -181,6 +199,63 @@ def test_a_worker_that_never_comes_is_a_line(common, tmp_path):
     ((code, said, error),) = ended(workers(tmp_path, *flags, come=1))
     assert code == 6 and 'waiting for worker 1' in said
     assert 'has not come in 1 seconds' in error.splitlines()[-1]
+
+
+SLOW = """
+import json, os, pathlib, time
+import numpy as np
+from inputs.readers import Examples, Source, reader, split
+from inst import tied
+
+@reader
+def slow(asked):
+    index = json.loads(os.environ['TF_CONFIG'])['task']['index']
+    pathlib.Path('read-by-worker').touch()
+    time.sleep(2 * index)
+    x = np.arange(4000).reshape(40, 10, 10) % 251
+    return Source('counted', split(Examples(x.astype(np.uint8), np.arange(40) % 2)), ('a', 'b'))
+
+slow_tied = tied.vary('slow_tied', description='on data that are slow to read', dataset='slow')
+"""
+
+
+@pytest.mark.parametrize('index', [0, 1])
+def test_a_signal_while_data_are_read_ends_all_at_once(index, tmp_path):
+    (tmp_path / 'mine.py').write_text(SLOW)
+    places = tuple(tmp_path / f'place{i}' for i in range(2))
+    for place in places:
+        place.mkdir()
+    both = workers(
+        tmp_path, '--experiment=slow_tied', f'--inst={tmp_path}/mine.py', '--nofigures',
+        each=lambda i: (f'--data_dir={tmp_path}/data{i}',), places=places,
+    )  # fmt: skip
+    while not all((place / 'read-by-worker').exists() for place in places):
+        assert both[1].poll() is None, both[1].communicate()
+        time.sleep(0.02)
+    began = time.monotonic()
+    both[index].send_signal(signal.SIGTERM)
+    found = ended(both)
+    assert [code for code, *_ in found] == [143, 143], found
+    assert all('SIGTERM' in line_of(said) for *_, said in found), found
+    assert time.monotonic() - began < 15
+
+
+def test_a_graph_that_the_chief_alone_has_is_sent_and_one_it_lacks_is_a_line_on_all(
+    main, common, tmp_path
+):
+    places = tmp_path / 'chief', tmp_path
+    parent = f'--run_dir={tmp_path}/chief/dense'
+    assert main('--experiment=phasewise', '--set=hidden=6,5', *common, parent)[0] == 0
+    flags = ('--experiment=phasewise_classifier', '--set=head=4', '--set=parts=2', *common)
+    alone = program(*flags, '--parent=dense', f'--runs={tmp_path}/alone', folder=places[0])
+    found = ended(workers(tmp_path, *flags, '--parent=dense', places=places))
+    assert [code for code, *_ in found] == [0, 0], found
+    assert not alone.wait()
+    ours, theirs = (weights_of(only(tmp_path / name)) for name in ('runs0', 'alone'))
+    for name in theirs:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+    for code, _, said in ended(workers(tmp_path, *flags, '--parent=none', places=places)):
+        assert code == 3 and 'none: no saved graph there' in line_of(said), said
 
 
 @pytest.mark.parametrize(
@@ -228,7 +303,24 @@ def test_a_wait_that_is_no_time_is_refused(main, monkeypatch, seconds):
     assert code == 2 and error.startswith(f'error: --worker_seconds={seconds}: must be')
 
 
-def test_a_study_is_no_run_of_workers(main, monkeypatch):
+@pytest.mark.parametrize('flags', [('--experiment=tied', '--seeds=2'), ('--mode=results',)])
+def test_what_is_many_runs_is_none_of_workers(main, monkeypatch, flags):
     monkeypatch.setenv('TF_CONFIG', json.dumps(TWO))
-    code, _, error = main('--experiment=tied', '--seeds=2')
-    assert code == 2 and 'TF_CONFIG' in error
+    code, _, error = main(*flags)
+    assert code == 2 and error.startswith('error: TF_CONFIG: has no effect on')
+
+
+@pytest.mark.parametrize('more', [(), ('--seeds=2',)])
+def test_a_wait_for_workers_is_refused_where_there_are_none(main, monkeypatch, more):
+    monkeypatch.delenv('TF_CONFIG', raising=False)
+    code, _, error = main('--experiment=tied', '--worker_seconds=5', *more)
+    assert code == 2 and error.startswith('error: --worker_seconds has no effect without TF_CONFIG')
+
+
+def test_runs_in_processes_of_their_own_are_apart(monkeypatch, tmp_path):
+    monkeypatch.setenv('TF_CONFIG', json.dumps(TWO))
+    assert 'TF_CONFIG' not in command.carried(os.environ)
+    words = ('-c', 'import os; print(os.environ.get("TF_CONFIG"))')
+    asked = command.Command(words, str(tmp_path), str(tmp_path / 'log'), {})
+    assert command.attempt(asked, lambda: False, set())[0] == 0
+    assert (tmp_path / 'log').read_text() == 'None\n'
