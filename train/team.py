@@ -11,7 +11,8 @@ import io
 import itertools
 import math
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,22 @@ class Team:
                 session = sessions.opened(sessions.config('float32', ()))
                 self._made['agree'] = session.make_callable(self._reduced(fed, 'Max'), [fed])
                 self._made['session'] = session
-        found = self._made['agree'](np.array(numbers, np.int64))
+        with self._waiting():
+            found = self._made['agree'](np.array(numbers, np.int64))
         return tuple(int(number) for number in found)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._made['waits'] = True
+        try:
+            yield
+        finally:
+            self._made['waits'] = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether this worker waits until the others agree, and does nothing else."""
+        return self._made.get('waits', False)
 
     def of_chief(self, holds: bool) -> bool:
         """Returns what holds for the chief, whose floats may differ in the last bit."""
@@ -105,7 +120,7 @@ class Team:
             return b''
         with tf.Graph().as_default():
             fed = tf.placeholder(tf.int64, [None])
-            with sessions.opened(sessions.config('float32', ())) as session:
+            with sessions.opened(sessions.config('float32', ())) as session, self._waiting():
                 got = session.run(self._reduced(fed, 'Add'), {fed: words})
         return bytes(got.view(np.uint8)[:count])
 

@@ -22,7 +22,7 @@ import tensorflow.compat.v1 as tf
 
 from networks import session as sessions
 from system import disk
-from system.errors import Elsewhere, Lost, UserError
+from system.errors import Elsewhere, Interrupted, Lost, UserError
 from system.interrupts import tell
 from system.lines import say
 from train.team import Team
@@ -31,6 +31,7 @@ _PAUSE = 5.0  # seconds between two looks at a worker, at most
 _LOOK = 2000  # milliseconds that one takes, at most
 _LISTEN = 0.25  # seconds between two looks into the queue
 _QUEUED = 64
+_GRACE = 5.0  # seconds in which one that only waits is to find by itself that another has ended
 _ON = "the same commands go on from the chief's last checkpoint"
 _FIRST_SIGNAL = 128  # exit codes from there on are of signals
 
@@ -71,7 +72,7 @@ class Watch:
         self._anew: set[int] = set()  # those that are another process by now
         self._signals, self._wakes = os.pipe()
         os.set_blocking(self._wakes, False)
-        self._had = 0  # signals
+        self._had: list[int] = []  # signals
         self._told: Elsewhere | None = None
         self._told_at = 0.0
         self._others = [index for index in range(team.size) if index != team.index]
@@ -141,6 +142,9 @@ class Watch:
         while self._thread.is_alive() and time.monotonic() < limit:
             if self._told:
                 raise self._told from None
+            if self._had:  # of which the others have been told, and ended
+                name = signal.Signals(self._had[0]).name
+                raise Interrupted(f'{name}; {_ON}', self._had[0]) from None
             time.sleep(_LISTEN / 5)
 
     def _keep(self) -> None:
@@ -150,13 +154,25 @@ class Watch:
             if select.select([self._signals], [], [], _LISTEN)[0]:
                 self._hear_signals(os.read(self._signals, _QUEUED))
             self._hear_others()
-            if self._told and time.monotonic() - self._told_at > 2 * self._seconds:
-                self._end(self._told)  # for something still waits for who is gone
+            self._end_if_told()
             if self._told or self._over.is_set() or time.monotonic() < due:
                 continue
             for index in self._others:
                 self._look_at(index)
             due = time.monotonic() + self._pause
+
+    def _end_if_told(self) -> None:
+        """Ends this process where it has not ended by itself since another told it to.
+
+        That is where it waits for who is gone, which TensorFlow does not always notice.
+        """
+        if not self._told:
+            return
+        since = time.monotonic() - self._told_at
+        is_signal = self._told.exit_code > _FIRST_SIGNAL  # after which all save first
+        patience = self._seconds if is_signal else min(_GRACE, self._seconds)
+        if since > (patience if self._team.waits else 2 * self._seconds):
+            self._end(self._told)
 
     def _look_at(self, index: int) -> None:
         answers, reason = self._answers(index), ''
@@ -181,16 +197,18 @@ class Watch:
     def _hear_signals(self, numbers: bytes) -> None:
         """Tells the others of the first signal; a second one ends the process at once."""
         for number in filter(None, numbers):
-            self._had += 1
+            self._had.append(number)
             said = signal.Signals(number).name
-            if self._had == 1:
+            if len(self._had) == 1:
                 self._tell(_FIRST_SIGNAL + number, said)
             elif not self._over.wait(_LISTEN):  # Python itself ends it where it is not waiting
                 self._end(Elsewhere(f'{said}, twice; {_ON}', _FIRST_SIGNAL + number))
 
     def _hear_others(self) -> None:
         """Takes what others have put into the queue here; the first of it is heeded."""
-        here = self._reached[self._team.index]
+        here = self._reached.get(self._team.index)
+        if here is None:
+            return
         try:
             notes = [_Note(*json.loads(here.take())) for _ in range(here.length())]
         except (tf.errors.OpError, ValueError, TypeError):
@@ -208,20 +226,25 @@ class Watch:
         """Puts into the queue of each other worker why this one ends."""
         for index in [index for index in self._others if index in self._names]:
             note = _Note(self._names[index], self._team.index, code, said)
-            with contextlib.suppress(tf.errors.OpError, RuntimeError):
+            with contextlib.suppress(tf.errors.OpError, RuntimeError, KeyError):
                 self._reached[index].put(json.dumps(note))
 
     def _answers(self, index: int) -> bool:
-        """Whether a worker lists its devices; notes where that is another process by now."""
+        """Whether a worker says what is in its queue; notes where it is another process by now."""
         if index not in self._reached:
             self._reached[index] = _reach(self._team, index)
         try:
+            # Of a session that is begun this is about that worker alone; it would ask all before.
+            self._reached[index].length()
             devices = self._reached[index].session.list_devices()
-        except tf.errors.OpError:
+        except tf.errors.DeadlineExceededError:
             return False
-        name = devices[0].incarnation if devices else 0
+        except tf.errors.OpError:
+            del self._reached[index]  # a session of a process that has gone, or is not there yet
+            return False
+        name = next(device.incarnation for device in devices if device.device_type == 'CPU')
         if self._names.setdefault(index, name) != name:
-            self._names[index], self._reached[index] = name, _reach(self._team, index)
+            self._names[index] = name
             self._anew.add(index)
         self._seen[index] = time.monotonic()
         return True

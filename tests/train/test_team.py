@@ -195,10 +195,11 @@ def test_what_is_not_the_same_on_all_is_a_line_on_all(each, what, digits, data_d
 
 
 def test_a_worker_that_never_comes_is_a_line(common, tmp_path):
-    flags = ('--experiment=tied', *common, '--worker_seconds=1')
-    ((code, said, error),) = ended(workers(tmp_path, *flags, come=1))
-    assert code == 6 and 'waiting for worker 1' in said
-    assert 'has not come in 1 seconds' in error.splitlines()[-1]
+    flags = ('--experiment=tied', *common, '--set=parts=3', '--worker_seconds=2')
+    for code, said, error in ended(workers(tmp_path, *flags, count=3, come=2)):
+        assert code == 6 and 'waiting for worker ' in said
+        assert line_of(error).startswith('error: worker 2 (127.0.0.1:')
+        assert 'has not come in 2 seconds' in error
 
 
 SLOW = """
