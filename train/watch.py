@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -50,13 +51,9 @@ class _Note(NamedTuple):
 
     to: int  # the number of the process that it is meant for
     worker: int  # who says it
-    code: int  # the exit code that it has, or 128 and the signal that it has had
+    code: int  # the exit code that it ends with, or 128 and the signal that it has had
     said: str
-
-    @property
-    def is_signal(self) -> bool:
-        """Whether it has had a signal."""
-        return self.code > _FIRST_SIGNAL
+    ends: bool  # at once
 
 
 class Watch:
@@ -74,7 +71,7 @@ class Watch:
         os.set_blocking(self._wakes, False)
         self._had: list[int] = []  # signals
         self._told: Elsewhere | None = None
-        self._told_at = 0.0
+        self._told_at = self._left_at = math.inf  # when it was told, and when one of them ended
         self._others = [index for index in range(team.size) if index != team.index]
         self._seen: dict[int, float] = {}  # when they answered last
         self._thread = threading.Thread(target=self._keep, name='watch')
@@ -113,9 +110,7 @@ class Watch:
             yield
         except tf.errors.OpError as error:
             self._explain()
-            self._tell(1, f'{type(error).__name__}')
-            raise
-        except Elsewhere:
+            self._tell(1, type(error).__name__)
             raise
         except UserError as error:
             self._tell(error.exit_code, str(error))
@@ -140,11 +135,8 @@ class Watch:
         """
         limit = time.monotonic() + 2 * self._seconds
         while self._thread.is_alive() and time.monotonic() < limit:
-            if self._told:
-                raise self._told from None
-            if self._had:  # of which the others have been told, and ended
-                name = signal.Signals(self._had[0]).name
-                raise Interrupted(f'{name}; {_ON}', self._had[0]) from None
+            if reason := self._reason():
+                raise reason from None
             time.sleep(_LISTEN / 5)
 
     def _keep(self) -> None:
@@ -161,18 +153,21 @@ class Watch:
                 self._look_at(index)
             due = time.monotonic() + self._pause
 
+    def _reason(self) -> UserError | None:
+        """Returns why this worker is to end: a signal that it has had, or what it was told."""
+        if self._had:
+            return Interrupted(f'{signal.Signals(self._had[0]).name}; {_ON}', self._had[0])
+        return self._told
+
     def _end_if_told(self) -> None:
-        """Ends this process where it has not ended by itself since another told it to.
+        """Ends this process where it does not end by itself though another has told it to.
 
         That is where it waits for who is gone, which TensorFlow does not always notice.
         """
-        if not self._told:
-            return
-        since = time.monotonic() - self._told_at
-        is_signal = self._told.exit_code > _FIRST_SIGNAL  # after which all save first
-        patience = self._seconds if is_signal else min(_GRACE, self._seconds)
-        if since > (patience if self._team.waits else 2 * self._seconds):
-            self._end(self._told)
+        now, reason = time.monotonic(), self._reason()
+        waits = self._team.waits and now - self._left_at > min(_GRACE, self._seconds)
+        if reason and (waits or now - self._told_at > 2 * self._seconds):
+            self._end(reason)
 
     def _look_at(self, index: int) -> None:
         answers, reason = self._answers(index), ''
@@ -188,8 +183,7 @@ class Watch:
     def _end(self, error: UserError) -> None:
         """Ends this process, whatever it waits for, having told the others why."""
         say(f'error: {error}', to=sys.stderr)
-        if not isinstance(error, Elsewhere):
-            self._tell(error.exit_code, str(error))
+        self._tell(error.exit_code, str(error))
         for folder in self.removes:
             disk.remove(folder)
         os._exit(error.exit_code)
@@ -200,7 +194,7 @@ class Watch:
             self._had.append(number)
             said = signal.Signals(number).name
             if len(self._had) == 1:
-                self._tell(_FIRST_SIGNAL + number, said)
+                self._tell(_FIRST_SIGNAL + number, said, ends=False)
             elif not self._over.wait(_LISTEN):  # Python itself ends it where it is not waiting
                 self._end(Elsewhere(f'{said}, twice; {_ON}', _FIRST_SIGNAL + number))
 
@@ -214,18 +208,21 @@ class Watch:
         except (tf.errors.OpError, ValueError, TypeError):
             return
         for note in notes:
-            # One may be meant for the process that had this address before.
-            if note.to != self._names[self._team.index] or self._told:
+            if note.to != self._names[self._team.index]:
+                continue  # as meant for the process that had this address before
+            if note.ends:
+                self._left_at = min(self._left_at, time.monotonic())
+            if self._told:
                 continue
             name = self._team.named(note.worker)
-            has = f'has had {note.said}; {_ON}' if note.is_signal else f'has ended: {note.said}'
+            has = f'has ended: {note.said}' if note.ends else f'has had {note.said}; {_ON}'
             self._told, self._told_at = Elsewhere(f'{name} {has}', note.code), time.monotonic()
             tell(self._told)
 
-    def _tell(self, code: int, said: str) -> None:
+    def _tell(self, code: int, said: str, *, ends: bool = True) -> None:
         """Puts into the queue of each other worker why this one ends."""
         for index in [index for index in self._others if index in self._names]:
-            note = _Note(self._names[index], self._team.index, code, said)
+            note = _Note(self._names[index], self._team.index, code, said, ends)
             with contextlib.suppress(tf.errors.OpError, RuntimeError, KeyError):
                 self._reached[index].put(json.dumps(note))
 
