@@ -6,6 +6,7 @@ Pixels cannot tell: blurred pictures, and means of many, lie near everything.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ _LAYERS = (128, 64)  # units of the classifier; the last ones are the features
 _LEARNED = 10_000  # pictures that it learns from,
 _EPOCHS = 5  # so often
 _SIDE = 32  # pixels, at most, that it sees of a side
+_PART = 64  # pictures that are read at once
 _NEAREST = 5  # neighbours that say how far near is
 _BLUR = 14  # of the side: a deviation of two pixels in 28
 
@@ -47,8 +49,14 @@ def opened(train: Rows, picture: tuple[int, ...]) -> Eyes:
     network = MLPClassifier(_LAYERS, batch_size=100, max_iter=_EPOCHS, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', ConvergenceWarning)  # so few epochs are enough to see by
-        network.fit(_small(rows.floats(0, len(rows)).reshape(-1, *picture)), rows.labels)
+        network.fit(np.concatenate([*_parts(rows, picture)]), rows.labels)
     return Eyes(network.coefs_[:-1], network.intercepts_[:-1], picture)
+
+
+def _parts(rows: Rows, picture: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Yields pictures as they are seen, a few at a time, for large ones take gigabytes."""
+    for start in range(0, len(rows), _PART):
+        yield _small(rows.floats(start, min(start + _PART, len(rows))).reshape(-1, *picture))
 
 
 def _small(images: np.ndarray) -> np.ndarray:
