@@ -26,7 +26,7 @@ from inputs.recording import SCHEMA
 from inputs.rows import ARRANGED, Dataset, Rows
 from inputs.shards import Form, Records, check_shard, files_of
 from inputs.spec import Spec
-from parameters import OWN_DATA, Experiment
+from parameters import CALTECH, OWN_DATA, Experiment
 from system.disk import beside
 from system.errors import DataError, UsageError
 from system.lines import say
@@ -44,6 +44,9 @@ def key_of(experiment: Experiment, *, whole: bool = False) -> str:
     own = _own(experiment, whole)
     if own:
         return f'{experiment.dataset}-{filed(own[0])}-{own[1]}'
+    if experiment.dataset in CALTECH:  # recorded at a size
+        size = 'x'.join(map(str, experiment.picture_size))
+        return f'{experiment.dataset}-{size}-jpeg{experiment.jpeg_quality}'
     return readers.key_of(experiment.dataset)
 
 

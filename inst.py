@@ -440,6 +440,67 @@ conv_vae_cifar_classify = conv_vae_cifar.vary(
     crop=4,
 )
 
+conv_vae_caltech_l1 = conv_vae.vary(
+    'conv_vae_caltech_l1',
+    description='VAE of photographs of ten kinds, 224x224: four convolutions, code of 14x14x21, L1',
+    dataset='caltech10',
+    filters=(32, 64, 128, 21),
+    kernel_size=4,
+    code_size=0,
+    epochs=60,
+    patience=10,
+    parts=2,
+    learning_rate=2e-3,
+)
+conv_vae_caltech_l2 = conv_vae_caltech_l1.vary(
+    'conv_vae_caltech_l2',
+    description='conv_vae_caltech_l1 with L2 distance (Gaussian likelihood)',
+    loss='gaussian',
+)
+conv_vae_caltech_cosine = conv_vae_caltech_l1.vary(
+    'conv_vae_caltech_cosine',
+    description='conv_vae_caltech_l1 with cosine distance; KL weight 0.02 / number of features',
+    loss='cosine',
+    beta=1.3e-7,
+)
+conv_ae_caltech = conv_vae_caltech_l1.vary(
+    'conv_ae_caltech',
+    description='conv_vae_caltech_l1 as a plain autoencoder (linear code, no KL term)',
+    variational=False,
+    code_activation='linear',
+)
+conv_vae_caltech_classify = conv_vae_caltech_l1.vary(
+    'conv_vae_caltech_classify',
+    description='conv_vae_caltech_l1 and a classifier of its code, trained together',
+    classify=10000.0,
+)
+conv_vae_caltech_l1_112 = conv_vae_caltech_l1.vary(
+    'conv_vae_caltech_l1_112',
+    description='conv_vae_caltech_l1 at 112x112, code of 7x7x21',
+    image_size=(112,),
+)
+conv_vae_caltech_l2_112 = conv_vae_caltech_l2.vary(
+    'conv_vae_caltech_l2_112',
+    description='conv_vae_caltech_l2 at 112x112, code of 7x7x21',
+    image_size=(112,),
+)
+conv_vae_caltech_cosine_112 = conv_vae_caltech_cosine.vary(
+    'conv_vae_caltech_cosine_112',
+    description='conv_vae_caltech_cosine at 112x112, code of 7x7x21',
+    image_size=(112,),
+    beta=5.3e-7,
+)
+conv_ae_caltech_112 = conv_ae_caltech.vary(
+    'conv_ae_caltech_112',
+    description='conv_ae_caltech at 112x112, code of 7x7x21',
+    image_size=(112,),
+)
+conv_vae_caltech_classify_112 = conv_vae_caltech_classify.vary(
+    'conv_vae_caltech_classify_112',
+    description='conv_vae_caltech_classify at 112x112, code of 7x7x21',
+    image_size=(112,),
+)
+
 conv_classifier = Experiment(
     'conv_classifier',
     "classifier on the frozen codes of conv_vae_cifar's saved graph",

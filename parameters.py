@@ -19,7 +19,10 @@ from system.rules import Need, Rule, Span, nearest, setting, written
 ACTIVATIONS = ('linear', 'elu', 'relu', 'sigmoid', 'tanh')
 CORRUPTIONS = ('mask', 'gaussian')
 OWN_DATA = ('images', 'array')
-DATASETS = ['iris', 'mnist5k', 'mnist', 'fashion_mnist', 'cifar10', 'moving_mnist', *OWN_DATA]
+CALTECH = ('caltech10', 'caltech101')
+PICTURES = ('images', *CALTECH)  # made the size that is asked for when they are recorded
+DATASETS = ['iris', 'mnist5k', 'mnist', 'fashion_mnist', 'cifar10', 'moving_mnist']
+DATASETS += [*CALTECH, *OWN_DATA]
 DECODERS = ('transpose', 'upsample')
 INITIALIZERS = ('he', 'he_avg', 'glorot', 'lecun', 'small')
 INITIALS = ('parent', 'random', *INITIALIZERS)
@@ -267,8 +270,6 @@ class Experiment:
             raise UsageError(f'labels=parent: needs one; {parent.name} is no classifier')
         if self.kind == 'lstm':
             self._check_sequences()
-        if self.variational and self.kind == 'conv' and not self.code_size:
-            raise UsageError('code_size=0: a Gaussian code (variational) needs a width')
 
     def _check_sequences(self) -> None:
         if self.task != 'reconstruct' and not self.future:
@@ -306,7 +307,7 @@ class Experiment:
 
     def fields(self) -> dict[str, Any]:
         """Returns the fields that belong to an experiment of its kind, with values, in order."""
-        groups = {'data', 'training'} | ({'images'} if self.dataset == 'images' else set())
+        groups = {'data', 'training'} | ({'images'} if self.dataset in PICTURES else set())
         groups |= {'transfer'} if self.parent else {'network', self.network}
         return {
             name: getattr(self, name)
@@ -354,7 +355,7 @@ class Experiment:
 
     @property
     def picture_size(self) -> tuple[int, int, int]:
-        """Height, width and channels that pictures of --dataset=images are made."""
+        """Height, width and channels that pictures of many sizes are made."""
         return self.image_size[0], self.image_size[-1], self.image_channels
 
     @property
@@ -406,7 +407,7 @@ RULES: dict[str, Rule] = {name: f.metadata['rule'] for name, f in FIELDS.items()
 PARENTS = 'parent.'  # before a field's name: of the parent
 IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
 IMAGES = tuple(name for name, rule in RULES.items() if 'images' in rule.groups)
-_OWNERS = {'images': '--dataset=images', 'transfer': 'experiments with a parent'}
+_OWNERS = {'images': f'--dataset={" or ".join(PICTURES)}', 'transfer': 'experiments with a parent'}
 SHARED = ('dataset', 'data_path', 'seed', 'precision', *IMAGES)  # by a run and its parent
 
 

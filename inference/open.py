@@ -16,7 +16,7 @@ from inputs import values
 from inputs.rows import Dataset, Rows, refuse_lengths, shaped
 from model import Network, network_of
 from networks import saved_graph
-from parameters import OWN_DATA
+from parameters import OWN_DATA, PICTURES
 from system.errors import DataError, UsageError
 from system.lines import say
 from train.folder import Place, configuration, read_json
@@ -73,7 +73,7 @@ def data_for(
     experiment = network.experiment.vary(**changes)
     if once and changes.get('dataset') == 'images':
         experiment = experiment.vary(cache_bytes=0)
-    was_resized = network.experiment.dataset == 'images'  # and says itself to what
+    was_resized = network.experiment.dataset in PICTURES  # and says itself to what
     if experiment.dataset == 'images' and network.spec.picture and not was_resized:
         size, channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]
         # Its training data were not encoded either.

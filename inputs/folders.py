@@ -23,24 +23,25 @@ class Found(NamedTuple):
     unread: Counter[tuple[tuple[str, ...], str]]  # files that are no pictures, by folder and ending
 
 
-def found_in(path: str, endings: tuple[str, ...]) -> Found:
-    """Finds all pictures below a folder, files of these endings.
+def found_in(path: str, endings: tuple[str, ...], what: str = '') -> Found:
+    """Finds all pictures below a folder, files of these endings; an error calls it `what`.
 
     Raises UsageError where there is no folder, DataError where it holds none.
     """
+    what = what or f'--images={path}'
     if not os.path.isdir(path):
         is_file = '; it is a file' if os.path.isfile(path) else ''
-        raise UsageError(f'--images={path}: no such folder{is_file}')
+        raise UsageError(f'{what}: no such folder{is_file}')
     found = Found([], {}, Counter())
     try:
         found.pictures.extend(sorted(_walk(Path(path), endings, (), (), found)))
     except OSError as error:
-        raise UsageError(f'--images={path}: cannot be read ({error.strerror})') from None
+        raise UsageError(f'{what}: cannot be read ({error.strerror})') from None
     if not found.pictures:
         read = f'read are {", ".join(endings)}'
         if found.unread:
             read = f'its {found.unread.total()} files are {_endings(found.unread)}; {read}'
-        raise DataError(f'--images={path}: no pictures there ({read})')
+        raise DataError(f'{what}: no pictures there ({read})')
     return found
 
 

@@ -55,6 +55,13 @@ _TURNS = {
 }
 
 
+class Span(NamedTuple):
+    """Where a picture lies in an archive, in bytes."""
+
+    start: int
+    size: int
+
+
 class Picture(NamedTuple):
     """A file of the folder, and the number of its class if there are classes."""
 
@@ -63,7 +70,10 @@ class Picture(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """What a folder of pictures holds. `listed` orders each split by a hash of the paths."""
+    """What a folder of pictures holds. `listed` orders each split by a hash of the paths.
+
+    Of an archive `folder` is its file, and `spans` has the place of each path in it.
+    """
 
     folder: str
     splits: dict[str, list[Picture]]  # none of them empty
@@ -71,6 +81,16 @@ class Folder(NamedTuple):
     digest: str  # of paths, sizes and times of change, and how they are split
     ignored: dict[str, str]  # links that lead nowhere, or round in a loop
     told: tuple[str, ...] = ()  # what a user must know of it, a line each
+    spans: Mapping[str, Span] = {}
+    flag: str = '--images='  # that names it; none of a data set of the project
+
+    @property
+    def named(self) -> str:
+        """What an error calls it."""
+        return f'{self.flag}{self.folder}'
+
+
+File = Path | str | io.BytesIO
 
 
 class Settings(NamedTuple):
@@ -111,11 +131,11 @@ def listed(path: str) -> Folder:
             'folder of its class, or all of them into one folder'
         )
     classes = tuple(sorted(name for name in names if name is not None))
-    splits, as_before = _split(grouped, missing, classes)
+    splits, as_before = divided(grouped, missing, classes)
     as_before &= not tops or {'train', 'test'} <= tops.keys() <= {*_BEFORE}
     digest = digest_of(found, '' if as_before else f'{sorted(tops)}')
     told = [*_of_splits(path, tops, missing, splits, classes)]
-    told += [_of_classes(path, splits, classes), *of_unread(found, bool(tops))]
+    told += [of_classes(path, splits, classes), *of_unread(found, bool(tops))]
     return Folder(path, splits, classes, digest, found.ignored, tuple(told))
 
 
@@ -157,16 +177,16 @@ def _splits_at_the_top(found: Found) -> dict[str, str]:
     return {top: SPLITS[top.lower()] for top in tops}
 
 
-def _split(
+def divided(
     grouped: Mapping[str, Mapping[str | None, list[str]]],
     missing: list[str],
     classes: tuple[str, ...],
 ) -> tuple[dict[str, list[Picture]], bool]:
-    """Returns the splits, and whether each class was divided by itself, as it once always was."""
+    """Returns the splits, and whether each class was divided by itself, as it once always was.
 
-    def hashed(path: str) -> bytes:
-        return hashlib.sha256(os.fsencode(path)).digest()
-
+    `grouped` has the paths of each class (None: of no class) by the split that they are told to be
+    of ('': of none); those `missing` are taken of train, each class by a hash of the paths.
+    """
     splits: dict[str, list[Picture]] = {'train': [], 'validation': [], 'test': []}
     as_before = True
     for split, group in grouped.items():
@@ -186,6 +206,11 @@ def _split(
         if made
     }
     return ordered, as_before
+
+
+def hashed(path: str) -> bytes:
+    """Returns what pictures are put in order by: a hash of the path."""
+    return hashlib.sha256(os.fsencode(path)).digest()
 
 
 def _named(tops: Iterable[str]) -> str:
@@ -215,7 +240,7 @@ def _of_splits(
         yield f'{path}: no folder for {" and ".join(taken)}: a tenth of {train}{each} is taken'
 
 
-def _of_classes(path: str, splits: Mapping[str, list[Picture]], classes: tuple[str, ...]) -> str:
+def of_classes(path: str, splits: Mapping[str, list[Picture]], classes: tuple[str, ...]) -> str:
     """Says how many pictures there are, by class and split."""
     total = sum(map(len, splits.values()))
     pictures = '1 picture' if total == 1 else f'{total:,} pictures'
@@ -234,7 +259,7 @@ def _of_classes(path: str, splits: Mapping[str, list[Picture]], classes: tuple[s
     return f'{path}: {what}: {", ".join(shown)}{more}'
 
 
-def fitted(file: Path | str, shape: tuple[int, ...]) -> Image.Image:
+def fitted(file: File, shape: tuple[int, ...]) -> Image.Image:
     """Returns a picture upright, scaled and centre-cropped to [height, width, channels].
 
     Transparent parts become white, an animation its first frame. Raises whatever Pillow does, also
@@ -272,7 +297,7 @@ def _upright(opened: Image.Image) -> Image.Image:
     return opened.transpose(_TURNS[turn]) if turn in _TURNS else opened.copy()
 
 
-def encoded(file: Path | str, settings: Settings) -> bytes:
+def encoded(file: File, settings: Settings) -> bytes:
     """Returns a picture as it is recorded."""
     picture = fitted(file, settings.shape)
     if not settings.quality:
@@ -282,15 +307,25 @@ def encoded(file: Path | str, settings: Settings) -> bytes:
     return written.getvalue()
 
 
-def _convert(folder: str, paths: list[str], settings: Settings) -> list[bytes | str]:
+def _convert(
+    folder: str, chunk: list[tuple[str, Span | None]], settings: Settings
+) -> list[bytes | str]:
     """Returns each picture as it is recorded, or the reason why it cannot be read."""
     made: list[bytes | str] = []
-    for path in paths:
+    for path, span in chunk:
         try:
-            made.append(encoded(f'{folder}/{path}', settings))
+            file = f'{folder}/{path}' if span is None else _taken(folder, span)
+            made.append(encoded(file, settings))
         except Exception as error:  # a damaged file can raise anything, in any of Pillow's readers
             made.append(reason(error))
     return made
+
+
+def _taken(archive: str, span: Span) -> io.BytesIO:
+    """Returns what lies there in an archive."""
+    with open(archive, 'rb') as opened:
+        opened.seek(span.start)
+        return io.BytesIO(opened.read(span.size))
 
 
 def reason(error: Exception) -> str:
@@ -326,7 +361,7 @@ def converted(
     `check` is called after every few pictures and may raise.
     """
     chunks = [
-        [picture.path for picture in job[start : start + _CHUNK]]
+        [(picture.path, found.spans.get(picture.path)) for picture in job[start : start + _CHUNK]]
         for job in jobs
         for start in range(0, len(job), _CHUNK)
     ]
@@ -344,16 +379,16 @@ def converted(
                 yield ((picture, next(flat)) for picture in job)
 
         if workers < 2:
-            yield streams(results(_convert(found.folder, paths, settings) for paths in chunks))
+            yield streams(results(_convert(found.folder, chunk, settings) for chunk in chunks))
             return
         context = multiprocessing.get_context('spawn')
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
         try:
-            tasks = ((found.folder, paths, settings) for paths in chunks)
+            tasks = ((found.folder, chunk, settings) for chunk in chunks)
             yield streams(results(_in_order(pool, tasks, 2 * workers + 2)))
         except BrokenProcessPool:
             raise DataError(
-                f'--images={found.folder}: a process that read pictures was killed (memory?); the '
+                f'{found.named}: a process that read pictures was killed (memory?); the '
                 'same command goes on from the last whole shard'
             ) from None
         finally:
@@ -407,9 +442,9 @@ def say_what_is_left_out(
     if len(unreadable) > (1 - 1e-9 if 'all' in splits else UNREADABLE) * total:
         path, why = next(iter(unreadable.items()))
         raise DataError(
-            f'--images={found.folder}: {len(unreadable)} of {total} pictures cannot be read, over '
+            f'{found.named}: {len(unreadable)} of {total} pictures cannot be read, over '
             f'{UNREADABLE:.0%}, so nothing is recorded; the first is {path} ({why})'
         )
     for split in (split for split in found.splits if split != 'validation'):
         if not splits[split]['examples']:
-            raise DataError(f'--images={found.folder}: no picture of the {split} split can be read')
+            raise DataError(f'{found.named}: no picture of the {split} split can be read')

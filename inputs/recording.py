@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from inputs import pictures, sources
+from inputs import caltech, pictures, sources
 from inputs.foreign import Examples
 from inputs.shards import Entry, Form, paths_file, write_shard
-from parameters import Experiment
+from parameters import CALTECH, PICTURES, Experiment
 from system import disk
 from system.errors import DataError
 from system.lines import say, shown
@@ -40,9 +40,13 @@ def write(
     A folder of pictures that is wanted `whole` is one split, in the order of its paths.
     """
     say(f'writing the records of {folder.name} to {folder}, once')
-    if experiment.dataset == 'images':
+    if experiment.dataset in PICTURES:
         settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
-        found = (pictures.everything if whole else pictures.listed)(experiment.data_path)
+        if experiment.dataset in CALTECH:
+            found = caltech.listed(experiment.dataset, data_dir)
+            say(*found.told)
+        else:
+            found = (pictures.everything if whole else pictures.listed)(experiment.data_path)
         write_pictures(found, settings, folder, check)
     else:
         source = sources.read(experiment.dataset, experiment.data_path, data_dir, check)

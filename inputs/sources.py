@@ -96,7 +96,7 @@ def _mnist5k(_: Request) -> Source:
 
 def _moving_mnist(asked: Request) -> Source:
     """Makes sequences of two digits; those of a split are made of the digits of that split."""
-    places = _places(asked.data_dir, 'mnist')
+    places = places_of(asked.data_dir, 'mnist')
     on_disk = any(_find(place, _IDX_FILES['train'][0]) for place in places)
     digits = SOURCES['mnist' if on_disk else 'mnist5k'](asked)
     splits = {}
@@ -224,7 +224,7 @@ def _numbered(found: Examples, origin: str, where: str) -> Source:
     return Source(origin, {'test': found}, classes)
 
 
-def _places(data_dir: Path, *names: str) -> list[Path]:
+def places_of(data_dir: Path, *names: str) -> list[Path]:
     """Returns where a data set of one of these names is looked for."""
     roots = [data_dir, Path('/usr/share/datasets'), Path.home() / '.keras/datasets']
     if os.environ.get('DATASETS_DIR'):
@@ -234,7 +234,7 @@ def _places(data_dir: Path, *names: str) -> list[Path]:
 
 def _cifar10(asked: Request) -> Source:
     archive = 'cifar10-images.tar.gz'
-    places = _places(asked.data_dir, 'cifar10-images', archive)
+    places = places_of(asked.data_dir, 'cifar10-images', archive)
     found = next((place for place in places if place.exists()), None)
     if found is None:
         whole = _keras('cifar10', places, f'{archive} (train/CLASS/*.jpg, test/CLASS/*.jpg)')
@@ -312,7 +312,7 @@ def _of_32(content: io.BytesIO, what: str) -> np.ndarray:
 
 
 def _idx_source(name: str, classes: tuple[str, ...], asked: Request) -> Source:
-    places = _places(asked.data_dir, *dict.fromkeys((name.replace('_', '-'), name)))
+    places = places_of(asked.data_dir, *dict.fromkeys((name.replace('_', '-'), name)))
     for place in places:
         if _find(place, _IDX_FILES['train'][0]):
             whole = {split: _idx_pair(place, *files) for split, files in _IDX_FILES.items()}
@@ -403,7 +403,7 @@ def _sha256(values: np.ndarray) -> str:
     return hashlib.sha256(header + np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
-SOURCES: dict[str, Callable[[Request], Source]] = {  # every data set but folders of pictures
+SOURCES: dict[str, Callable[[Request], Source]] = {  # every data set but pictures of many sizes
     'iris': _iris,
     'mnist5k': _mnist5k,
     'mnist': functools.partial(_idx_source, 'mnist', DIGITS),

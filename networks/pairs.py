@@ -228,6 +228,18 @@ def conv_pair(
 Pair = DensePair | ConvPair
 
 
+def convolution(
+    scope: str, inputs: tf.Tensor, channels: int, *, side: int, initializer: str, seed: int
+) -> tf.Tensor:
+    """Returns a convolution at stride 2, [N, H, W, C] -> [N, H / 2, W / 2, channels], and bias."""
+    before, area = int(inputs.shape[-1]), side * side
+    with tf.variable_scope(scope):
+        shape, fans = (side, side, before, channels), (before * area, channels * area)
+        kernel = kernel_variable('kernel', shape, initializer, seed, fans)
+        product = tf.nn.conv2d(inputs, kernel, strides=_STRIDE, padding='SAME')
+        return product + bias_variable('bias', channels)
+
+
 def _transposed_fans(before: int, after: int, area: int) -> tuple[float, float]:
     """Returns the fans of a transposed convolution; a pixel meets a part of the kernel only."""
     return before * area / _STRIDE**2, after * area

@@ -132,11 +132,13 @@ def _autoencoder(plan: Blueprint, stack: Stack) -> Endpoints:
     with group('flat'):
         codings = layers.flattened(hidden[plan.top])
     if experiment.variational:
-        with group('flat'):
-            below = layers.flattened(hidden[plan.top - 1])
+        below = hidden[plan.top - 1]
+        if isinstance(stack[plan.top], pairs.DensePair):
+            with group('flat'):
+                below = layers.flattened(below)
         tensors['codings_mean'] = mean = expose('codings_mean', codings)
         with group('log_var'):
-            raw, kernel = _log_variance(plan, below, stack[plan.top].outputs[0])
+            raw, kernel = _log_variance(plan, below, stack[plan.top].outputs[-1])
             kernels.append(kernel)
             log_var = expose('codings_log_var', layers.log_variance(raw))
         tensors['codings_log_var'] = log_var
@@ -157,9 +159,18 @@ def _autoencoder(plan: Blueprint, stack: Stack) -> Endpoints:
 
 
 def _log_variance(plan: Blueprint, below: tf.Tensor, units: int) -> tuple[tf.Tensor, tf.Variable]:
-    """Returns the raw log-variance of a Gaussian code, [N, units], and the kernel it is made by."""
+    """Returns the raw log-variance of a Gaussian code, [N, code], and the kernel it is made by.
+
+    Of feature maps, [N, H, W, C], it is a convolution like the one that gives the mean, to as many
+    channels as `units`.
+    """
     with tf.variable_scope(f'layer{plan.experiment.depth}'):
-        raw = layers.dense('log_var', below, units, activation='linear', **plan.initial)
+        if below.shape.rank == 2:
+            raw = layers.dense('log_var', below, units, activation='linear', **plan.initial)
+        else:
+            side = plan.experiment.kernel_size
+            maps = pairs.convolution('log_var', below, units, side=side, **plan.initial)
+            raw = layers.flattened(maps)
         with tf.variable_scope('log_var', reuse=True):
             return raw, tf.get_variable('kernel')
 

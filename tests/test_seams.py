@@ -20,7 +20,7 @@ TABLES = {
     'kinds of network': ((*parameters.NETWORKS, 'head'), model.TOWERS),
     'layouts': ((*parameters.LAYOUTS.values(), ''), rows.ARRANGED),
     'tasks': (parameters.TASKS, lstm.DECODERS),
-    'data sets': (parameters.DATASETS, (*sources.SOURCES, 'images')),  # images: recorded apart
+    'data sets': (parameters.DATASETS, (*sources.SOURCES, *parameters.PICTURES)),
 }
 
 

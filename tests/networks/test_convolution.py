@@ -314,7 +314,6 @@ def test_labels_that_are_not_to_be_known_are_hidden_by_class():
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
-        ({'code_size': 0, 'variational': True}, 'code_size=0'),
         ({'decoder': 'upsampling'}, "did you mean 'upsample'"),
         ({'hidden': (3,)}, 'network=dense'),
         ({'label_fraction': 0.5}, 'it needs classify'),
