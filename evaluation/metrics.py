@@ -49,6 +49,34 @@ _PICTURES = (
     ('_blurred', ', of blurred pictures',
      '. Of training pictures, blurred by a fourteenth of the side, to compare with.'),
 )  # fmt: skip
+_OF_JPEG = {  # of test pictures of at least 64 x 64 pixels, as they are after JPEG
+    'mse': Metric(
+        'mean squared error a feature',
+        'The same as `mse`, of the pictures from JPEG of that quality (Pillow, which halves the '
+        'resolution of colours).',
+        'less',
+        _POSITIVE,
+    ),
+    'psnr': Metric(
+        'peak signal-to-noise ratio (dB)',
+        'The same as `psnr`, of the pictures from JPEG of that quality.',
+        'greater',
+        (-math.inf, 100.0),
+    ),
+    'ssim': Metric(
+        'structural similarity',
+        'The same as `ssim`, of the pictures from JPEG of that quality.',
+        'greater',
+        (-1.0, 1.0),
+    ),
+    'bytes': Metric(
+        'bytes a picture',
+        'How many bytes a test picture has as JPEG of that quality, the mean over the pictures. A '
+        'number of a code, as it is saved, has four.',
+        'less',
+        _POSITIVE,
+    ),
+}
 METRICS = {
     'mse': Metric(
         'mean squared error a feature',
@@ -120,6 +148,27 @@ METRICS = {
         'less',
         _POSITIVE,
     ),
+    'pca_psnr': Metric(
+        'peak signal-to-noise ratio (dB), of principal components',
+        'The same as `psnr`, of pictures from as many principal components as the code has '
+        'numbers, or as there are: see `pca_components`.',
+        'greater',
+        (-math.inf, 100.0),
+    ),
+    'pca_ssim': Metric(
+        'structural similarity, of principal components',
+        'The same as `ssim`, of pictures from as many principal components as the code has '
+        'numbers, or as there are: see `pca_components`.',
+        'greater',
+        (-1.0, 1.0),
+    ),
+    'pca_components': Metric(
+        'principal components of the training pictures',
+        'How many components `pca_psnr` and `pca_ssim` are of: as many as the code has numbers, '
+        'but of N training pictures there are at most N - 1.',
+        '',
+        _POSITIVE,
+    ),
     'mean_mse': Metric(
         'mean squared error a feature, of the mean sequence',
         'The error of giving for every sequence the mean of the training sequences, step by step: '
@@ -148,6 +197,13 @@ METRICS = {
         'greater',
         (-1.0, 1.0),
     ),
+    **{
+        f'jpeg{quality}_{name}': Metric(
+            f'{metric.unit}, of JPEG {quality}', metric.meaning, metric.better, metric.within
+        )
+        for quality in (10, 30, 50)
+        for name, metric in _OF_JPEG.items()
+    },
     'nll': Metric(
         '-log likelihood (nats an example)',
         'Minus the logarithm of the probability of an example given its code, summed over its '

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from evaluation import baselines, likelihood, probes, remembered, samples
+from evaluation import baselines, compressed, likelihood, probes, remembered, samples
 from inputs.rows import Dataset, Rows, compared, places_compared
 from inputs.spec import Spec
 from model import Network, batch_size
@@ -222,7 +222,7 @@ def score(
     metrics |= {f'test/{name}': value for name, value in _codes(network, data, codings).items()}
     interrupts.check()
     if data.spec.layout == 'maps' and network.restored is None:
-        metrics |= _of_pictures(network, data)
+        metrics |= _of_pictures(network, data) | _compressed(network, data, interrupts)
     if data.spec.layout == 'flat' and data.spec.picture and network.restored is None:
         kernel = network.values().get('layer1/kernel')
         if kernel is not None and kernel.ndim == 2:
@@ -251,6 +251,22 @@ def _of_pictures(network: Network, data: Dataset) -> dict[str, float]:
     ridges = [probes.ridge(x, len(network.experiment.filters)) for x in (outputs, images)]
     found['test/checkerboard_excess'] = ridges[0] - ridges[1]
     return found
+
+
+def _compressed(network: Network, data: Dataset, interrupts: Interrupts) -> dict[str, float]:
+    """Returns what JPEG and principal components make of test pictures, where these are large."""
+    train, test = data.splits.get('train'), data.splits['test']
+    is_large = min(data.spec.shape[:2]) >= compressed.LEAST and data.spec.shape[2] in (1, 3)
+    if train is None or train is test or not is_large:
+        return {}
+    units = int(network.endpoints.tensors['codings'].shape[1])
+    similar = _limit(data.spec, _SIMILAR)
+    found = remembered.figures(
+        data,
+        ('compressed', units, similar, compressed.QUALITIES),
+        lambda: compressed.errors(data, units, similar, interrupts.check),
+    )
+    return {f'test/{name}': value for name, value in found.items()}
 
 
 def _limit(spec: Spec, numbers: int) -> int:

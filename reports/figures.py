@@ -26,6 +26,7 @@ from system import disk
 
 SHOWN = 10  # pictures in a row
 _DPI = 110  # pixels an inch
+_WIDEST = 24  # inches, of rows of large pictures
 _ACROSS = 4  # panels of losses in a row
 _ENDS = ((0, -0.5), (-1, 0.5))  # of an axis of values: half a step before the first, after the last
 _SCATTERED = 3000  # points at most in a latent figure
@@ -113,12 +114,17 @@ def label_losses(panel: Axes, phase: str, term: str, within: tuple[float, float]
 def picture_rows(
     rows: Mapping[str, np.ndarray], picture: tuple[int, ...], title: str = ''
 ) -> Figure:
-    """Draws groups of pictures, [n, pixels] each, ten in a row, with titles; cuts to [0, 1]."""
+    """Draws groups of pictures, [n, pixels] each, ten in a row, with titles; cuts to [0, 1].
+
+    Large ones are drawn pixel for pixel, as far as the figure does not get too wide.
+    """
     columns = min(SHOWN, max(len(images) for images in rows.values()))
     lines = [-(-len(images) // columns) for images in rows.values()]
-    height = sum(lines) * columns / SHOWN * picture[0] / picture[1] + 0.3 * len(rows)
+    width = float(np.clip(columns * (picture[1] + 2) / _DPI, SHOWN, _WIDEST))
+    height = sum(lines) * columns / SHOWN * width / SHOWN * picture[0] / picture[1]
+    height += 0.3 * len(rows)
     height += 0.3 * bool(title)
-    figure = Figure(figsize=(SHOWN, max(height, 1)), layout='constrained')
+    figure = Figure(figsize=(width, max(height, 1)), layout='constrained')
     panels = figure.subplots(len(rows), 1, squeeze=False, height_ratios=lines).ravel()
     for panel, (words, images) in zip(panels, rows.items(), strict=True):
         grid = montage(_drawable(images, picture), columns, 1.0)
