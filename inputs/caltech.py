@@ -107,10 +107,12 @@ def _members(archive: Path) -> Listing:
                     found.ignored['/'.join(parts)] = 'no plain file'
                 elif not parts[-1].lower().endswith(ENDINGS):
                     found.unread[parts[:-1], PurePosixPath(parts[-1]).suffix.lower()] += 1
-                elif not 0 <= member.size <= min(_MEMBER, size - member.offset_data):
+                elif member.offset_data + member.size > size:
+                    raise DataError(f'{archive}: damaged archive (it ends within {member.name})')
+                elif not 0 <= member.size <= _MEMBER:
                     raise DataError(
                         f'{archive}: {member.name} has {member.size:,} bytes, too many for a '
-                        'picture in it'
+                        'photograph'
                     )
                 else:
                     pictures[parts] = member.size, int(member.mtime)

@@ -364,3 +364,23 @@ def test_moving_averages_begin_fast_and_follow_the_trained_layers_alone():
     kept = (0.1, 2 / 11, pairs.MOMENTUM)
     for before, after, share in zip(means, means[1:], kept, strict=False):
         assert after == pytest.approx(share * before + (1 - share) * 10, rel=1e-5)
+
+
+def test_a_gaussian_code_of_feature_maps_is_made_by_convolutions_alone():
+    experiment = TINY.vary(code_size=0, code_activation=None, variational=True)
+    rows = Rows(np.random.default_rng(0).random((4, 8, 6, 3), np.float32), None)
+    with built(experiment, spec_of(8, 6, 3), None) as network:
+        values = network.values()
+        names = ('codings', 'codings_mean', 'codings_log_var', 'outputs', 'hidden1')
+        found = {name: network.compute(name, rows) for name in names}
+        again = network.decode(found['codings'])
+    assert found['codings'].shape == found['codings_log_var'].shape == (4, 2 * 2 * 6)
+    np.testing.assert_array_equal(found['codings'], found['codings_mean'])
+    np.testing.assert_allclose(again, found['outputs'], atol=1e-6)
+    assert all(value.ndim in (1, 4) for value in values.values())
+    bias = values['layer2/log_var/bias']
+    with tf.Graph().as_default(), tf.Session() as session:
+        kernel = values['layer2/log_var/kernel']
+        made = tf.nn.conv2d(found['hidden1'], kernel, strides=2, padding='SAME') + bias
+        raw = session.run(layers.flattened(layers.log_variance(made)))
+    np.testing.assert_allclose(found['codings_log_var'], raw, atol=1e-5)
