@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledger.claim import Claim
-from ledger.claims import constraints, papers, pictures, sequences, tied
+from ledger.claims import constraints, papers, photographs, pictures, sequences, tied
 
 CLAIMS: tuple[Claim, ...] = tuple(  # of each file those in its CLAIMS, and those with a name
     claim
-    for family in (tied, constraints, pictures, sequences, papers)
+    for family in (tied, constraints, pictures, photographs, sequences, papers)
     for found in (family.CLAIMS, vars(family).values())
     for claim in found
     if isinstance(claim, Claim)

@@ -1,0 +1,93 @@
+"""What is claimed of convolutional autoencoders of photographs, at the size of their source."""
+
+from __future__ import annotations
+
+from inst import (
+    PRASAD,
+    conv_ae_caltech,
+    conv_ae_caltech_112,
+    conv_vae_caltech_classify,
+    conv_vae_caltech_classify_112,
+    conv_vae_caltech_cosine,
+    conv_vae_caltech_cosine_112,
+    conv_vae_caltech_l1,
+    conv_vae_caltech_l1_112,
+    conv_vae_caltech_l2,
+    conv_vae_caltech_l2_112,
+)
+from ledger.claim import OURS, Claim
+from parameters import Experiment
+
+_BESIDE = (  # what a reconstruction is compared with: in words, and as its scores are called
+    *((f'JPEG of quality {quality}', f'jpeg{quality}') for quality in (10, 30, 50)),
+    ('as many principal components as there are', 'pca'),
+)
+_BETTER = (('mae', '<'), ('psnr', '>'), ('ssim', '>'))
+
+
+def _of(
+    seeds: int,
+    plain: Experiment,
+    l1: Experiment,
+    l2: Experiment,
+    cosine: Experiment,
+    classify: Experiment,
+) -> tuple[Claim, ...]:
+    """Returns the claims about photographs of one size."""
+    height, width, _ = plain.picture_size
+    size = f'{height}x{width}'
+    return (
+        *(
+            Claim(
+                f'reproduces photographs of {size} almost exactly: {metric} of {words}',
+                PRASAD, plain, f'test/{metric}', '>=', plain, f'test/{name}_{metric}', seeds=seeds,
+            )
+            for words, name in _BESIDE
+            for metric in ('psnr', 'ssim')
+        ),
+        Claim(
+            f'with the Gaussian code outputs are further from inputs, {size}', PRASAD,
+            l1, 'test/mae', '>', plain, seeds=seeds,
+        ),
+        Claim(
+            f'with the Gaussian code it overfits less, {size}', PRASAD,
+            l1, 'test/mae / train/mae', '<', plain, seeds=seeds,
+        ),
+        *(
+            Claim(
+                f'L1 gives the best reconstructions, {size}: by {metric}, than {name}', PRASAD,
+                l1, f'test/{metric}', relation, other, seeds=seeds,
+            )
+            for name, other in (('L2', l2), ('cosine', cosine))
+            for metric, relation in _BETTER
+        ),
+        Claim(
+            f'reconstruction gets worse when a classifier is added, {size}', PRASAD,
+            classify, 'test/mae', '>', l1, seeds=seeds,
+        ),
+        Claim(
+            f'ten kinds of photographs, {size}, together with the reconstruction: at least 85 %',
+            OURS, classify, 'test/accuracy', '>=', 0.85, seeds=seeds,
+            published='65 % on ten classes of private pictures',
+        ),
+    )  # fmt: skip
+
+
+CLAIMS = (
+    *_of(
+        1,
+        conv_ae_caltech,
+        conv_vae_caltech_l1,
+        conv_vae_caltech_l2,
+        conv_vae_caltech_cosine,
+        conv_vae_caltech_classify,
+    ),
+    *_of(
+        3,
+        conv_ae_caltech_112,
+        conv_vae_caltech_l1_112,
+        conv_vae_caltech_l2_112,
+        conv_vae_caltech_cosine_112,
+        conv_vae_caltech_classify_112,
+    ),
+)
