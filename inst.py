@@ -447,8 +447,9 @@ conv_vae_caltech_l1 = conv_vae.vary(
     filters=(32, 64, 128, 21),
     kernel_size=4,
     code_size=0,
-    epochs=60,
+    epochs=40,
     patience=10,
+    batch_size=16,
     parts=2,
     learning_rate=2e-3,
 )
@@ -472,7 +473,7 @@ conv_ae_caltech = conv_vae_caltech_l1.vary(
 conv_vae_caltech_classify = conv_vae_caltech_l1.vary(
     'conv_vae_caltech_classify',
     description='conv_vae_caltech_l1 and a classifier of its code, trained together',
-    classify=10000.0,
+    classify=100000.0,
 )
 conv_vae_caltech_l1_112 = conv_vae_caltech_l1.vary(
     'conv_vae_caltech_l1_112',
@@ -499,6 +500,7 @@ conv_vae_caltech_classify_112 = conv_vae_caltech_classify.vary(
     'conv_vae_caltech_classify_112',
     description='conv_vae_caltech_classify at 112x112, code of 7x7x21',
     image_size=(112,),
+    classify=25000.0,  # as much for each of the features
 )
 
 conv_classifier = Experiment(
