@@ -447,10 +447,9 @@ conv_vae_caltech_l1 = conv_vae.vary(
     filters=(32, 64, 128, 21),
     kernel_size=4,
     code_size=0,
-    epochs=40,
-    patience=10,
+    epochs=30,
+    patience=8,
     batch_size=16,
-    parts=2,
     learning_rate=2e-3,
 )
 conv_vae_caltech_l2 = conv_vae_caltech_l1.vary(
@@ -469,6 +468,11 @@ conv_ae_caltech = conv_vae_caltech_l1.vary(
     description='conv_vae_caltech_l1 as a plain autoencoder (linear code, no KL term)',
     variational=False,
     code_activation='linear',
+)
+conv_ae_caltech_unnormalized = conv_ae_caltech.vary(
+    'conv_ae_caltech_unnormalized',
+    description='conv_ae_caltech without batch norm, which ties a picture to its neighbours',
+    batch_norm=False,
 )
 conv_vae_caltech_classify = conv_vae_caltech_l1.vary(
     'conv_vae_caltech_classify',
@@ -494,6 +498,11 @@ conv_vae_caltech_cosine_112 = conv_vae_caltech_cosine.vary(
 conv_ae_caltech_112 = conv_ae_caltech.vary(
     'conv_ae_caltech_112',
     description='conv_ae_caltech at 112x112, code of 7x7x21',
+    image_size=(112,),
+)
+conv_ae_caltech_unnormalized_112 = conv_ae_caltech_unnormalized.vary(
+    'conv_ae_caltech_unnormalized_112',
+    description='conv_ae_caltech_unnormalized at 112x112, code of 7x7x21',
     image_size=(112,),
 )
 conv_vae_caltech_classify_112 = conv_vae_caltech_classify.vary(

@@ -6,6 +6,8 @@ from inst import (
     PRASAD,
     conv_ae_caltech,
     conv_ae_caltech_112,
+    conv_ae_caltech_unnormalized,
+    conv_ae_caltech_unnormalized_112,
     conv_vae_caltech_classify,
     conv_vae_caltech_classify_112,
     conv_vae_caltech_cosine,
@@ -28,6 +30,7 @@ _BETTER = (('mae', '<'), ('psnr', '>'), ('ssim', '>'))
 def _of(
     seeds: int,
     plain: Experiment,
+    unnormalized: Experiment,
     l1: Experiment,
     l2: Experiment,
     cosine: Experiment,
@@ -44,6 +47,20 @@ def _of(
             )
             for words, name in _BESIDE
             for metric in ('psnr', 'ssim')
+        ),
+        *(
+            Claim(
+                f'reproduces photographs of {size} better without batch norm: {metric}', OURS,
+                unnormalized, f'test/{metric}', '>', plain, seeds=seeds,
+            )
+            for metric in ('psnr', 'ssim')
+        ),
+        *(
+            Claim(
+                f'without batch norm, photographs of {size}: psnr of {words}', OURS,
+                unnormalized, 'test/psnr', '>=', unnormalized, f'test/{name}_psnr', seeds=seeds,
+            )
+            for words, name in _BESIDE
         ),
         Claim(
             f'with the Gaussian code outputs are further from inputs, {size}', PRASAD,
@@ -77,6 +94,7 @@ CLAIMS = (
     *_of(
         1,
         conv_ae_caltech,
+        conv_ae_caltech_unnormalized,
         conv_vae_caltech_l1,
         conv_vae_caltech_l2,
         conv_vae_caltech_cosine,
@@ -85,6 +103,7 @@ CLAIMS = (
     *_of(
         3,
         conv_ae_caltech_112,
+        conv_ae_caltech_unnormalized_112,
         conv_vae_caltech_l1_112,
         conv_vae_caltech_l2_112,
         conv_vae_caltech_cosine_112,
