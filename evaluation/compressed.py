@@ -93,7 +93,7 @@ def _as_components(
     variances, vectors = eigh((centred @ centred.T).astype(np.float64))
     check()
     least = max(_TINY * variances[-1], _TINY)  # of pictures all alike there are none
-    first = max(len(variances) - units, int(np.searchsorted(variances, least)))
+    first = max(1, len(variances) - units, int(np.searchsorted(variances, least)))
     chosen, weights = vectors[:, first:], variances[first:]
     images = test.floats(0, len(test)).reshape(len(test), -1) - mean
     products = (centred @ images.T).astype(np.float64)  # [training, test]
