@@ -24,7 +24,7 @@ import inst
 import main as program
 import parameters
 from bench import networks
-from inputs import pictures, readers, sources
+from inputs import caltech, pictures, readers, sources
 from ledger import claim, claims, own
 from networks import layers
 from parameters import Experiment
@@ -105,6 +105,7 @@ COMMANDS = sorted(
         for page, lines in TYPED.items()
         for line in lines
         if line.startswith('python main.py ') and page not in OWN
+        if '--scheduler' not in line  # of a scheduler: tests/train/test_scheduler.py
     }
 )
 PYTHON = [(page, code) for page, text in TEXTS.items() if page not in OWN
@@ -113,8 +114,12 @@ PYTHON = [(page, code) for page, text in TEXTS.items() if page not in OWN
                          BLOCK.findall(FENCE.sub('', text))
                          if not block.startswith(PRINTED) and not COMMAND.match(block.strip()))]
           ]  # fmt: skip
-SCRIPTS = [code for _, code in PYTHON if re.match('import |from ', code)]
-PARTS = [(page, code) for page, code in PYTHON if code not in SCRIPTS]  # to be put into a module
+SCRIPTS = [code for _, code in PYTHON if re.match('import |from (?!dask_jobqueue)', code)]
+PARTS = [
+    (page, code)
+    for page, code in PYTHON  # to be put into a module
+    if code not in SCRIPTS and 'dask_jobqueue' not in code
+]  # which needs a SLURM
 (MINE,) = (code for text in TEXTS.values() for kind, code in FENCE.findall(text) if kind == 'py')
 KNOWN = [vars(m) for m in (inst, parameters, sources, layers, updates, claim, study)]
 PHASEWISE, CLASSIFIER = 'runs/phasewise/mnist5k-seed0', 'runs/phasewise_classifier/mnist5k-seed0'
@@ -202,7 +207,7 @@ def small(experiment: Experiment, films: Path) -> Experiment:
         if fields.get(name) and (experiment.variational or name.endswith('epochs')):
             changes[name] = 1
     changes |= {'code_size': 5} if fields.get('code_size') else {}
-    changes |= {'image_size': (32,)} if experiment.dataset == 'images' else {}
+    changes |= {'image_size': (32,)} if experiment.dataset in parameters.PICTURES else {}
     changes |= {'future': 3} if fields.get('future') else {}
     changes |= {'parts': 1} if fields.get('parts', 1) > 1 else {}
     changes |= {'label_fraction': 0.3} if fields.get('label_fraction', 1.0) < 1 else {}
@@ -242,7 +247,7 @@ def shrunk(added, some_digits, digits, strips):
         for name, study in catalogue.STUDIES.items()
     }
     on_digits = {'dataset': 'array', 'data_path': str(digits)}
-    judged = [few[name].vary(**on_digits) for name in ('tied', 'wide')]
+    judged = [few[name].vary(**on_digits) for name in ('tied', 'wide', 'conv_vae_caltech_l1_112')]
     claimed = tuple(claim.Claim('words', 'aim', one, 'test/mse', '<', 1.0) for one in judged)
     x, y = some_digits
     embedded = readers.split(sources.Examples(x, y.astype(np.int64)))
@@ -280,6 +285,11 @@ def here(shrunk, digits, strips, tmp_path_factory):
         pixels = np.random.default_rng(index).integers(0, 256, (32, 32, 3), np.uint8)
         (folder / 'DIR' / 'ab'[index % 2]).mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder / 'DIR' / 'ab'[index % 2] / f'{index}.png')
+    for kind in (*caltech.LARGEST, 'other'):
+        (folder / 'data/caltech101' / kind).mkdir(parents=True)
+        for index in range(10):
+            image = Image.fromarray(np.full((20, 20, 3), 20 * index, np.uint8))
+            image.save(folder / 'data/caltech101' / kind / f'{index}.jpg')
     for name, file in (('FILE.npz', digits), ('STEPS.npz', strips), ('RUN', PHASEWISE)):
         (folder / name).symlink_to(file)
     (folder / 'mine.py').write_text(MINE.replace('seeds=2', 'seeds=1'))
