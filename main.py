@@ -10,12 +10,12 @@ from __future__ import annotations
 import dataclasses
 import errno
 import gc
-import io
 import math
 import os
 import shutil
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,9 @@ from parameters import COUNT, DATASETS, PRECISIONS, SEED, Experiment
 from studies import catalogue
 from studies.described import description, is_study, line
 from studies.study import Study
+from system import standard
 from system.errors import UsageError, UserError
-from system.lines import say
+from system.lines import say, warned
 from system.quiet import silent
 from system.rules import nearest
 from train.executors import reached
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     from train.folder import Place
 
 FLAGS = flags.FLAGS
-DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
+FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO,
+          errno.EMFILE, errno.ENFILE)  # fmt: skip
 
 _NAMED = ('experiment', 'dataset', 'array', 'images', 'seed', 'set', 'precision', 'parent')
 _RUN = (*_NAMED, 'run_dir', 'tune')
@@ -129,21 +131,19 @@ flags.register_validator(  # type: ignore[no-untyped-call]
 
 def main(arguments: list[str]) -> int:
     """Runs the program; returns its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # which take every character, in any locale
-            stream.reconfigure(errors='backslashreplace')
+    standard.keep()
+    warnings.showwarning = warned
+    os.environ['MPLBACKEND'] = 'Agg'  # for figures in files; Jupyter's terminals name one of theirs
     try:
         act(parse_flags(arguments))
     except UserError as error:
         say(f'error: {error}', to=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:  # as in `main.py --list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except MemoryError as error:
         say(f'error: no memory left; {error}', to=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in DISK_FAULTS:
+        if error.errno not in FAULTS:
             raise
         where = f'{os.fsdecode(error.filename)}: ' if error.filename else ''
         say(f'error: {where}{error.strerror}; what was saved before is kept', to=sys.stderr)
@@ -151,6 +151,9 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         say('error: interrupted; the same command goes on from here', to=sys.stderr)
         return 128 + signal.SIGINT
+    if fault := standard.fault():
+        say(f'error: what was printed is not all there ({fault})', to=sys.stderr)
+        return 1
     return 0
 
 

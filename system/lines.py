@@ -28,6 +28,11 @@ def _escaped(character: str) -> str:
     return character.encode('unicode_escape').decode()
 
 
+def warned(message: object, *_: object, **__: object) -> None:
+    """Prints what a library warns of in a line, in the place of `warnings.showwarning`."""
+    say(f'warning: {" ".join(str(message).split())}', to=sys.stderr)
+
+
 def say(*lines: object, to: IO[str] | None = None) -> None:
     """Prints each argument as a line of its own, and as no more than one; to stdout, or `to`."""
     for line in lines:

@@ -9,15 +9,26 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from system.errors import Exhausted
+from system.standard import fill
+
+_ADDRESSES = 9 << 28  # bytes: on two cores a small run takes 1.2 GiB for code, and 1.1 for threads
 _LOCK = threading.Lock()
 
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """Keeps TensorFlow's start-up messages off the screen; its Python errors still get through."""
+    """Keeps TensorFlow's start-up messages off the screen; its Python errors still get through.
+
+    Raises Exhausted where this process may not have the addresses that it begins with: it would be
+    aborted, or wait for ever for threads that cannot be made.
+    """
+    _check_room()
     # Of a cluster its runtime says, besides, each look at a worker that fails.
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3' if 'TF_CONFIG' in os.environ else '2')
-    sys.stderr.flush()
+    fill()
+    if sys.stderr:
+        sys.stderr.flush()
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
@@ -29,6 +40,19 @@ def silent() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(null)
+
+
+def _check_room() -> None:
+    try:
+        import resource
+    except ImportError:  # of a system without such limits
+        return
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most != resource.RLIM_INFINITY and most < _ADDRESSES:
+        raise Exhausted(
+            f'this process may have {most / 2**30:.1f} GiB of addresses (`ulimit -v`), and '
+            f'TensorFlow needs {_ADDRESSES / 2**30:.1f}'
+        )
 
 
 class _Screen:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -108,6 +109,13 @@ def test_help_and_list_exit_0(main):
     assert main('--help')[0] == 0
     code, out, _ = main('--list')
     assert code == 0 and 'phasewise_finetune' in out and 'Geron' in out
+
+
+def test_what_a_library_warns_of_is_one_line(main, capsys):
+    with warnings.catch_warnings():
+        main('--list')
+        warnings.showwarning(UserWarning('a\n  b'), UserWarning, 'library.py', 1)
+    assert capsys.readouterr().err == 'warning: a b\n'
 
 
 def test_flags_can_stand_in_a_file(main, tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from absl import app, flags
 
+from system import standard
 from torture import attempts
 
 FLAGS = flags.FLAGS
@@ -53,6 +54,7 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == '__main__':
+    standard.keep()
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
     try:
         app.run(main)
