@@ -1,7 +1,12 @@
 """What figures show: series as lines, tables by feature, splits by name, labels side by side."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from conftest import ROOT
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
@@ -192,3 +197,18 @@ def test_losses_of_many_phases_take_several_rows():
     figure = figures.loss_curves(rows)
     assert figure.get_size_inches()[0] < 20
     assert sum(panel.axison for panel in figure.axes) == 10
+
+
+@pytest.mark.parametrize(('asked', 'has'), [('nonsense', 'agg'), ('pdf', 'pdf')])
+def test_a_backend_that_is_not_there_is_not_asked_for_and_another_is_kept(asked, has):
+    code = 'import reports.curves, matplotlib; print(matplotlib.get_backend())'
+    environ = os.environ | {'MPLBACKEND': asked}
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=ROOT, env=environ, capture_output=True, text=True
+    )
+    assert done.stdout.strip().lower() == has, done.stderr
+
+
+def test_the_program_asks_for_no_backend_of_a_screen(main, monkeypatch):
+    monkeypatch.setenv('MPLBACKEND', 'module://matplotlib_inline.backend_inline')
+    assert main('--list')[0] == 0 and os.environ['MPLBACKEND'] == 'Agg'
