@@ -96,7 +96,7 @@ def html(
             'rows': [
                 _row(claim, judgements.get(claim), source, rates.get(claim)) for claim in mine
             ],
-            'chart': chart if (chart := chart_of(source, book)).exists() else None,
+            'chart': webpage.embedded(book.charts, Path(chart_of(source, book).name)),
             'alt': f'{_CHART} {said}',
         }
         for source, mine in sections(claims).items()

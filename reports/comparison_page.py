@@ -34,7 +34,7 @@ def write(found: Comparison) -> Path:
         seed_fields=[row for row in _rows(found.fields, first) if row[0] != 'seed'],
         over_seeds=_rows(found.over_seeds, range(len(found.seeds))),
         warnings=found.warnings,
-        figure=figure if figure and html.is_picture(figure) else None,
+        figure=html.embedded(figure.parent, Path(figure.name)) if figure else '',
         alt=_ALT,
     )
     with disk.whole(file) as opened:

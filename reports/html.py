@@ -1,6 +1,6 @@
 """Pages of HTML, made from the templates in `templates/`; each page has its style inside.
 
-A template takes plain data: words, numbers, and paths of pictures. Whatever is put into a page is
+A template takes plain data: words, numbers, and pictures as addresses. Whatever is put into it is
 text there, with its control characters shown, so that no name can bring tags, scripts or escapes.
 """
 
@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import base64
 import functools
+import io
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
 
 from system import disk
 from system.lines import shown
 
 _TEMPLATES = Path(__file__).parent / 'templates'
 _PNG = b'\x89PNG\r\n\x1a\n'
+_LARGEST = 1 << 26  # bytes of a picture
 _LONG = 30  # characters, from which on a column has words that may be broken into lines
 
 
@@ -39,7 +43,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {'embedded': embedded, 'link': link, 'kinds': kinds}
+    made.filters |= {'link': link, 'kinds': kinds}
     return made
 
 
@@ -48,9 +52,20 @@ def _text(value: Any) -> Any:
     return value if hasattr(value, '__html__') else shown(value)
 
 
-def embedded(file: Path) -> str:
-    """Returns a PNG as an address that holds all of it."""
-    return f'data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}'
+def embedded(folder: Path, path: Path) -> str:
+    """Returns a PNG at a path below a folder as an address that holds all of it.
+
+    Returns '' where there is none: no picture, behind a link, or no file itself.
+    """
+    try:
+        content = disk.read_below(folder, path, _LARGEST)
+        with warnings.catch_warnings():
+            warnings.simplefilter('error', Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=['PNG']) as opened:
+                opened.load()  # of a picture alone, whatever its first bytes are
+    except Exception:  # a damaged file can raise anything in a reader of it
+        return ''
+    return f'data:image/png;base64,{base64.b64encode(content).decode()}'
 
 
 def link(path: Path) -> str:
@@ -77,9 +92,9 @@ def _is_number(text: str) -> bool:
     return not text or text.replace(',', '').lstrip('-').replace('.', '', 1)[:1].isdigit()
 
 
-def is_picture(file: Path) -> bool:
-    """Whether it is a PNG that is there itself: neither it nor its folder is a link."""
+def has_picture(folder: Path, path: Path) -> bool:
+    """Whether there is what begins as a PNG at a path below a folder, behind no link."""
     try:
-        return not file.parent.is_symlink() and disk.read_regular(file, len(_PNG)) == _PNG
+        return disk.read_below(folder, path, len(_PNG)) == _PNG
     except OSError:
         return False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from system import disk
 from system.rules import written
 
 NAME = PAGE
+_LARGEST = 1 << 20  # bytes of environment.json
 
 
 def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[str, Any]) -> None:
     """Writes the page of a finished run into its folder; `base` is the catalogue's experiment."""
     splits, rows, others = scored(results['metrics'])
-    environment = json.loads((folder / 'environment.json').read_text())
+    environment = _environment(folder)
     page = html.render(
         'run.html',
         title=f'{experiment.name} on {results["dataset"]}, seed {experiment.seed}',
@@ -40,7 +41,7 @@ def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[
         splits=list(splits),
         scores=[(*row, *_told(row[0])) for row in rows],
         others=[(*row, *_told(row[0])) for row in others],
-        figures=[(file, *words_of(file.stem)) for file in _figures(folder)],
+        figures=[(picture, *words_of(name)) for name, picture in _figures(folder)],
         settings=_settings(experiment),
         parents=_parents(experiment),
         environment=[(name, str(value)) for name, value in environment.items()],
@@ -49,16 +50,27 @@ def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[
         opened.write(page)
 
 
+def _environment(folder: Path) -> dict[str, Any]:
+    """Returns what a run was made with, as far as its folder says so itself."""
+    file = folder / 'environment.json'
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(disk.read_regular(file, _LARGEST))
+        if isinstance(found, dict):
+            return found
+    return {file.name: 'cannot be read'}
+
+
 def _told(name: str) -> tuple[str, str]:
     """Says what a metric is, and which direction is better."""
     metric = metrics.find(name)
     return metric.unit, {'less': 'when less', 'greater': 'when greater', '': ''}[metric.better]
 
 
-def _figures(folder: Path) -> Sequence[Path]:
-    """Returns the figures of a run, in the order they were drawn."""
-    files = [file for file in (folder / 'figures').glob('*.png') if html.is_picture(file)]
-    return sorted(files, key=lambda file: file.stat().st_mtime_ns)
+def _figures(folder: Path) -> list[tuple[str, str]]:
+    """Returns the figures of a run, in the order they were drawn: name and picture."""
+    files = sorted((folder / 'figures').glob('*.png'), key=lambda file: file.lstat().st_mtime_ns)
+    found = ((file.stem, html.embedded(folder, Path('figures', file.name))) for file in files)
+    return [(name, picture) for name, picture in found if picture]
 
 
 def _settings(experiment: Experiment, before: str = '') -> list[tuple[str, str, str]]:

@@ -125,7 +125,7 @@ def _read(runs: Path, folder: Path) -> _Run | None:
         return None
     dataset, seed = str(results['dataset']), int(results['seed'])
     start = f'{dataset}-seed{seed}'.replace('/', '_')
-    figures, page = runs / folder / 'figures', runs / folder / run_page.NAME
+    page = runs / folder / run_page.NAME
     return _Run(
         folder,
         str(results['experiment']),
@@ -135,7 +135,7 @@ def _read(runs: Path, folder: Path) -> _Run | None:
         {str(name): float(value) for name, value in results['metrics'].items()},
         float(results['seconds']),
         datetime.fromtimestamp(file.lstat().st_mtime).astimezone(),
-        next((name for name in _FIGURES if html.is_picture(figures / f'{name}.png')), ''),
+        next((name for name in _FIGURES if html.has_picture(runs / folder, _of(name))), ''),
         stat.S_ISREG(page.lstat().st_mode) if os.path.lexists(page) else False,
     )
 
@@ -154,7 +154,7 @@ def _section(title: str, split: str, found: list[_Run]) -> dict[str, Any]:
                 'seed': str(run.seed),
                 'varied': run.varied,
                 'page': run.folder / run_page.NAME if run.has_page else None,
-                'figure': run.folder / 'figures' / f'{run.figure}.png' if run.figure else None,
+                'figure': run.folder / _of(run.figure) if run.figure else None,
                 'alt': words_of(run.figure).caption,
                 'numbers': [_number(run.metrics.get(f'{split}/{n}'), '.5g') for n in names]
                 + [_number(run.seconds, ',.1f')],
@@ -165,6 +165,10 @@ def _section(title: str, split: str, found: list[_Run]) -> dict[str, Any]:
             for run in found
         ],
     }
+
+
+def _of(figure: str) -> Path:
+    return Path('figures', f'{figure}.png')
 
 
 def _number(value: float | None, layout: str) -> tuple[str, str]:

@@ -89,16 +89,46 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def opened_regular(file: Path | str, *, follows: bool = False, at: int | None = None) -> IO[bytes]:
+    """Opens a file for reading, which may be behind a link only where it `follows` links.
+
+    `at` is the descriptor of the folder that its path begins in, where that is not the usual one.
+
+    Raises OSError where it is a pipe or anything else that is no file itself, and does not wait.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follows else os.O_NOFOLLOW)
+    descriptor = os.open(file, flags, dir_fd=at)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, 'no regular file', str(file))
+    return open(descriptor, 'rb')
+
+
 def read_regular(file: Path, most: int) -> bytes:
     """Returns the first bytes of a file, `most` of them at most.
 
     Raises OSError where it is a link, a pipe or anything else that is no file itself.
     """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with open(os.open(file, flags), 'rb') as opened:
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            raise OSError(errno.EINVAL, 'no regular file', str(file))
+    with opened_regular(file) as opened:
         return opened.read(most)
+
+
+def read_below(folder: Path, path: Path, most: int) -> bytes:
+    """Returns the first bytes of a file at a path below a folder, `most` of them at most.
+
+    Raises OSError where it, or what leads to it there, is a link, or it is no file itself.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    at = os.open(folder, flags)
+    try:
+        for part in path.parts[:-1]:
+            inner = os.open(part, flags | os.O_NOFOLLOW, dir_fd=at)
+            os.close(at)
+            at = inner
+        with opened_regular(path.name, at=at) as opened:
+            return opened.read(most)
+    finally:
+        os.close(at)
 
 
 def flush(path: Path) -> None:

@@ -2,10 +2,12 @@
 
 import html as markup
 import json
+import os
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from conftest import results_of
@@ -139,7 +141,7 @@ def test_whatever_is_put_into_a_page_is_text_there(tmp_path):
         'source': HOSTILE,
         'summary': HOSTILE,
         'rows': [(HOSTILE, '1,234.5', 'holds'), ('b', '-2e-05', 'fails')],
-        'chart': tmp_path / 'a_figure.png',
+        'chart': html.embedded(tmp_path, Path('a_figure.png')),
         'alt': HOSTILE,
     }
     data = {'title': 'a\x1b[2J', 'introduction': HOSTILE, 'summary': '', 'sections': [section]}
@@ -152,6 +154,34 @@ def test_whatever_is_put_into_a_page_is_text_there(tmp_path):
     del data['summary']
     with pytest.raises(UndefinedError):
         html.render('results.html', columns=('what', 'much', 'x'), **data)
+
+
+def test_only_pictures_that_are_there_themselves_are_put_into_a_page(tmp_path):
+    outside, run = tmp_path / 'outside', tmp_path / 'run'
+    for folder in (outside, run / 'figures'):
+        folder.mkdir(parents=True)
+        Image.new('L', (4, 4)).save(folder / 'picture.png')
+    (outside / 'secret').write_bytes(b'\x89PNG\r\n\x1a\nsecret')
+    (run / 'linked').symlink_to(outside)
+    (run / 'figures/link.png').symlink_to(outside / 'picture.png')
+    (run / 'figures/head.png').write_bytes((outside / 'secret').read_bytes())
+    Image.new('L', (4, 4)).save(run / 'figures/other.png', 'BMP')
+    os.mkfifo(run / 'figures/pipe.png')
+    assert html.embedded(run, Path('figures/picture.png')).startswith('data:image/png;base64,')
+    names = ('figures/link', 'figures/head', 'figures/other', 'figures/pipe', 'linked/picture')
+    for name in (*names, 'figures/none'):
+        assert html.embedded(run, Path(f'{name}.png')) == ''
+
+
+def test_a_page_tells_nothing_of_files_that_its_run_links_to(runs, tmp_path, digits, main):
+    sent = shutil.copytree(report_of(runs, 'phasewise').parent, tmp_path / 'sent')
+    (sent / 'report.html').unlink()
+    (tmp_path / 'keys.json').write_text('{"token": "secret"}')
+    (sent / 'environment.json').unlink()
+    (sent / 'environment.json').symlink_to(tmp_path / 'keys.json')
+    flags = ('--experiment=phasewise', f'--array={digits}', '--set=epochs=1', '--seed=2')
+    code, _, err = main(*flags, f'--run_dir={sent}')
+    assert code == 0 and 'secret' not in (sent / 'report.html').read_text(), err
 
 
 @pytest.mark.parametrize('name', ['phasewise', 'phasewise_classifier'])
