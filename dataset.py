@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from inputs import pictures, readers, recording, sources
+from inputs import digests, pictures, readers, recording, sources
 from inputs.foreign import check_file
 from inputs.recording import SCHEMA
 from inputs.rows import ARRANGED, Dataset, Rows
@@ -246,8 +246,8 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
     A set without a test split, as iris, is tested on train.
     """
     manifest = read_manifest(folder)
-    remedy = f'remove {folder} to have it written again'
-    hashes = hashlib.sha256()
+    remedy = _remedy(folder)
+    contents: list[str] = []
     shape, classes = tuple(manifest['shape']), tuple(manifest['classes'])
     form = Form(shape, manifest['dtype'], manifest['encoding'])
     size = math.prod(shape) * np.dtype(form.dtype).itemsize
@@ -257,7 +257,8 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
         indices = []
         for shard in entry['shards']:
             indices.append(check_shard(folder, shard, remedy, verify=verify))
-            hashes.update(shard['sha256'].encode())
+            alone = Records([folder / shard['file']], indices[-1:], form, remedy)
+            contents.append(digests.content_of(shard, alone))
         files = [folder / shard['file'] for shard in entry['shards']]
         stored = Records(files, indices, form, remedy).reshape((math.prod(shape),))
         y = np.concatenate([index[:, 2] for index in indices]).astype(np.int32)
@@ -279,8 +280,26 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
         )
     if 'train' in splits:
         splits.setdefault('test', splits['train'])
-    digest = hashes.hexdigest()[:16]
+    digests.keep(folder, manifest, contents)
+    digest = digests.digest_of(contents)
     return Dataset(folder.name, _spec(shape, classes), splits, digest, shape, folder=folder)
+
+
+def same_examples(
+    data: Dataset, key: str, digest: str, check: Callable[[], None] = lambda: None
+) -> bool:
+    """Whether a key and a digest, of this or of any earlier version, are of these examples.
+
+    `check` is called now and then where all of them are read for it, and may raise to stop.
+    """
+    if digest == data.digest or not data.folder or not same_data(key, data.key):
+        return digest == data.digest
+    manifest = read_manifest(data.folder)
+    return digest in digests.earlier(data.folder, manifest, _remedy(data.folder), check)
+
+
+def _remedy(folder: Path) -> str:
+    return f'remove {folder} to have it written again'
 
 
 def _is_ours(manifest: dict[str, Any]) -> bool:

@@ -93,7 +93,7 @@ def data_for(
         if changes or os.path.exists(experiment.data_path):
             raise
         raise UsageError(f'{error}. The run was trained on it: name where it is now') from None
-    if data.digest == kept.get('digest'):
+    if dataset.same_examples(data, str(kept.get('key')), str(kept.get('digest')), check):
         return shaped(data, network.spec.shape)
     if not changes:
         say(f'warning: {data.key} has changed since the run was trained on it')

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 import json
 import math
 import os
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from system.errors import DataError
 
 _FRAME = 16  # bytes around a record: length 8, its CRC 4, the record, its CRC 4
 _READ = 2048  # rows decoded in one call
+_ORDER = ('length', 'x', 'y')  # of the parts of a record
 UNLABELLED = -1
 
 
@@ -74,13 +76,73 @@ def write_shard(file: Path, examples: Iterable[Entry]) -> dict[str, Any]:
     }
 
 
-def _example(x: bytes, label: int | None, length: int | None = None) -> bytes:
-    features = {'x': tf.train.Feature(bytes_list=tf.train.BytesList(value=[x]))}
+def _example(
+    x: bytes, label: int | None, length: int | None = None, order: Sequence[str] = _ORDER
+) -> bytes:
+    """Returns a serialized tf.train.Example, the same bytes for the same data in every process.
+
+    Protobuf itself writes a map in an order that differs from one process to another.
+    """
+    parts = {'x': tf.train.Feature(bytes_list=tf.train.BytesList(value=[x]))}
     for name, number in (('y', label), ('length', length)):
         if number is not None:
-            features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[number]))
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return example.SerializeToString(deterministic=True)  # the same data has the same digest
+            parts[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[number]))
+    return _joined({name: _part(name, feature) for name, feature in parts.items()}, order)
+
+
+def _part(name: str, feature: tf.train.Feature) -> bytes:
+    return tf.train.Features(feature={name: feature}).SerializeToString()
+
+
+def _joined(parts: Mapping[str, bytes], order: Sequence[str]) -> bytes:
+    """Returns an Example of serialized features, in that order, as far as there are any."""
+    features = b''.join(parts[name] for name in order if name in parts)
+    size, length = b'', len(features)
+    while length > 127:
+        size, length = size + bytes([length & 127 | 128]), length >> 7
+    return b'\n' + size + bytes([length]) + features
+
+
+def is_in_order(records: Records) -> bool:
+    """Whether records are as they are written here; earlier versions took protobuf's order.
+
+    All of a shard are of one process, and so as its first is.
+    """
+    first = records.serialized(np.arange(min(1, len(records))))
+    return all(record == _joined(_parts(record, records), _ORDER) for record in first)
+
+
+def parts_of(records: Records) -> list[str]:
+    """Returns the names of the parts that the first record has."""
+    return [name for record in records.serialized(np.arange(1)) for name in _parts(record, records)]
+
+
+def hashes(
+    records: Records,
+    orders: Sequence[Sequence[str]] = (_ORDER,),
+    check: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Returns the sha256 that a shard has with the parts of its records in each of these orders."""
+    found = [hashlib.sha256() for _ in orders]
+    for start in range(0, len(records), _READ):
+        check()
+        for record in records.serialized(np.arange(start, min(start + _READ, len(records)))):
+            parts = _parts(record, records)
+            for digest, order in zip(found, orders, strict=True):
+                ordered = _joined(parts, order)
+                size = struct.pack('<Q', len(ordered))
+                sums = (struct.pack('<I', _masked(content)) for content in (size, ordered))
+                digest.update(b''.join((size, next(sums), ordered, next(sums))))
+    return [digest.hexdigest() for digest in found]
+
+
+def _parts(record: bytes, records: Records) -> dict[str, bytes]:
+    """Returns the features of a record by name, each serialized alone."""
+    try:
+        found = tf.train.Example.FromString(record).features.feature
+    except Exception:  # DecodeError, of one protobuf or another
+        raise records.unlike() from None
+    return {name: _part(name, feature) for name, feature in found.items()}
 
 
 def files_of(folder: Path, shard: Mapping[str, Any], remedy: str) -> list[str]:
@@ -181,9 +243,13 @@ class Records:
         try:
             return _decoder(self.form)(serialized).reshape(len(serialized), *self._shape)
         except (tf.errors.OpError, ValueError):
-            raise DataError(
-                f'{self._files[0].parent}: records are not what the manifest says; {self._remedy}'
-            ) from None
+            raise self.unlike() from None
+
+    def unlike(self) -> DataError:
+        """Returns the error of records of another form."""
+        return DataError(
+            f'{self._files[0].parent}: records are not what the manifest says; {self._remedy}'
+        )
 
     def decode(self, record: tf.Tensor) -> tf.Tensor:
         """Decodes one serialized row, a string, to what it is here."""
@@ -238,6 +304,11 @@ class Records:
                 found.append(frame[12:-4])
                 at += length + _FRAME
         return found
+
+    def close(self) -> None:
+        """Closes the files, which are opened again when they are read."""
+        while self._open:
+            os.close(self._open.popitem()[1])
 
     def _descriptor(self, file: Path) -> int:
         if file not in self._open:

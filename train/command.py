@@ -15,7 +15,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-_CARRIED = re.compile(r'(OMP|MKL|OPENBLAS)_NUM_THREADS|TF_\w+|DATASETS_DIR')  # decide bits, or data
+# Of threads, of TensorFlow (others' variables begin with TF_ too, and hold what is secret), and of
+# the libraries that it and NumPy compute with.
+_OF_BITS = re.compile(
+    r'OMP_NUM_THREADS|(MKL|OPENBLAS|ONEDNN|DNNL)_\w+|XLA_FLAGS|NVIDIA_TF32_OVERRIDE|'
+    r'CUBLAS_WORKSPACE_CONFIG|TF_(ALLOW|AUTO|CPU|CUDA|CUDNN|DETERMINISTIC|DISABLE|ENABLE|GPU|MKL|'
+    r'NUM|ONEDNN|OVERRIDE|REDUCE|USE|XLA)_\w+'
+)
+_OF_NO_BIT = re.compile(r'TF_CPP_\w+|TF_CONFIG|TF_FORCE_GPU_ALLOW_GROWTH')
+_OF_DATA = 'DATASETS_DIR'
 _APART = 'TF_CONFIG'  # these runs are not parts of one another
 _POLL_SECONDS = 0.1
 _USAGE, _IN_USE = 2, 5  # exit codes of system/errors.py
@@ -46,9 +54,18 @@ class Command(NamedTuple):
     environ: dict[str, str]  # variables that it has, and no others of their kind
 
 
+def deciding(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables that last bits depend on, in order."""
+    return {name: environ[name] for name in sorted(environ) if _OF_BITS.fullmatch(name)}
+
+
 def carried(environ: Mapping[str, str]) -> dict[str, str]:
     """Returns the variables that a run needs as they are here, wherever it runs."""
-    return {n: v for n, v in environ.items() if _CARRIED.fullmatch(n) and n != _APART}
+    return {n: v for n, v in environ.items() if _is_carried(n) and n != _APART}
+
+
+def _is_carried(name: str) -> bool:
+    return name == _OF_DATA or any(of.fullmatch(name) for of in (_OF_BITS, _OF_NO_BIT))
 
 
 def attempt(
@@ -63,7 +80,7 @@ def attempt(
     these cores, where there are any; `first` is what stands before its words.
     """
     began = time.monotonic()
-    theirs = {n: v for n, v in os.environ.items() if not _CARRIED.fullmatch(n)}
+    theirs = {n: v for n, v in os.environ.items() if not _is_carried(n)}
     with (
         tempfile.TemporaryFile('w+', encoding='utf-8', errors='replace') as errors,
         open(command.log, 'ab') as opened,

@@ -19,16 +19,19 @@ import tensorflow.compat.v1 as tf
 from filelock import FileLock, Timeout
 
 import dataset
+from inputs.rows import Dataset
 from inputs.spec import Spec, from_json
 from networks import session as sessions
 from parameters import DATASETS, Experiment, restore
 from system import disk
 from system.errors import DataError, RunInUse, UsageError
 from system.lines import say
+from train.command import deciding
 from train.naming import canonical, former_names, name_of
 
 _WRITTEN = ('*.json', 'metrics.csv', 'model.*', 'report.html', 'predictions-*', 'codes-*',
             'scores-*', 'reconstructions-*', 'generated-*', 'evaluation-*')  # fmt: skip
+_LATER = ('cpu', 'instructions', 'variables')  # which an earlier version did not write down
 _UNCOMPARED = ('description', 'source', 'phases', 'columns')  # words, and what follows from others
 
 
@@ -189,6 +192,22 @@ def settle(folder: Path, config: dict[str, Any], key: str = '') -> None:
         disk.write_json(folder / 'config.json', saved | config)
 
 
+def settle_digest(folder: Path, data: Dataset, check: Callable[[], None]) -> None:
+    """Gives this folder's run the digest of its data, where an earlier version gave them another.
+
+    They may have been recorded anew since. `check` may raise to stop.
+    """
+    saved = read_json(folder / 'config.json') or {}
+    try:
+        before = str(saved['data']['digest'])
+    except (KeyError, TypeError):
+        return
+    if before != data.digest and dataset.same_examples(data, _key_in(saved), before, check):
+        say(f'{folder}: its examples are the same, of another digest in an earlier version')
+        saved['data']['digest'] = data.digest
+        disk.write_json(folder / 'config.json', saved)
+
+
 def _completed(config: Any) -> Any:
     """Returns a configuration with what an earlier version did not write."""
     try:
@@ -251,6 +270,8 @@ def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
         return None
     found = []
     for file in folder.parent.glob('*/results.json'):
+        if not _is_own(file.parent):
+            continue
         with contextlib.suppress(DataError):  # a damaged neighbour is no fault of this run
             saved = read_json(file.with_name('config.json')) or {}
             differences = _differences(_completed(saved), config)
@@ -264,8 +285,16 @@ def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
     return sibling
 
 
+def _is_own(folder: Path) -> bool:
+    """Whether all that another run would copy from a run's folder is there, behind no link."""
+    checkpoints, metrics = folder / 'checkpoints', folder / 'metrics.csv'
+    copied = (checkpoints, *checkpoints.rglob('*'), metrics)
+    return metrics.is_file() and not any(map(Path.is_symlink, copied))
+
+
 def environment(precision: str) -> dict[str, Any]:
     """Returns what a run's last bits depend on besides its configuration."""
+    variables = deciding(os.environ)
     found = {
         'python': platform.python_version(),
         'tensorflow': tf.__version__,
@@ -273,6 +302,9 @@ def environment(precision: str) -> dict[str, Any]:
         'machine': platform.machine(),
         'cpus': sessions.cores(),
         'precision': precision,
+        'cpu': sessions.cpu(),
+        'instructions': ' '.join(sessions.instructions()),
+        'variables': ' '.join(f'{name}={value}' for name, value in variables.items()),
     }
     return found | ({'gpu': ', '.join(sessions.gpus())} if sessions.gpus() else {})
 
@@ -307,6 +339,7 @@ def settle_environment(folder: Path, experiment: Experiment) -> None:
     """Records what the last bits depend on; warns where a resumed run finds something else."""
     now = environment(experiment.precision)
     before = read_json(folder / 'environment.json') or now
+    before = {name: now[name] for name in _LATER} | before
     free = {'cpus'} if experiment.parts > 1 else set()  # see networks/session.py
     changed = [
         f'{name} {before.get(name)} -> {now.get(name)}'

@@ -33,6 +33,7 @@ from train.folder import (
     restart,
     results_of,
     settle,
+    settle_digest,
     settle_environment,
 )
 from train.team import ALONE, Team
@@ -92,6 +93,7 @@ def run(
         sibling = None if place.run_dir else extend_sibling(folder, config)
         if sibling:
             say(f'goes on from {sibling}')
+        settle_digest(folder, data, interrupts.check)
         settle(folder, config)
         settle_environment(folder, experiment)
 

@@ -55,5 +55,23 @@ def test_without_gpus_a_run_is_recorded_as_before(tmp_path):
     assert 'gpu' not in json.loads((tmp_path / 'environment.json').read_text())
 
 
+def test_a_run_that_goes_on_with_other_settings_of_its_libraries_is_warned_of(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / 'checkpoints').mkdir()
+    for value in ('1', '0'):
+        monkeypatch.setenv('TF_ENABLE_ONEDNN_OPTS', value)
+        monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', value)  # decides nothing
+        settle_environment(tmp_path, inst.tied)
+    said = capsys.readouterr().out
+    assert 'variables ' in said and 'TF_ENABLE_ONEDNN_OPTS=1 -> ' in said and 'LOG' not in said
+    kept = json.loads((tmp_path / 'environment.json').read_text())
+    assert 'TF_ENABLE_ONEDNN_OPTS=0' in kept['variables']
+    before = {n: v for n, v in kept.items() if n not in ('cpu', 'instructions', 'variables')}
+    (tmp_path / 'environment.json').write_text(json.dumps(before))  # as earlier versions wrote it
+    settle_environment(tmp_path, inst.tied)
+    assert not capsys.readouterr().out
+
+
 def test_no_session_of_the_process_takes_all_of_a_gpu():
     assert sessions.os.environ['TF_FORCE_GPU_ALLOW_GROWTH'] == 'true'
