@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from inputs.folders import Found, digest_of, found_in, of_unread
+from inputs.folders import Found, Seen, check_open, digest_of, found_in, of_unread, stamps_of
 from inputs.pictures import ENDINGS, Folder, Picture, Span, divided, hashed, of_classes
 from inputs.sources import places_of
 from system.errors import DataError
@@ -48,6 +48,7 @@ def listed(name: str, data_dir: Path) -> Folder:
         )
     if place.is_dir():
         listing = Listing(found_in(str(place), ENDINGS, str(place)), {})
+        check_open(listing.found, str(place))
     else:
         listing = _members(place)
     grouped: dict[str | None, list[str]] = {}
@@ -68,7 +69,7 @@ def listed(name: str, data_dir: Path) -> Folder:
     told = (of_classes(str(place), splits, classes), *of_unread(listing.found, False))
     digest = digest_of(listing.found, name)
     return Folder(str(place), splits, classes, digest, listing.found.ignored, told, listing.spans,
-                  flag='')  # fmt: skip
+                  stamps_of(listing.found), listing.found.denied, flag='')  # fmt: skip
 
 
 def _together(splits: dict[str, list[Picture]]) -> dict[str, list[Picture]]:
@@ -95,7 +96,7 @@ def _members(archive: Path) -> Listing:
     """
     spans: dict[str, Span] = {}
     pictures: dict[tuple[str, ...], tuple[int, int]] = {}
-    found = Found([], {}, Counter())
+    found = Found([], {}, Counter(), {}, {})
     try:
         size = archive.stat().st_size
         with tarfile.open(archive, 'r:') as opened:
@@ -119,7 +120,7 @@ def _members(archive: Path) -> Listing:
                     spans['/'.join(parts)] = Span(member.offset_data, member.size)
     except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
         raise DataError(f'{archive}: damaged archive ({error})') from None
-    found.pictures.extend(sorted((parts, *sizes) for parts, sizes in pictures.items()))
+    found.pictures.extend(sorted(Seen(parts, *sizes) for parts, sizes in pictures.items()))
     return Listing(found, spans)
 
 

@@ -11,6 +11,7 @@ import os
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +83,7 @@ def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
                 assert file.zip is not None  # before it is closed
                 check_memory(path, sum(entry.file_size for entry in file.zip.infolist()))
                 _check_headers(file.zip)
+                _check_names(path, file.zip)
             held = list(getattr(file, 'files', ()))
             if needed not in held:
                 value = _meant(needed, held) or '...'
@@ -100,6 +102,14 @@ def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
     except _NO_ARRAYS as error:
         kind = 'pickled objects, which are not read' if _is_pickled(error) else _unlike(path)
         raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
+
+
+def _check_names(path: str, archive: zipfile.ZipFile) -> None:
+    """Raises DataError where two arrays have one name, so that either could be read."""
+    counts = Counter(name.removesuffix('.npy') for name in archive.namelist())
+    for name, count in counts.items():
+        if count > 1:
+            raise DataError(f'{path}: has {count} arrays named {name}; save it with one')
 
 
 def _unlike(path: str) -> str:

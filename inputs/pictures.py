@@ -20,13 +20,14 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from inputs.folders import Found, digest_of, found_in, of_unread
+from inputs.folders import Found, check_open, digest_of, found_in, of_unread, stamps_of
 from inputs.splits import alone, sizes
+from system import disk
 from system.errors import DataError
 from system.lines import say
 from system.progress import Bar
@@ -62,6 +63,9 @@ class Span(NamedTuple):
     size: int
 
 
+Stamp = tuple[int, int]  # of a file: bytes, and time of change in ns
+
+
 class Picture(NamedTuple):
     """A file of the folder, and the number of its class if there are classes."""
 
@@ -72,7 +76,8 @@ class Picture(NamedTuple):
 class Folder(NamedTuple):
     """What a folder of pictures holds. `listed` orders each split by a hash of the paths.
 
-    Of an archive `folder` is its file, and `spans` has the place of each path in it.
+    Of an archive `folder` is its file, and `spans` has the place of each path in it; of others
+    `stamps` has what each file was when it was listed.
     """
 
     folder: str
@@ -82,6 +87,8 @@ class Folder(NamedTuple):
     ignored: dict[str, str]  # links that lead nowhere, or round in a loop
     told: tuple[str, ...] = ()  # what a user must know of it, a line each
     spans: Mapping[str, Span] = {}
+    stamps: Mapping[str, Stamp] = {}
+    denied: Mapping[str, str] = {}  # pictures that may not be looked at, and why
     flag: str = '--images='  # that names it; none of a data set of the project
 
     @property
@@ -90,7 +97,7 @@ class Folder(NamedTuple):
         return f'{self.flag}{self.folder}'
 
 
-File = Path | str | io.BytesIO
+File = Path | str | IO[bytes]
 
 
 class Settings(NamedTuple):
@@ -110,6 +117,7 @@ def listed(path: str) -> Folder:
     where there is no folder, DataError where it holds no pictures, or some beside the classes.
     """
     found = found_in(path, ENDINGS)
+    check_open(found, f'--images={path}')
     tops = _splits_at_the_top(found)
     missing = [split for split in ('validation', 'test') if split not in tops.values()]
     if tops and 'train' not in tops.values():
@@ -136,7 +144,8 @@ def listed(path: str) -> Folder:
     digest = digest_of(found, '' if as_before else f'{sorted(tops)}')
     told = [*_of_splits(path, tops, missing, splits, classes)]
     told += [of_classes(path, splits, classes), *of_unread(found, bool(tops))]
-    return Folder(path, splits, classes, digest, found.ignored, tuple(told))
+    made = Folder(path, splits, classes, digest, found.ignored, tuple(told))
+    return made._replace(stamps=stamps_of(found), denied=found.denied)
 
 
 @functools.lru_cache(maxsize=4)
@@ -166,7 +175,9 @@ def everything(path: str) -> Folder:
     ]
     told = tuple(of_unread(found, bool(tops)))
     splits = {'all': sorted(made, key=lambda picture: picture.path)}
-    return Folder(path, splits, classes, digest_of(found, 'all'), found.ignored, told)
+    ignored = found.ignored | found.closed
+    listing = Folder(path, splits, classes, digest_of(found, 'all'), ignored, told)
+    return listing._replace(stamps=stamps_of(found), denied=found.denied)
 
 
 def _splits_at_the_top(found: Found) -> dict[str, str]:
@@ -297,9 +308,19 @@ def _upright(opened: Image.Image) -> Image.Image:
     return opened.transpose(_TURNS[turn]) if turn in _TURNS else opened.copy()
 
 
-def encoded(file: File, settings: Settings) -> bytes:
-    """Returns a picture as it is recorded."""
-    picture = fitted(file, settings.shape)
+def encoded(file: File, settings: Settings, stamp: Stamp | None = None) -> bytes:
+    """Returns a picture as it is recorded.
+
+    Raises whatever Pillow does, and OSError where it is no file any more, or has another stamp.
+    """
+    if isinstance(file, Path | str):
+        with disk.opened_regular(file, follows=True) as opened:
+            picture = fitted(opened, settings.shape)
+            status = os.fstat(opened.fileno())
+        if stamp and stamp != (status.st_size, status.st_mtime_ns):
+            raise OSError('it has changed since the folder was listed')
+    else:
+        picture = fitted(file, settings.shape)
     if not settings.quality:
         return picture.tobytes()
     written = io.BytesIO()
@@ -308,14 +329,14 @@ def encoded(file: File, settings: Settings) -> bytes:
 
 
 def _convert(
-    folder: str, chunk: list[tuple[str, Span | None]], settings: Settings
+    folder: str, chunk: list[tuple[str, Span | None, Stamp | None]], settings: Settings
 ) -> list[bytes | str]:
     """Returns each picture as it is recorded, or the reason why it cannot be read."""
     made: list[bytes | str] = []
-    for path, span in chunk:
+    for path, span, stamp in chunk:
         try:
             file = f'{folder}/{path}' if span is None else _taken(folder, span)
-            made.append(encoded(file, settings))
+            made.append(encoded(file, settings, stamp))
         except Exception as error:  # a damaged file can raise anything, in any of Pillow's readers
             made.append(reason(error))
     return made
@@ -332,6 +353,8 @@ def reason(error: Exception) -> str:
     """Says in a few words why a picture cannot be read."""
     if isinstance(error, UnidentifiedImageError):
         return 'not a picture, or damaged'
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error).splitlines()[0][:100] if str(error) else type(error).__name__
 
 
@@ -361,7 +384,10 @@ def converted(
     `check` is called after every few pictures and may raise.
     """
     chunks = [
-        [(picture.path, found.spans.get(picture.path)) for picture in job[start : start + _CHUNK]]
+        [
+            (p.path, found.spans.get(p.path), found.stamps.get(p.path))
+            for p in job[start : start + _CHUNK]
+        ]
         for job in jobs
         for start in range(0, len(job), _CHUNK)
     ]
@@ -438,7 +464,7 @@ def say_what_is_left_out(
     more = len(found.ignored) + len(unreadable) - _SHOWN
     if more > 0:
         say(f'warning: {more} more are left out')
-    total = sum(map(len, found.splits.values()))
+    total = sum(map(len, found.splits.values())) + len(found.denied)
     if len(unreadable) > (1 - 1e-9 if 'all' in splits else UNREADABLE) * total:
         path, why = next(iter(unreadable.items()))
         raise DataError(

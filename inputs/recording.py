@@ -132,7 +132,7 @@ def write_pictures(
             entry['files_sha256'] = disk.sha256(paths_file(shard.file))
             disk.write_json(shard.entry, entry | {'unreadable': unreadable})
     splits: dict[str, Any] = {}
-    unreadable = {}
+    unreadable = dict(found.denied)
     for shard in shards:
         entry = _json(shard.entry)
         unreadable |= entry.pop('unreadable')

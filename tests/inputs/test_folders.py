@@ -1,5 +1,8 @@
 """Folders of pictures: which of them are splits, what is not read, and what is said of it."""
 
+import contextlib
+import errno
+import itertools
 import os
 
 import pytest
@@ -7,10 +10,11 @@ from PIL import Image
 
 import dataset
 import inst
-from inputs import pictures
+from inputs import folders, pictures
 from system.errors import DataError, UsageError
 
 SMALL = inst.conv_vae.vary(image_size=(8,), jpeg_quality=0)
+SMALL_SETTINGS = pictures.Settings((8, 8, 3), 0)
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def test_folders_named_like_splits_are_the_splits(make, tops, inner):
     assert found.classes == (() if inner == ('',) else ('a', 'b'))
     if inner == ('',):
         assert by_split(found) == ARRANGED[tops]
-    tops_of = {path.split('/')[0] for path, _ in found.splits['train']}
+    tops_of = {path.split('/')[0] for path, *_ in found.splits['train']}
     assert all(top.lower().startswith('train') for top in tops_of)
 
 
@@ -270,3 +274,91 @@ def test_everything_of_nothing_is_an_error(make, tmp_path):
         pictures.everything(f'{tmp_path}/none')
     with pytest.raises(DataError, match='no pictures there'):
         pictures.everything(make({'a': 0}))
+
+
+def test_pipes_are_no_pictures_and_folders_may_nest_deep(make, tmp_path):
+    path = make({'a': 3, 'b': 3})
+    deep = [f'{path}/b' + '/d' * depth for depth in range(1, 1000)]
+    for i in range(3):
+        os.mkfifo(tmp_path / f'mine/a/{i}.jpg')
+    for folder in deep:
+        os.mkdir(folder)
+    os.rename(f'{path}/b/0.png', f'{deep[-1]}/0.png')
+    try:
+        found = pictures.listed(path)
+        assert sum(by_split(found).values()) == 6
+        assert list(found.ignored.values()) == ['no file, but a pipe or a device'] * 3
+    finally:  # which what removes the test's folder cannot
+        os.unlink(f'{deep[-1]}/0.png')
+        for folder in reversed(deep):
+            os.rmdir(folder)
+
+
+def test_a_picture_that_becomes_a_pipe_is_not_waited_for(make, tmp_path):
+    path = make({'': 3})
+    os.unlink(f'{path}/0.png')
+    os.mkfifo(f'{path}/0.png')
+    made = pictures._convert(path, [('0.png', None, None)], SMALL_SETTINGS)
+    assert made == ['no regular file']
+
+
+def test_a_knot_of_links_is_not_followed_for_ever(make, tmp_path):
+    path = make({str(i): 1 for i in range(7)})
+    for here, there in itertools.permutations(range(7), 2):
+        os.symlink(f'../{there}', f'{path}/{here}/to{there}')
+    with pytest.raises(DataError, match='links lead to .* over 20 times'):
+        pictures.listed(path)
+
+
+class _Denied:
+    """An entry of a folder that says what it is called, and may not be looked at."""
+
+    def __init__(self, entry):
+        self.name, self.path, self.is_dir = entry.name, entry.path, entry.is_dir
+
+    def stat(self):
+        """Raises what the system says."""
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self.path)
+
+
+def denying(monkeypatch, name):
+    """Lets nobody look at files in the folder of this name, nor list one that is called closed."""
+    scandir = os.scandir
+
+    @contextlib.contextmanager
+    def listed(folder):
+        name_here = os.path.basename(folder) if isinstance(folder, str) else ''
+        if name_here == 'closed':
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        with scandir(folder) as entries:
+            yield [_Denied(e) if name_here == name else e for e in entries]
+
+    monkeypatch.setattr(folders.os, 'scandir', listed)
+
+
+def test_pictures_that_may_not_be_looked_at_count_as_unreadable(make, tmp_path, monkeypatch):
+    path = make({'a': 20, 'b': 20})
+    denying(monkeypatch, 'b')
+    with pytest.raises(DataError, match='20 of 40 pictures cannot be read, over 5%'):
+        dataset.load(SMALL.vary(data_path=path), tmp_path)
+
+
+def test_a_folder_that_may_not_be_listed_is_an_error_where_pictures_are_counted(
+    make, monkeypatch, capsys
+):
+    path = make({'a': 20, 'closed': 20})
+    denying(monkeypatch, 'none')
+    with pytest.raises(DataError, match=r'the folder closed cannot be read \(Permission denied\)'):
+        pictures.listed(path)
+    assert pictures.everything(path).ignored == {'closed': 'Permission denied'}
+
+
+def test_pictures_that_change_while_they_are_recorded_are_not_mixed_in(
+    make, tmp_path, monkeypatch, capsys
+):
+    path = make({'a': 30, 'b': 10})
+    assert pictures.listed(path)
+    Image.new('RGB', (50, 50)).save(f'{path}/a/7.png')
+    dataset.load(SMALL.vary(data_path=path), tmp_path)
+    said = capsys.readouterr().out
+    assert 'a/7.png is left out: it has changed since the folder was listed' in said
