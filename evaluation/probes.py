@@ -15,7 +15,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from inputs.rows import Rows
 
 NEIGHBOURS = 5
-NEAREST = 3  # the neighbour whose distance says what is near (Kynkaanniemi et al. 2019)
 FITTED = 1 << 28  # numbers, at most, that principal components are sought in
 COVARIANCE = 4096  # features whose covariances are computed; of more, PCA is a randomized one
 _KEPT = 1 << 22  # numbers, at most, in components that are kept to be found again

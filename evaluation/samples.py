@@ -24,7 +24,7 @@ _LEARNED = 10_000  # pictures that it learns from,
 _EPOCHS = 5  # so often
 _SIDE = 32  # pixels, at most, that it sees of a side
 _PART = 64  # pictures that are read at once
-_NEAREST = 5  # neighbours that say how far near is
+NEAREST = 5  # neighbours that say how far near is
 _BLUR = 14  # of the side: a deviation of two pixels in 28
 
 
@@ -83,12 +83,12 @@ def likeness(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
     both = np.linalg.eigvals(ours @ theirs).real
     shared = 2 * float(np.sum(np.sqrt(np.maximum(both, 0))))
     among = NearestNeighbors(algorithm='brute').fit(real)
-    radius = among.kneighbors(n_neighbors=_NEAREST)[0][:, -1]
+    radius = among.kneighbors(n_neighbors=NEAREST)[0][:, -1]
     squares = np.sum(made**2, axis=1)[:, None] + np.sum(real**2, axis=1)
     within = np.maximum(squares - 2 * made @ real.T, 0) <= radius**2
     return {
         'frechet': apart + float(np.trace(ours) + np.trace(theirs)) - shared,
-        'density': float(within.sum() / (_NEAREST * len(made))),
+        'density': float(within.sum() / (NEAREST * len(made))),
         'coverage': float(within.any(axis=0).mean()),
     }
 

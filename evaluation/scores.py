@@ -290,8 +290,8 @@ def _codes(network: Network, data: Dataset, known: Mapping[str, np.ndarray]) -> 
             )
     draws = network.decodes() and data.spec.picture and data.spec.layout in ('flat', 'maps')
     is_known = test.y is not None and among_all and len(data.spec.classes) > 1
-    if draws and is_known and len(test) > probes.NEAREST:
-        count = min(len(test), samples.COUNT, _limit(data.spec, _SIMILAR))
+    count = min(len(test), samples.COUNT, _limit(data.spec, _SIMILAR))
+    if draws and is_known and count > samples.NEAREST:
         decoded = network.decode(gaussian_codes(count, codings.shape[1]))
         found |= samples.scores(data, count, decoded)
     return found

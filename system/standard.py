@@ -9,7 +9,7 @@ import os
 import select
 import stat
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 _UNREAD = (errno.EPIPE, errno.EIO, errno.EBADF)  # a reader that left, a terminal that was closed
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -71,10 +71,10 @@ def _is_plain(stream: Any, descriptor: int) -> bool:
     )
 
 
-def _lasting(stream: io.TextIOWrapper | None, descriptor: int) -> io.TextIOWrapper:
+def _lasting(stream: io.TextIOWrapper | None, descriptor: int) -> TextIO:
+    if stream is None:  # as it is closed, or nothing is to be printed
+        return open(os.devnull, 'w', encoding='utf-8', errors='backslashreplace')
     raw = _Lasting(descriptor, 'wb', closefd=False)
-    if stream is None:
-        return io.TextIOWrapper(io.BufferedWriter(raw), 'utf-8', 'backslashreplace')
     with contextlib.suppress(OSError):
         stream.flush()
     buffer = raw if stream.write_through else io.BufferedWriter(raw)  # as `python -u` has it
