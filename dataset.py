@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from inputs import digests, pictures, readers, recording, sources
+from inputs import digests, patches, pictures, readers, recording, sources
 from inputs.foreign import check_file
 from inputs.recording import SCHEMA
 from inputs.rows import ARRANGED, Dataset, Rows
@@ -123,6 +123,7 @@ def load(
         pictures.announced(experiment.data_path)
     folder = folder_of(experiment, data_dir)
     data = _recorded(experiment, folder, key, verify, check)
+    data = patches.patched(data, experiment, check)
     return ARRANGED[experiment.layout](data, experiment)
 
 

@@ -36,6 +36,7 @@ VINCENT = 'Vincent et al. 2010'
 ERHAN = 'Erhan et al. 2010'
 KINGMA = 'Kingma et al. 2014'
 BURDA = 'Burda et al. 2016'
+COATES = 'Coates, Ng and Lee 2011'
 
 iris_linear = Experiment(
     'iris_linear',
@@ -851,6 +852,58 @@ erhan2010_random_adam = erhan2010_pretrained_adam.vary(
     'erhan2010_random_adam',
     description='erhan2010_pretrained_adam without pretraining, from Glorot initialisation',
     initial='glorot',
+)
+
+coates2011_centroids = Experiment(
+    'coates2011_centroids',
+    'k-means of whitened 6x6 patches of CIFAR-10, 1,600 centroids, triangle code',
+    COATES,
+    dataset='cifar10',
+    patch_size=6,
+    patches=400_000,
+    network='kmeans',
+    standardize='zca',
+    hidden=(1600,),
+    epochs=10,
+    batch_size=4000,
+    learning_rate=0.02,
+    schedule='cosine',
+)
+coates2011_autoencoder = coates2011_centroids.vary(
+    'coates2011_autoencoder',
+    description='sparse autoencoder of whitened 6x6 patches of CIFAR-10, 1,600 logistic units',
+    network='dense',
+    activation='sigmoid',
+    tied=False,
+    sparsity=0.01,
+    sparsity_target=0.03,
+    batch_size=1000,
+    learning_rate=1e-3,
+)
+coates2011_kmeans = Experiment(
+    'coates2011_kmeans',
+    "softmax on coates2011_centroids' codes of all patches, summed over quadrants",
+    COATES,
+    dataset='cifar10',
+    parent=coates2011_centroids,
+    pool=2,
+    head=(),
+    standardize_codings=True,
+    l2=0.003,
+    epochs=40,
+    batch_size=500,
+    schedule='cosine',
+    cache_bytes=1 << 32,
+)
+coates2011_sparse = coates2011_kmeans.vary(
+    'coates2011_sparse',
+    description="softmax on coates2011_autoencoder's codes of all patches, summed over quadrants",
+    parent=coates2011_autoencoder,
+)
+coates2011_random = coates2011_sparse.vary(
+    'coates2011_random',
+    description='coates2011_sparse with random filters in place of the learned: a control',
+    initial='random',
 )
 
 vae_burda = Experiment(

@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 
 from inputs.rows import Rows
 from inputs.spec import Spec
-from networks import head, lstm, memory, saved_graph, serving, stacked
+from networks import head, kmeans, lstm, memory, patches, saved_graph, serving, stacked
 from networks import session as sessions
 from networks.endpoints import Batch, Blueprint, Endpoints, Expose, unchanged
 from networks.layers import TOWER, Mode, grouped
@@ -32,6 +32,7 @@ TOWERS: dict[str, Callable[[Blueprint], Endpoints]] = {  # a row a kind of netwo
     'conv': stacked.convolutional,
     'lstm': lstm.autoencoder,
     'memory': memory.decoder,
+    'kmeans': kmeans.centroids,
     'head': head.classifier,
 }
 INFERENCE = Mode()
@@ -70,7 +71,7 @@ def build(
         length = tf.placeholder_with_default([spec.shape[0]], [None], name='length')
         tensors['length'] = length
     units = units_of(experiment, spec)
-    batch = Batch(units.into(tensors['X']), units.into(tensors['X']), y, length)
+    batch = Batch(units.into(tensors['X']), units.into(tensors['X']), y, length, tensors['X'])
     scope = TOWER if restored else ''  # a stranger's graph may have any names
     with grouped():
         endpoints = tower(
@@ -108,7 +109,7 @@ def tower(
     The batch's inputs and target are in the network's units: standardised where X is.
     """
     with tf.name_scope(scope):
-        units = units_of(experiment, spec) if reads == 'X' else AS_FED
+        units = units_of(experiment, spec).of(batch.fed) if reads == 'X' else AS_FED
         plan = Blueprint(experiment, spec, batch, mode, reads, restored, expose, units)
         return TOWERS[experiment.kind](plan)
 
@@ -126,9 +127,12 @@ def upstream(tensor: tf.Tensor) -> set[str]:
     return {op.name for op in serving.ancestors(tensor) if op.type == 'VarHandleOp'}
 
 
-def batch_size(shape: tuple[int, ...]) -> int:
-    """Returns how many examples of that shape go into one call."""
-    return max(1, min(_BATCH, _VALUES // math.prod(shape)))
+def batch_size(shape: tuple[int, ...], widest: int = 0) -> int:
+    """Returns how many examples of that shape go into one call.
+
+    `widest` is how many numbers one becomes on its way, where these are more than it has itself.
+    """
+    return max(1, min(_BATCH, _VALUES // max(math.prod(shape), widest)))
 
 
 class Network(NamedTuple):
@@ -183,9 +187,17 @@ class Network(NamedTuple):
 
     def batches(self, name: str, rows: Rows, source: str = 'X') -> Iterator[np.ndarray]:
         """Yields the promised tensor `name` of the rows, in order, a batch at a time."""
-        size = batch_size(self.spec.shape)
+        size = self.at_once()
         feeds = (self._fed(rows, source, s, s + size) for s in range(0, len(rows), size))
         return self.run_each(self.endpoints.tensors[name], feeds)
+
+    def at_once(self) -> int:
+        """Returns how many examples go into one call; few of those that become many patches."""
+        if self.restored is None or not self.experiment.has('pool'):
+            return batch_size(self.spec.shape)
+        units = int(self.endpoints.tensors['codings'].shape[-1]) // self.experiment.pool**2
+        grid = patches.grid_of(self.restored, self.spec, self.experiment)
+        return batch_size(self.spec.shape, grid.rows * grid.columns * units)
 
     def together(self, names: Iterable[str], rows: Rows) -> dict[str, np.ndarray]:
         """Returns several promised tensors of the rows, all of which go into one call."""
@@ -224,7 +236,8 @@ class Network(NamedTuple):
 
     def decodes(self) -> bool:
         """Whether the outputs are computed from its codings, so that codings can be fed."""
-        return 'outputs' in self.endpoints.tensors and self.restored is None
+        of_the_code_alone = self.experiment.has('standardize') != 'zca'
+        return 'outputs' in self.endpoints.tensors and self.restored is None and of_the_code_alone
 
 
 def network_of(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phases import Noise, Phase, Term
+from system import together
 from system.errors import UsageError
 from system.rules import Need, Rule, Span, nearest, setting, written
 
@@ -27,7 +28,7 @@ DECODERS = ('transpose', 'upsample')
 INITIALIZERS = ('he', 'he_avg', 'glorot', 'lecun', 'small')
 INITIALS = ('parent', 'random', *INITIALIZERS)
 LABELS = ('data', 'parent')
-LAYOUTS = {'dense': 'flat', 'conv': 'maps', 'lstm': 'steps', 'memory': 'one-hot'}
+LAYOUTS = dict(dense='flat', conv='maps', lstm='steps', memory='one-hot', kmeans='flat')
 LIKELIHOODS = ('bernoulli', 'gaussian', 'laplace')
 LOSSES = {'mse': 'mse', 'mae': 'mae', 'cosine': 'cosine', **dict.fromkeys(LIKELIHOODS, 'nll')}
 NETWORKS = tuple(LAYOUTS)
@@ -35,7 +36,7 @@ OPTIMIZERS = ('adam', 'momentum', 'sgd')
 ORDERS = ('reverse', 'forward')
 PRECISIONS = ('float32', 'bfloat16')
 SCHEDULES = ('constant', 'cosine')
-STANDARDIZED = ('none', 'mean_std', 'min_max')
+STANDARDIZED = ('none', 'mean_std', 'min_max', 'zca')
 TASKS = ('reconstruct', 'predict', 'composite')
 TRAININGS = ('joint', 'greedy')
 
@@ -59,6 +60,8 @@ _NOISE = Need('corruption or test_corruption', lambda e: e.corruption or e.test_
 _CLASSIFIES = Need('classify', lambda e: e.classify or e.parent)
 _HEAD_EPOCHS = Need('epochs above 0', lambda e: e.epochs)
 _HEAD_LAYERS = Need('head', lambda e: e.head)
+_PATCHES = Need('patch_size', lambda e: e.patch_size)
+_POOLED = Need('pool', lambda e: e.pool)
 _FINETUNED = Need('finetune_epochs', lambda e: e.finetune_epochs)
 _AUGMENTED = Need('finetune_epochs', lambda e: e.finetune_epochs or not e.parent)
 
@@ -89,18 +92,24 @@ class Experiment:
     image_channels: int = setting(3, 'images', Span(1, 3), '3: colour, 1: grey')
     jpeg_quality: int = setting(90, 'images', Span(0, 95), 'of the records, 1 to 95; 0: raw bytes')
 
+    patch_size: int = setting(0, 'dense conv kmeans', Span(0, 1000),
+        'side of the squares cut from pictures, which are the examples; 0: the whole')
+    patches: int = setting(100_000, 'dense conv kmeans', Span(1, 10**7),
+        'how many are cut to be trained on; of held-out pictures a tenth', _PATCHES)
+
     network: str = setting('dense', 'network', NETWORKS,
-        'layers, convolutions, LSTMs; memory of pictures')
+        'layers, convolutions, LSTMs; memory of pictures; k-means')
     activation: str = setting('elu', 'dense conv memory', ACTIVATIONS,
         'of every layer but the output', _LAYERS)
-    output_activation: str = setting('linear', 'network', ACTIVATIONS, 'of the reconstruction')
-    initializer: str = setting('he', 'network', INITIALIZERS, 'of the kernels')
-    loss: str = setting('mse', 'network', tuple(LOSSES),
+    output_activation: str = setting('linear', 'dense conv lstm memory', ACTIVATIONS,
+        'of the reconstruction')
+    initializer: str = setting('he', 'dense conv lstm memory', INITIALIZERS, 'of the kernels')
+    loss: str = setting('mse', 'dense conv lstm memory', tuple(LOSSES),
         'of the reconstruction; likelihoods in nats an example')
-    standardize: str = setting('none', 'dense conv lstm', STANDARDIZED,
-        'inputs, a feature or channel at a time: to mean 0, deviation 1; to [0, 1]')
+    standardize: str = setting('none', 'dense conv lstm kmeans', STANDARDIZED,
+        'inputs, a feature or channel at a time: to mean 0, deviation 1; to [0, 1]; zca: whitened')
 
-    hidden: tuple[int, ...] = setting((300, 150), 'dense lstm', WIDTHS,
+    hidden: tuple[int, ...] = setting((300, 150), 'dense lstm kmeans', WIDTHS,
         'encoder widths, the code last', example='300,150')
     tied: bool = setting(True, 'dense', None, 'decoder kernels are the encoder kernels transposed')
     sparsity: float = setting(0.0, 'dense', WEIGHT, "weight of the KL from 'sparsity_target'")
@@ -133,8 +142,8 @@ class Experiment:
         'of all layers at once, after greedy ones')
     joint_learning_rate: float = setting(1e-3, 'dense conv lstm', RATE,
         'rate of those epochs', _JOINT_EPOCHS)
-    l2: float = setting(0.0, 'dense conv lstm', Span(0, 1e3),
-        'penalty l2 * sum(kernel ** 2) / 2 on each kernel')
+    l2: float = setting(0.0, 'dense conv lstm transfer', Span(0, 1e3),
+        'penalty l2 * sum(kernel ** 2) / 2 on each kernel; of a head: on its own')
     dropout: float = setting(0.0, 'dense conv', SHARE, 'share dropped of every hidden layer',
         _DROPPED)
     corruption: float = setting(0.0, 'dense conv', Span(0, 10),
@@ -187,6 +196,9 @@ class Experiment:
         'whose saved graph is restored')
     initial: str = setting('parent', 'transfer', INITIALS,
         "the encoder's values; random: drawn as its own were; or as 'he', ...")
+    pool: int = setting(0, 'transfer', Span(0, 1000),
+        'sum the codes of all patches over so many by so many regions; 0: reads the whole')
+    stride: int = setting(1, 'transfer', Span(1, 1000), 'pixels from patch to patch', _POOLED)
     label_fraction: float = setting(1.0, 'transfer dense conv', Span(0, 1, above=True),
         'share of each class whose labels are trained on', _CLASSIFIES)
     labels: str = setting('data', 'transfer', LABELS,
@@ -268,20 +280,7 @@ class Experiment:
         parent = self.parent
         if self.labels == 'parent' and isinstance(parent, Experiment) and not parent.classifies:
             raise UsageError(f'labels=parent: needs one; {parent.name} is no classifier')
-        if self.kind == 'lstm':
-            self._check_sequences()
-
-    def _check_sequences(self) -> None:
-        if self.task != 'reconstruct' and not self.future:
-            raise UsageError(f'task={self.task}: needs future=..., the steps that are predicted')
-        if self.training == 'greedy' and self.task != 'reconstruct':
-            raise UsageError(f'training=greedy: needs task=reconstruct, it is {self.task}')
-        if self.training == 'greedy' and self.loss == 'bernoulli' and len(self.hidden) > 1:
-            raise UsageError('loss=bernoulli: network=lstm needs training=joint; states go below 0')
-        if self.conditional and len(self.hidden) > 1:
-            raise UsageError(f'conditional=true: needs one layer, hidden={written(self.hidden)}')
-        if self.conditional and self.repeat_code:
-            raise UsageError('repeat_code=true: needs conditional=false, which feeds outputs')
+        together.check(self)
 
     def vary(self, name: str | None = None, **changes: Any) -> Experiment:
         """Returns a copy with other fields, `parent.x` its parent's field x.
@@ -327,6 +326,8 @@ class Experiment:
     @property
     def layout(self) -> str:
         """How its examples are laid out; '' where a saved graph says it, by the shape it reads."""
+        if self.has('pool'):
+            return 'maps'
         if isinstance(self.parent, str):
             return ''
         return self.parent.layout if self.parent else LAYOUTS[self.network]
@@ -448,7 +449,7 @@ def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
 
 
 def _phases_of_head(experiment: Experiment) -> tuple[Phase, ...]:
-    losses = (Term('cross_entropy'),)
+    losses = (Term('cross_entropy'), *[Term('l2')] * bool(experiment.l2))
     head = Phase('head', losses, r'head/.*', reads='codings')
     finetune = Phase(
         'finetune',

@@ -55,7 +55,8 @@ class Evaluation:
         self._network = network
         tensors, labelled = network.endpoints.tensors, network.experiment.classifies
         shape = tensors[reads].shape
-        self._batch = batch_size(tuple(map(int, shape[1:])))
+        is_fed = reads == 'X'
+        self._batch = network.at_once() if is_fed else batch_size(tuple(map(int, shape[1:])))
         experiment, wanted = network.experiment, shape
         if network.spec.one_hot:
             wanted = [None, math.prod(network.spec.picture)]
@@ -95,13 +96,14 @@ class Evaluation:
         same = self._towers.get((False, draws, noise))
         encoded = {name: same.tensors[name] for name in _GAUSSIAN} if same and samples else {}
         inputs, target, units = self._inputs, self._target, self._network.units
+        fed = target if reads == 'X' else None
         if reads == 'X':
             inputs, target = units.into(inputs), units.into(target)
         if self._network.experiment.binarize and draws:
             inputs = target = layers.binarize(inputs, self._seed)
         inputs = layers.corrupt(inputs, noise, self._seed)
         mode = Mode(False, self._seed if samples else None)
-        batch = Batch(inputs, target, self._y, self._length)
+        batch = Batch(inputs, target, self._y, self._length, fed)
         tower = self._network.tower(reads, lambda name, made: encoded.get(name, made))
         self._towers[key] = tower(batch, mode)
         return self._towers[key]
@@ -302,7 +304,8 @@ def corrupted(network: Network, rows: Rows, noise: Noise) -> tuple[np.ndarray, n
     tensors = network.endpoints.tensors
     with tf.name_scope('corrupted'):
         inputs, seed = network.units.into(tensors['X']), tf.constant((_KEY, 0), tf.int64)
-        inputs = network.units.back(layers.corrupt(inputs, noise, seed))
+        units = network.units.of(tensors['X'])
+        inputs = units.back(layers.corrupt(inputs, noise, seed))
     made = network.session.run(inputs, {tensors['X']: rows.floats(0, len(rows))})
     return made, network.compute('outputs', Rows(made, None))
 
@@ -338,9 +341,7 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
 
 def _standardized(network: Network, rows: Rows) -> Rows:
     """Returns the rows in the network's units, [N, features], in memory."""
-    values = network.values()
-    shift, scale = values[standardize.SHIFT], values[standardize.SCALE]
-    return Rows((rows.floats(0, len(rows)) - shift) / scale, rows.y)
+    return Rows(standardize.standardized(rows.floats(0, len(rows)), network.values()), rows.y)
 
 
 def _is_linear(experiment: Experiment) -> bool:

@@ -176,7 +176,8 @@ def maps(data: Dataset, experiment: Experiment) -> Dataset:
     """
     refuse_lengths(data)
     if not data.spec.picture:
-        raise UsageError(f'{data.key}: holds no pictures, which network=conv reads')
+        what = 'pool' if experiment.has('pool') else 'network=conv'
+        raise UsageError(f'{data.key}: holds no pictures, which {what} reads')
     return shaped(data, (*data.spec.picture[:2], *(data.spec.picture[2:] or (1,))))
 
 

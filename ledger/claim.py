@@ -98,7 +98,9 @@ class Claim:
 
 def data_of(experiment: Experiment) -> str:
     """Says what data an experiment is trained and scored on."""
-    sizes = [f'{n}={written(v)}' for n, v in experiment.fields().items() if n in IMAGES]
+    fields, cut = experiment.fields(), ('patch_size', 'patches')
+    told = (*IMAGES, *cut) if experiment.has('patch_size') else IMAGES
+    sizes = [f'{n}={written(v)}' for n, v in fields.items() if n in told]
     return ' '.join(filter(None, (experiment.dataset, experiment.data_path, *sizes)))
 
 

@@ -35,7 +35,9 @@ _PROJECTS = """\
 What the sources claim, what this project measures, and whether it holds; written by
 `python main.py --mode=results`"""
 _PAPERS = """ Of the figures that
-the papers published it is said where they were found; their texts were not at hand to be read."""
+the papers published it is said where they were found; their texts were not at hand to be read.
+CIFAR-10 is read from JPEG files of quality 75 whose colour has half the resolution, not from the
+original pictures: on these the figures would be others."""
 _OWN = """\
 What {inst} claims, what was measured, and whether it holds; written by
 {command}"""

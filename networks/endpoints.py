@@ -35,6 +35,7 @@ class Batch(NamedTuple):
     target: tf.Tensor  # as inputs; a memory's picture, [N, pixels]; what follows, [N, T2, D]
     y: tf.Tensor | None = None  # [N], int32; below zero where unknown
     length: tf.Tensor | None = None  # [N] or [1], int32: steps that count; None: all
+    fed: tf.Tensor | None = None  # the target before it was standardised, where that is known
 
 
 def unchanged(name: str, tensor: tf.Tensor) -> tf.Tensor:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tensorflow.compat.v1 as tf
 
-from networks import layers, losses, steps
+from networks import layers, losses, patches, steps
 from networks.endpoints import Blueprint, Endpoints, Lazy, reconstruction_metrics
 from networks.layers import Initial
+from parameters import Experiment
 
 
 def classifier(plan: Blueprint) -> Endpoints:
@@ -21,16 +22,22 @@ def classifier(plan: Blueprint) -> Endpoints:
         return layers.dropout(tensor, experiment.finetune_dropout, plan.mode, name)
 
     tensors = {'codings': batch.inputs}
-    if plan.reads != 'codings':
-        change = dropped if experiment.finetune_dropout else None
+    change = dropped if experiment.finetune_dropout else None
+    if plan.reads != 'codings' and experiment.pool:
+        assert plan.restored is not None, 'a head without a restored graph'
+        grid = patches.grid_of(plan.restored, plan.spec, experiment)
+        pooled = patches.pooled(plan.restored, batch.inputs, grid, experiment.pool, change)
+        tensors = {'codings': pooled}
+    elif plan.reads != 'codings':
         assert plan.restored is not None, 'a head without a restored graph'
         tensors = plan.restored.tower(batch.inputs, batch.length, change)
         if 'outputs' in tensors and not _is_reconstruction(plan, tensors['outputs']):
             del tensors['outputs']
     tensors = {name: plan.expose(name, tensor) for name, tensor in tensors.items()}
     logits = tensors['logits'] = plan.expose('logits', _logits(plan, tensors['codings']))
-    terms = {'cross_entropy': lambda: losses.cross_entropy(logits, batch.y)}
+    terms: dict[str, Lazy] = {'cross_entropy': lambda: losses.cross_entropy(logits, batch.y)}
     metrics = {**terms, 'accuracy': lambda: losses.correct(logits, batch.y)}
+    terms['l2'] = lambda: losses.l2(_kernels(experiment), experiment.l2)
     if 'outputs' in tensors:
         metrics |= _reconstruction(plan, tensors['outputs'])
     return Endpoints(tensors, terms, metrics)
@@ -67,6 +74,16 @@ def _logits(plan: Blueprint, codings: tf.Tensor) -> tf.Tensor:
         hidden = layers.dropout(hidden, experiment.head_dropout, plan.mode, 'head')
         classes = len(plan.spec.classes)
         return layers.dense('logits', hidden, classes, activation='linear', **settings)
+
+
+def _kernels(experiment: Experiment) -> list[tf.Variable]:
+    """Returns the kernels of the head, which is there already."""
+    scopes = [*(f'hidden{k}' for k, _ in enumerate(experiment.head, start=1)), 'logits']
+    found = []
+    for scope in scopes:
+        with tf.variable_scope(f'head/{scope}', reuse=True):
+            found.append(tf.get_variable('kernel'))
+    return found
 
 
 def _standardizer(units: int) -> tuple[tf.Variable, tf.Variable]:

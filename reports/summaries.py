@@ -13,7 +13,7 @@ from tensorboard.plugins.image import metadata
 
 from evaluation.baselines import MADE
 from inputs.rows import Dataset, Rows, compared
-from model import Network, batch_size
+from model import Network
 from reports import drawing, figures
 
 _EXAMPLES = 64  # whose activations are told, at most
@@ -34,7 +34,7 @@ def of(network: Network, data: Dataset) -> list[tf.Summary.Value]:
     """
     held_out, weights = data.splits.get('validation', data.splits['test']), network.values()
     names = [name for name in network.endpoints.tensors if name not in _FED]
-    some = compared(held_out, min(_EXAMPLES, batch_size(network.spec.shape)))
+    some = compared(held_out, min(_EXAMPLES, network.at_once()))
     found = network.together(names, some)
     made = [_histogram(f'weights/{name}', value) for name, value in weights.items()]
     made += [_histogram(f'activations/{name}', value) for name, value in found.items()]

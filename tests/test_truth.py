@@ -118,7 +118,7 @@ def test_a_field_at_another_value_is_refused_by_name_or_makes_an_experiment(name
 
 # --------------------------------------------------------------------------------------- graphs
 
-KINDS = ('dense', 'conv', 'lstm', 'memory', 'head')
+KINDS = ('dense', 'conv', 'lstm', 'memory', 'kmeans', 'head')
 SPECS = {
     'flat': Spec((16,), ('a', 'b', 'c'), (4, 4)),
     'maps': Spec((4, 4, 1), ('a', 'b', 'c'), (4, 4)),
@@ -129,10 +129,12 @@ PARENTS = {'flat': inst.phasewise, 'maps': inst.conv_vae_cifar, 'steps': inst.ls
 SMALL = {
     'hidden': (4, 3), 'filters': (3, 2), 'head': (3, 2), 'code_size': 3, 'memory_code': 2,
     'pictures': 4, 'kernel_size': 3, 'future': 1, 'epochs': 2, 'finetune_epochs': 1, 'parts': 1,
+    'pool': 1,
 }  # fmt: skip
 APART = {  # from the graphs: what is read elsewhere, and the data
     'dataset', 'data_path', *IMAGES, 'seed', 'parent', 'precision', 'cache_bytes', 'patience',
     'steps_per_epoch', 'batch_size', 'importance_samples', 'label_fraction', 'labels', 'pictures',
+    'patch_size', 'patches',
 }  # fmt: skip
 DECIDING = [name for name in RULES if name not in APART]
 ALIKE = {'mae': 'mse', 'cosine': 'mse', 'laplace': 'gaussian'}

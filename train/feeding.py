@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 
 from inputs.rows import Rows
 from inputs.shards import Records
-from model import Network, batch_size
+from model import Network
 from networks import session as sessions
 from networks.endpoints import Batch
 from parameters import Experiment
@@ -260,7 +260,7 @@ def cached(
             if hasattr(os, 'posix_fallocate'):  # a map on a disk that fills up ends the process
                 with open(aside, 'rb+') as opened:
                     os.posix_fallocate(opened.fileno(), 0, aside.stat().st_size)
-            size = batch_size(network.spec.shape)
+            size = network.at_once()
             for start in range(0, len(rows), size):
                 interrupts.check()
                 part = rows.take(slice(start, start + size))

@@ -12,7 +12,7 @@ import numpy as np
 
 import dataset
 from command_line import base_of_parent
-from inputs import values
+from inputs import values, whitening
 from inputs.rows import Dataset, refuse_lengths, shaped
 from inputs.spec import as_json
 from networks import layers, saved_graph
@@ -74,7 +74,7 @@ def run(
         cluster.compare(team, {f'data set {data.key}': data.digest})
         restored = _parent(experiment, place, folder, interrupts, team)
         if restored:
-            data = shaped(data, transfer.shape_read(restored, data))
+            data = shaped(data, transfer.shape_read(restored, data, pools=bool(experiment.pool)))
         say('', f'{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if experiment.parts != asked.parts:
             say(f'goes on in one part, as it was begun; --restart begins it in {asked.parts}')
@@ -207,7 +207,10 @@ def _measured(experiment: Experiment, data: Dataset, check: Callable[[], None]) 
     rows, spec = data.splits['train'], data.spec
     found = values.measured(rows, spec, check)
     kept = values.described(rows, spec, found)
-    if experiment.standardizes:
+    if experiment.has('standardize') == 'zca':
+        white = whitening.fitted(rows, data.key, check)
+        found = values.Range(np.array(white.least), np.array(white.most))
+    elif experiment.standardizes:
         shift, scale = values.scales(rows, spec, experiment.standardize, check)
         found = values.Range((found.least - shift) / scale, (found.most - shift) / scale)
     least, most = float(found.least.min()), float(found.most.max())

@@ -13,15 +13,16 @@ import tensorflow.compat.v1 as tf
 import model
 from command_line import settable
 from evaluation import metrics, overfit, scores
-from inputs import values
+from inputs import values, whitening
 from inputs.rows import Dataset, Rows, stratified, unlabelled
 from model import built
-from networks import saved_graph, standardize
+from networks import kmeans, saved_graph, standardize
 from networks.saved_graph import SavedGraph
 from parameters import Experiment, schedule_of
 from phases import Phase
 from reports import drawing, graphs, projector, screen, summaries
 from system import disk
+from system.errors import UsageError
 from system.interrupts import Interrupts
 from system.lines import say, shown
 from train import feeding, transfer
@@ -29,6 +30,8 @@ from train.checkpoints import Checkpoints, State
 from train.logs import NETWORK, Log
 from train.phase import Shared, Training
 from train.team import ALONE, Team
+
+_CENTROIDS = 1957  # keys the examples that k-means begins at apart from other draws of a seed
 
 
 class Trainer:
@@ -86,6 +89,8 @@ class Trainer:
             before = self.network.values() if self.restored else {}
             if self.experiment.standardizes and not self.state.updates:
                 self._fit_units()
+            if self.experiment.kind == 'kmeans' and not self.state.updates:
+                self._begin_at_examples()
             if self.state.updates:
                 saver = tf.train.Saver(self.network.variables)
                 self.checkpoints.restore(self.network.session, saver)
@@ -182,9 +187,27 @@ class Trainer:
     def _fit_units(self) -> None:
         """Sets the shift and scale of each column from the training examples."""
         rows, kind = self.splits['train'], self.experiment.standardize
+        if kind == 'zca':
+            white = whitening.fitted(rows, self.data.key, self.interrupts.check)
+            saved_graph.load(self.network.session, standardize.whitened(white))
+            return
         shift, scale = values.scales(rows, self.data.spec, kind, self.interrupts.check)
         found = {standardize.SHIFT: shift, standardize.SCALE: scale}
         saved_graph.load(self.network.session, found)
+
+    def _begin_at_examples(self) -> None:
+        """Sets the centroids of k-means to training examples, chosen by the seed."""
+        rows, units = self.splits['train'], self.experiment.hidden[0]
+        if units > len(rows):
+            raise UsageError(
+                f'hidden={units}: k-means needs as many training examples, there are {len(rows)}'
+            )
+        draw = np.random.default_rng((_CENTROIDS, self.experiment.seed))
+        chosen = rows.take(np.sort(draw.choice(len(rows), units, replace=False)))
+        found = chosen.floats(0, units)
+        if self.experiment.standardizes:
+            found = standardize.standardized(found, self.network.values())
+        saved_graph.load(self.network.session, {kmeans.KERNEL: found.T})
 
     def _standardize(self, codings: Rows) -> None:
         """Sets the head's mean and standard deviation from the training codings."""

@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from inputs.rows import Dataset, Rows, stratified
 from inputs.spec import Spec
 from model import batch_size
-from networks import layers, saved_graph
+from networks import layers, patches, saved_graph, standardize
 from networks.saved_graph import SavedGraph, checksum
 from parameters import Experiment
 from system.errors import DataError
@@ -20,12 +20,15 @@ from system.errors import DataError
 _NOT_RESTORED = ('random', 'the draw')  # a control: its values are drawn
 
 
-def shape_read(restored: SavedGraph, data: Dataset) -> tuple[int, ...]:
+def shape_read(restored: SavedGraph, data: Dataset, *, pools: bool = False) -> tuple[int, ...]:
     """Returns the shape in which the saved graph reads the examples, if it can read them at all.
 
-    What it leaves open of it, as the number of steps, is as in the records.
+    What it leaves open of it, as the number of steps, is as in the records. Pictures of which it
+    reads patches, whose codes the head `pools`, are as they are.
     """
     recorded, shape = data.recorded or data.spec.shape, restored.shape
+    if pools:
+        return data.spec.shape
     if shape is None:
         return data.spec.shape
     if len(shape) == 2:  # a film is a sequence of vectors
@@ -52,7 +55,9 @@ def check(restored: SavedGraph, experiment: Experiment, spec: Spec) -> None:
             f'{restored.prefix}: names no layer hidden1:0, ..., that finetune_dropout='
             f'{experiment.finetune_dropout} could drop'
         )
-    if restored.shape is not None and not _fits(restored.shape, spec.shape):
+    if experiment.pool:
+        patches.grid_of(restored, spec, experiment)
+    elif restored.shape is not None and not _fits(restored.shape, spec.shape):
         open_or_not = ['any' if size is None else size for size in restored.shape]
         raise DataError(
             f'{restored.prefix}: its X:0 reads {open_or_not} features, '
@@ -112,7 +117,8 @@ def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
     """Returns the graph with its variables drawn afresh, kernels as `experiment.initial` says.
 
     'random' is as the parent's initializer does; a stranger's graph is taken to be initialised as
-    He et al. (2015) do. Vectors are zero, but for the forget gates'.
+    He et al. (2015) do. Vectors are zero, but for the forget gates'. What standardises its inputs
+    was not trained, and stays.
     """
     parent = experiment.parent if isinstance(experiment.parent, Experiment) else None
     initializer = experiment.initial
@@ -120,6 +126,8 @@ def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
         initializer = parent.initializer if parent else 'he'
 
     def value(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        if name.startswith(standardize.SCOPE):
+            return restored.variables[name]
         made = layers.initial_value(name, shape, initializer, experiment.seed)
         if parent and f'{name.removesuffix("bias")}recurrent_kernel' in restored.variables:
             units = shape[0] // 4

@@ -201,6 +201,7 @@ class _Body:
         experiment, (x, target) = self.experiment, batch[:2]
         if self.phase.reads == 'X':
             same = target is x
+            batch = batch._replace(fed=target)
             x = self.units.into(x)
             target = x if same else self.units.into(target)
         if self.phase.reads == 'X' and (experiment.flip or experiment.crop):

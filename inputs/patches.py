@@ -1,0 +1,90 @@
+"""Patches: squares cut from the pictures of a data set, which are then its examples."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from inputs.foreign import check_memory
+from inputs.rows import Dataset, Rows, refuse_lengths
+from parameters import Experiment
+from system.errors import UsageError
+
+_CUT = 20110411  # keys where patches are cut apart from other draws of a seed
+_HELD_OUT = 10  # times as few of them are cut from pictures that are held out
+_READ = 10_000_000  # numbers in pictures that are read together
+
+
+def patched(
+    data: Dataset, experiment: Experiment, check: Callable[[], None] = lambda: None
+) -> Dataset:
+    """Returns the data with patches in the place of whole pictures, where the experiment asks.
+
+    They are of `patch_size`, drawn evenly from all places in all pictures of a split by the
+    experiment's seed, in memory, without labels. `check` may raise in between. Raises UsageError
+    where there are no pictures of that size.
+    """
+    side, picture = experiment.has('patch_size'), data.spec.picture
+    if not side:
+        return data
+    refuse_lengths(data)
+    if not picture:
+        raise UsageError(f'patch_size={side}: needs pictures, and {data.key} has none')
+    if side > min(picture[:2]):
+        sides = f'{picture[0]}x{picture[1]}'
+        raise UsageError(f'patch_size={side}: {data.key} has pictures of {sides} only')
+    shape = (side, side, *picture[2:])
+    splits: dict[str, Rows] = {}
+    for number, (name, rows) in enumerate(data.splits.items()):
+        same = [n for n in splits if data.splits[n] is rows]  # a test split that is the train split
+        if same:
+            splits[name] = splits[same[0]]
+            continue
+        count = experiment.patches if name == 'train' else -(-experiment.patches // _HELD_OUT)
+        check_memory(
+            f'patches={experiment.patches}', count * math.prod(shape) * rows.x.dtype.itemsize
+        )
+        draw = np.random.default_rng((_CUT, experiment.seed, number))
+        splits[name] = cut(rows, picture, side, count, draw, check)
+    which = (data.digest, side, experiment.patches, experiment.seed)
+    return data._replace(
+        spec=data.spec._replace(shape=(math.prod(shape),), picture=shape, classes=()),
+        splits=splits,
+        digest=hashlib.sha256(repr(which).encode()).hexdigest()[:16],
+        recorded=shape,
+        folder=None,  # what is kept beside the records is of whole pictures
+    )
+
+
+def cut(
+    rows: Rows,
+    picture: tuple[int, ...],
+    side: int,
+    count: int,
+    draw: np.random.Generator,
+    check: Callable[[], None] = lambda: None,
+) -> Rows:
+    """Returns `count` patches of `side` of the rows, pictures of shape `picture`, [count, numbers].
+
+    Each picture is read once, from the first on; the patches are then shuffled.
+    """
+    height, width = picture[:2]
+    chosen = np.sort(draw.integers(0, len(rows), count))
+    top, left = (draw.integers(0, size - side + 1, count) for size in (height, width))
+    order = draw.permutation(count)
+    window = np.arange(side)
+    made = np.empty((count, side, side, *picture[2:]), rows.x.dtype)
+    step = max(1, _READ // math.prod(picture))
+    for start in range(0, len(rows), step):
+        check()
+        mine = slice(*np.searchsorted(chosen, (start, start + step)))
+        pictures = np.asarray(rows.x[start : start + step]).reshape(-1, *picture)
+        down = (top[mine, None] + window)[:, :, None]
+        across = (left[mine, None] + window)[:, None, :]
+        made[order[mine]] = pictures[(chosen[mine] - start)[:, None, None], down, across]
+    place = np.empty(count, np.int64)
+    place[order] = rows.places[chosen]
+    return Rows(made.reshape(count, -1), None, place=place, most=rows.most)

@@ -1,0 +1,145 @@
+"""Codes of patches over whole pictures: whitened, coded, summed over regions, as NumPy has them."""
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import call, results_of, weights_of
+from sklearn.cluster import KMeans
+from sklearn.feature_extraction.image import PatchExtractor
+
+import dataset
+import inst
+
+SIDE, POOL, UNITS = 6, 2, 20
+PARENT = inst.coates2011_centroids.vary(
+    dataset='mnist5k', patch_size=SIDE, patches=4000, hidden=(UNITS,), batch_size=500
+)
+FLAGS = (
+    '--dataset=mnist5k', '--set=batch_size=200', f'--set=parent.hidden={UNITS}',
+    '--set=parent.patches=4000', '--set=parent.batch_size=500', '--nofigures',
+)  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def trained(data_dir, tmp_path_factory):
+    """K-means of patches of digits, and a head on its codes; returns the runs folder."""
+    runs = tmp_path_factory.mktemp('runs')
+    for name, epochs in (('coates2011_kmeans', 20), ('coates2011_random', 1)):
+        assert call(f'--experiment={name}', *FLAGS, f'--set=epochs={epochs}', f'--runs={runs}', f'--data_dir={data_dir}') == 0  # fmt: skip
+    return runs
+
+
+def folder_of(runs, name):
+    (folder,) = (runs / name).iterdir()
+    return folder
+
+
+def evenly(patches):
+    """Returns patches, [N, features], as the source normalises them for contrast."""
+    centred = patches - patches.mean(axis=1, keepdims=True)
+    return centred / np.sqrt(patches.var(axis=1, keepdims=True) + 10 / 255**2)
+
+
+def whitening_of(patches):
+    """Returns what whitens patches of even contrast: their mean, and the ZCA of the source."""
+    values, vectors = np.linalg.eigh(np.cov(patches.T, bias=True))
+    return patches.mean(axis=0), vectors @ np.diag(1 / np.sqrt(values + 0.1)) @ vectors.T
+
+
+def triangle(points, centroids):
+    """Returns max(0, mean(z) - z) of the distances z, [N, centroids]."""
+    z = np.linalg.norm(points[:, None] - centroids[None], axis=2)
+    return np.maximum(z.mean(axis=1, keepdims=True) - z, 0)
+
+
+@pytest.fixture(scope='module')
+def cut(data_dir):
+    """The training patches, [N, features] in [0, 1], and the pictures they are cut from."""
+    patches = dataset.load(PARENT, data_dir).splits['train']
+    pictures = dataset.load(PARENT.vary(patch_size=0), data_dir).splits['train']
+    return patches.floats(0, len(patches)).astype(float), patches, pictures
+
+
+def test_patches_are_cut_from_the_pictures_by_the_seed(cut, data_dir):
+    values, patches, pictures = cut
+    assert values.shape == (4000, SIDE**2)
+    assert len(dataset.load(PARENT, data_dir).splits['test']) == 400
+    again, other = (
+        dataset.load(PARENT.vary(seed=seed), data_dir).splits['train'].x for seed in (0, 1)
+    )
+    np.testing.assert_array_equal(patches.x, again)
+    assert not np.array_equal(patches.x, other)
+    row_of = {place: row for row, place in enumerate(pictures.places)}
+    for patch, place in zip(patches.x[:50], patches.places[:50], strict=True):
+        picture = np.asarray(pictures.x[row_of[place]]).reshape(1, 28, 28)
+        every = PatchExtractor(patch_size=(SIDE, SIDE)).transform(picture)
+        assert (every.reshape(-1, SIDE**2) == patch).all(axis=1).any()
+
+
+def test_whitening_codes_and_sums_are_those_of_numpy(trained, cut):
+    """The saved graph is fed raw pictures; all that is in it is computed again."""
+    mean, matrix = whitening_of(evenly(cut[0]))
+    weights = weights_of(folder_of(trained, 'coates2011_centroids'))
+    np.testing.assert_allclose(weights['standardize/mean'], mean, atol=1e-5)
+    np.testing.assert_allclose(weights['standardize/whitening'], matrix, atol=1e-4)
+    pictures = cut[2].floats(0, 5).reshape(5, 28, 28)
+    every = PatchExtractor(patch_size=(SIDE, SIDE)).transform(pictures.astype(float))
+    white = (evenly(every.reshape(-1, SIDE**2)) - mean) @ matrix
+    codes = triangle(white, weights['layer1/kernel'].T).reshape(5, 23, 23, UNITS)
+    parts = (slice(0, 11), slice(11, 23))
+    sums = np.concatenate([codes[:, i, j].sum(axis=(1, 2)) for i in parts for j in parts], axis=1)
+    prefix = f'{folder_of(trained, "coates2011_kmeans")}/model'
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.train.import_meta_graph(f'{prefix}.meta').restore(session, prefix)
+        found = session.run('codings:0', {'X:0': pictures[..., None]})
+    np.testing.assert_allclose(found, sums, rtol=1e-4, atol=1e-4 * sums.max())
+
+
+def test_centroids_are_as_near_as_those_of_lloyds_algorithm(trained, cut):
+    mean, matrix = whitening_of(evenly(cut[0]))
+    white = (evenly(cut[0]) - mean) @ matrix
+    lloyd = KMeans(UNITS, n_init=1, random_state=0).fit(white)
+    run = results_of(folder_of(trained, 'coates2011_centroids'))
+    assert run['metrics']['train/mse_standardized'] < 1.03 * lloyd.inertia_ / white.size
+
+
+def test_the_codes_are_worth_something_and_random_filters_keep_the_whitening(trained):
+    assert results_of(folder_of(trained, 'coates2011_kmeans'))['metrics']['test/accuracy'] > 0.9
+    control, learned = (
+        weights_of(folder_of(trained, name))
+        for name in ('coates2011_random', 'coates2011_autoencoder')
+    )
+    for name in ('mean', 'whitening'):
+        np.testing.assert_array_equal(
+            control[f'standardize/{name}'], learned[f'standardize/{name}']
+        )
+    assert not np.array_equal(control['layer1/kernel'], learned['layer1/kernel'])
+
+
+def test_a_patch_is_reconstructed_at_its_own_brightness_and_contrast(trained, cut):
+    """What the autoencoder makes of a picture's patch is in the units of the patch."""
+    metrics = results_of(folder_of(trained, 'coates2011_autoencoder'))['metrics']
+    assert metrics['test/mse'] < 0.5 * np.var(cut[0])
+
+
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (('--experiment=tied', '--set=patch_size=40'), 'pictures of 28x28 only'),
+        (('--experiment=tied', '--dataset=iris', '--set=patch_size=4'), 'needs pictures'),
+        (('--experiment=tied', '--set=patches=9'), 'needs patch_size'),
+        (('--experiment=conv_ae', '--set=standardize=zca'), 'needs network=dense or kmeans'),
+        (
+            ('--experiment=phasewise_classifier', '--set=pool=2'),
+            'needs a parent that reads patches',
+        ),
+        (('--experiment=coates2011_sparse', '--set=pool=0'), 'needs pool'),
+        (('--experiment=coates2011_kmeans', '--set=parent.hidden=9,9'), 'must be one number'),
+        (('--experiment=phasewise_classifier', '--set=stride=2'), 'needs pool'),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(main, flags, words):
+    data = () if any('--dataset' in flag for flag in flags) else ('--dataset=mnist5k',)
+    data = () if 'conv_ae' in flags[0] else data
+    code, _, err = main(*flags, *data)
+    assert code == 2 and words in err and len(err.splitlines()) == 1
