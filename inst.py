@@ -866,7 +866,7 @@ coates2011_centroids = Experiment(
     hidden=(1600,),
     epochs=10,
     batch_size=4000,
-    learning_rate=0.02,
+    learning_rate=0.1,
     schedule='cosine',
 )
 coates2011_autoencoder = coates2011_centroids.vary(
@@ -890,8 +890,9 @@ coates2011_kmeans = Experiment(
     head=(),
     standardize_codings=True,
     l2=0.003,
-    epochs=40,
+    epochs=30,
     batch_size=500,
+    learning_rate=2e-3,
     schedule='cosine',
     cache_bytes=1 << 32,
 )

@@ -10,22 +10,31 @@ from sklearn.feature_extraction.image import PatchExtractor
 import dataset
 import inst
 
-SIDE, POOL, UNITS = 6, 2, 20
-PARENT = inst.coates2011_centroids.vary(
-    dataset='mnist5k', patch_size=SIDE, patches=4000, hidden=(UNITS,), batch_size=500
-)
+SIDE, UNITS = 6, 20
 FLAGS = (
-    '--dataset=mnist5k', '--set=batch_size=200', f'--set=parent.hidden={UNITS}',
-    '--set=parent.patches=4000', '--set=parent.batch_size=500', '--nofigures',
+    f'--set=parent.hidden={UNITS}', '--set=parent.patches=4000', '--set=parent.batch_size=100',
+    '--set=batch_size=50', '--set=learning_rate=0.01', '--nofigures',
 )  # fmt: skip
 
 
 @pytest.fixture(scope='module')
-def trained(data_dir, tmp_path_factory):
-    """K-means of patches of digits, and a head on its codes; returns the runs folder."""
+def parent(digits):
+    """K-means of patches of digits, as it is trained below."""
+    return inst.coates2011_centroids.vary(
+        dataset='array', data_path=str(digits), patches=4000, hidden=(UNITS,)
+    )
+
+
+@pytest.fixture(scope='module')
+def trained(digits, data_dir, tmp_path_factory):
+    """K-means of patches of digits, a head on its codes, and the control; the runs folder."""
     runs = tmp_path_factory.mktemp('runs')
-    for name, epochs in (('coates2011_kmeans', 20), ('coates2011_random', 1)):
-        assert call(f'--experiment={name}', *FLAGS, f'--set=epochs={epochs}', f'--runs={runs}', f'--data_dir={data_dir}') == 0  # fmt: skip
+    places = (f'--array={digits}', f'--runs={runs}', f'--data_dir={data_dir}')
+    for name, more in (
+        ('coates2011_kmeans', ()),
+        ('coates2011_random', ('--set=epochs=1', '--set=parent.epochs=1')),
+    ):
+        assert call(f'--experiment={name}', *FLAGS, *more, *places) == 0
     return runs
 
 
@@ -53,19 +62,26 @@ def triangle(points, centroids):
 
 
 @pytest.fixture(scope='module')
-def cut(data_dir):
-    """The training patches, [N, features] in [0, 1], and the pictures they are cut from."""
-    patches = dataset.load(PARENT, data_dir).splits['train']
-    pictures = dataset.load(PARENT.vary(patch_size=0), data_dir).splits['train']
+def cut(parent, data_dir):
+    """The training patches, [N, features] in [0, 1], as rows, and the pictures they are of."""
+    patches = dataset.load(parent, data_dir).splits['train']
+    pictures = dataset.load(parent.vary(patch_size=0), data_dir).splits['train']
     return patches.floats(0, len(patches)).astype(float), patches, pictures
 
 
-def test_patches_are_cut_from_the_pictures_by_the_seed(cut, data_dir):
+def computed(folder, name, fed):
+    """Returns a tensor of a run's saved graph, imported as any TF1 script would."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.train.import_meta_graph(f'{folder}/model.meta').restore(session, f'{folder}/model')
+        return session.run(f'{name}:0', {'X:0': fed})
+
+
+def test_patches_are_cut_from_the_pictures_by_the_seed(cut, parent, data_dir):
     values, patches, pictures = cut
     assert values.shape == (4000, SIDE**2)
-    assert len(dataset.load(PARENT, data_dir).splits['test']) == 400
+    assert len(dataset.load(parent, data_dir).splits['test']) == 400
     again, other = (
-        dataset.load(PARENT.vary(seed=seed), data_dir).splits['train'].x for seed in (0, 1)
+        dataset.load(parent.vary(seed=seed), data_dir).splits['train'].x for seed in (0, 1)
     )
     np.testing.assert_array_equal(patches.x, again)
     assert not np.array_equal(patches.x, other)
@@ -81,18 +97,28 @@ def test_whitening_codes_and_sums_are_those_of_numpy(trained, cut):
     mean, matrix = whitening_of(evenly(cut[0]))
     weights = weights_of(folder_of(trained, 'coates2011_centroids'))
     np.testing.assert_allclose(weights['standardize/mean'], mean, atol=1e-5)
-    np.testing.assert_allclose(weights['standardize/whitening'], matrix, atol=1e-4)
+    np.testing.assert_allclose(weights['standardize/whitening'], matrix, atol=1e-5)
     pictures = cut[2].floats(0, 5).reshape(5, 28, 28)
     every = PatchExtractor(patch_size=(SIDE, SIDE)).transform(pictures.astype(float))
     white = (evenly(every.reshape(-1, SIDE**2)) - mean) @ matrix
     codes = triangle(white, weights['layer1/kernel'].T).reshape(5, 23, 23, UNITS)
-    parts = (slice(0, 11), slice(11, 23))
-    sums = np.concatenate([codes[:, i, j].sum(axis=(1, 2)) for i in parts for j in parts], axis=1)
-    prefix = f'{folder_of(trained, "coates2011_kmeans")}/model'
-    with tf.Graph().as_default(), tf.Session() as session:
-        tf.train.import_meta_graph(f'{prefix}.meta').restore(session, prefix)
-        found = session.run('codings:0', {'X:0': pictures[..., None]})
-    np.testing.assert_allclose(found, sums, rtol=1e-4, atol=1e-4 * sums.max())
+    halves = (slice(0, 11), slice(11, 23))
+    sums = [codes[:, i, j].sum(axis=(1, 2)) for i in halves for j in halves]
+    found = computed(folder_of(trained, 'coates2011_kmeans'), 'codings', pictures[..., None])
+    np.testing.assert_allclose(found, np.concatenate(sums, axis=1), rtol=1e-5, atol=1e-3)
+
+
+def test_a_patch_is_reconstructed_at_its_own_brightness_and_contrast(trained, cut):
+    """The nearest centroid, in the units of the patch."""
+    mean, matrix = whitening_of(evenly(cut[0]))
+    folder, patches = folder_of(trained, 'coates2011_centroids'), cut[0][:100]
+    white = (evenly(patches) - mean) @ matrix
+    centroids = weights_of(folder)['layer1/kernel'].T
+    nearest = centroids[np.linalg.norm(white[:, None] - centroids, axis=2).argmin(axis=1)]
+    contrast = np.sqrt(patches.var(axis=1, keepdims=True) + 10 / 255**2)
+    wanted = (nearest @ np.linalg.inv(matrix) + mean) * contrast
+    wanted += patches.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(computed(folder, 'outputs', patches), wanted, atol=1e-4)
 
 
 def test_centroids_are_as_near_as_those_of_lloyds_algorithm(trained, cut):
@@ -104,22 +130,14 @@ def test_centroids_are_as_near_as_those_of_lloyds_algorithm(trained, cut):
 
 
 def test_the_codes_are_worth_something_and_random_filters_keep_the_whitening(trained):
-    assert results_of(folder_of(trained, 'coates2011_kmeans'))['metrics']['test/accuracy'] > 0.9
+    assert results_of(folder_of(trained, 'coates2011_kmeans'))['metrics']['test/accuracy'] > 0.8
     control, learned = (
         weights_of(folder_of(trained, name))
         for name in ('coates2011_random', 'coates2011_autoencoder')
     )
-    for name in ('mean', 'whitening'):
-        np.testing.assert_array_equal(
-            control[f'standardize/{name}'], learned[f'standardize/{name}']
-        )
+    for name in ('standardize/mean', 'standardize/whitening'):
+        np.testing.assert_array_equal(control[name], learned[name])
     assert not np.array_equal(control['layer1/kernel'], learned['layer1/kernel'])
-
-
-def test_a_patch_is_reconstructed_at_its_own_brightness_and_contrast(trained, cut):
-    """What the autoencoder makes of a picture's patch is in the units of the patch."""
-    metrics = results_of(folder_of(trained, 'coates2011_autoencoder'))['metrics']
-    assert metrics['test/mse'] < 0.5 * np.var(cut[0])
 
 
 @pytest.mark.parametrize(
