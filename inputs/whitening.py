@@ -60,9 +60,13 @@ def fitted(rows: Rows, name: str, check: Callable[[], None] = lambda: None) -> W
     for part in _parts(rows, check):
         made = (part - mean) @ whitening
         least, most = min(least, made.min()), max(most, made.max())
-    colouring = (directions * deviation) @ directions.T
-    arrays = (array.astype(np.float32) for array in (mean, whitening, colouring))
-    return Whitening(*arrays, float(least), float(most))
+    return Whitening(
+        mean=mean.astype(np.float32),
+        whitening=whitening.astype(np.float32),
+        colouring=((directions * deviation) @ directions.T).astype(np.float32),
+        least=float(least),
+        most=float(most),
+    )
 
 
 def _parts(rows: Rows, check: Callable[[], None]) -> Iterator[np.ndarray]:
