@@ -880,6 +880,16 @@ coates2011_autoencoder = coates2011_centroids.vary(
     batch_size=1000,
     learning_rate=1e-3,
 )
+coates2011_denoiser = coates2011_centroids.vary(
+    'coates2011_denoiser',
+    description='denoising autoencoder of whitened 6x6 patches of CIFAR-10, 1,600 ReLU units, tied',
+    network='dense',
+    activation='relu',
+    corruption=1.0,
+    corruption_kind='gaussian',
+    batch_size=1000,
+    learning_rate=2e-3,
+)
 coates2011_kmeans = Experiment(
     'coates2011_kmeans',
     "softmax on coates2011_centroids' codes of all patches, summed over quadrants",
@@ -894,16 +904,20 @@ coates2011_kmeans = Experiment(
     batch_size=500,
     learning_rate=2e-3,
     schedule='cosine',
-    cache_bytes=1 << 32,
 )
 coates2011_sparse = coates2011_kmeans.vary(
     'coates2011_sparse',
     description="softmax on coates2011_autoencoder's codes of all patches, summed over quadrants",
     parent=coates2011_autoencoder,
 )
-coates2011_random = coates2011_sparse.vary(
+coates2011_denoising = coates2011_kmeans.vary(
+    'coates2011_denoising',
+    description="softmax on coates2011_denoiser's codes of all patches, summed over quadrants",
+    parent=coates2011_denoiser,
+)
+coates2011_random = coates2011_denoising.vary(
     'coates2011_random',
-    description='coates2011_sparse with random filters in place of the learned: a control',
+    description='coates2011_denoising with random filters in place of the learned: a control',
     initial='random',
 )
 

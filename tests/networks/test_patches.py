@@ -133,7 +133,7 @@ def test_the_codes_are_worth_something_and_random_filters_keep_the_whitening(tra
     assert results_of(folder_of(trained, 'coates2011_kmeans'))['metrics']['test/accuracy'] > 0.8
     control, learned = (
         weights_of(folder_of(trained, name))
-        for name in ('coates2011_random', 'coates2011_autoencoder')
+        for name in ('coates2011_random', 'coates2011_denoiser')
     )
     for name in ('standardize/mean', 'standardize/whitening'):
         np.testing.assert_array_equal(control[name], learned[name])
