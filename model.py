@@ -193,11 +193,10 @@ class Network(NamedTuple):
 
     def at_once(self) -> int:
         """Returns how many examples go into one call; few of those that become many patches."""
-        if self.restored is None or not self.experiment.has('pool'):
+        if not self.experiment.has('pool'):
             return batch_size(self.spec.shape)
         units = int(self.endpoints.tensors['codings'].shape[-1]) // self.experiment.pool**2
-        grid = patches.grid_of(self.restored, self.spec, self.experiment)
-        return batch_size(self.spec.shape, grid.rows * grid.columns * units)
+        return batch_size(self.spec.shape, patches.most_numbers(self.spec, self.experiment, units))
 
     def together(self, names: Iterable[str], rows: Rows) -> dict[str, np.ndarray]:
         """Returns several promised tensors of the rows, all of which go into one call."""

@@ -23,14 +23,14 @@ def classifier(plan: Blueprint) -> Endpoints:
 
     tensors = {'codings': batch.inputs}
     change = dropped if experiment.finetune_dropout else None
-    if plan.reads != 'codings' and experiment.pool:
+    if plan.reads != 'codings':
         assert plan.restored is not None, 'a head without a restored graph'
-        grid = patches.grid_of(plan.restored, plan.spec, experiment)
-        pooled = patches.pooled(plan.restored, batch.inputs, grid, experiment.pool, change)
-        tensors = {'codings': pooled}
-    elif plan.reads != 'codings':
-        assert plan.restored is not None, 'a head without a restored graph'
-        tensors = plan.restored.tower(batch.inputs, batch.length, change)
+        if experiment.pool and not patches.reads_whole(plan.restored, plan.spec):
+            grid = patches.grid_of(plan.restored, plan.spec, experiment)
+            codings = patches.pooled(plan.restored, batch.inputs, grid, experiment.pool, change)
+            tensors = {'codings': codings}
+        else:
+            tensors = plan.restored.tower(batch.inputs, batch.length, change)
         if 'outputs' in tensors and not _is_reconstruction(plan, tensors['outputs']):
             del tensors['outputs']
     tensors = {name: plan.expose(name, tensor) for name, tensor in tensors.items()}

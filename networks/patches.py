@@ -51,6 +51,17 @@ def grid_of(restored: SavedGraph, spec: Spec, experiment: Experiment) -> Grid:
     return Grid(side, experiment.stride, rows, columns)
 
 
+def reads_whole(restored: SavedGraph, spec: Spec) -> bool:
+    """Whether a saved graph reads whole pictures: a finished run's own, which cuts them itself."""
+    return restored.shape == spec.shape
+
+
+def most_numbers(spec: Spec, experiment: Experiment, units: int) -> int:
+    """Returns how many numbers the codes of a picture's patches are at most, each of `units`."""
+    rows, columns = (-(-length // experiment.stride) for length in spec.shape[:2])
+    return rows * columns * units
+
+
 def cut(pictures: tf.Tensor, grid: Grid) -> tf.Tensor:
     """Returns all patches of pictures, [N, H, W, C] -> [N * rows * columns, side * side * C]."""
     apart = grid.stride

@@ -140,6 +140,17 @@ def test_the_codes_are_worth_something_and_random_filters_keep_the_whitening(tra
     assert not np.array_equal(control['layer1/kernel'], learned['layer1/kernel'])
 
 
+def test_a_finished_run_reads_whole_pictures_and_gives_their_codes(trained, main, digits, cut):
+    folder = folder_of(trained, 'coates2011_kmeans')
+    code, _, err = main('--mode=encode', f'--run_dir={folder}', f'--array={digits}')
+    assert code == 0, err
+    (file,) = folder.glob('codes-*.npz')
+    with np.load(file) as found, np.load(digits) as given:
+        pictures = given['x'][:9, ..., None] / np.float32(255)
+        wanted = computed(folder, 'codings', pictures)
+        np.testing.assert_allclose(found['codings'][:9], wanted, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ('flags', 'words'),
     [
