@@ -49,7 +49,8 @@ def patched(
         )
         draw = np.random.default_rng((_CUT, experiment.seed, number))
         splits[name] = cut(rows, picture, side, count, draw, check)
-    which = (data.digest, side, experiment.patches, experiment.seed)
+    # Without the seed, for where patches are cut belongs to a run, as do its initial values.
+    which = (data.digest, side, experiment.patches)
     return data._replace(
         spec=data.spec._replace(shape=(math.prod(shape),), picture=shape, classes=()),
         splits=splits,
