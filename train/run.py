@@ -250,6 +250,12 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
         raise UsageError(
             f'patience={experiment.patience}: needs validation examples, and {data.key} has none'
         )
+    train = data.splits['train']
+    if experiment.kind == 'kmeans' and (units := experiment.hidden[0]) > len(train):
+        raise UsageError(
+            f'hidden={units}: k-means begins at as many training examples; {data.key} has '
+            f'{len(train)} (patches=... cuts more)'
+        )
     if (experiment.flip or experiment.crop) and not data.spec.picture:
         raise UsageError(
             f'{"flip" if experiment.flip else "crop"}: needs pictures, and {data.key} has none'

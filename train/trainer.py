@@ -22,7 +22,6 @@ from parameters import Experiment, schedule_of
 from phases import Phase
 from reports import drawing, graphs, projector, screen, summaries
 from system import disk
-from system.errors import UsageError
 from system.interrupts import Interrupts
 from system.lines import say, shown
 from train import feeding, transfer
@@ -198,10 +197,6 @@ class Trainer:
     def _begin_at_examples(self) -> None:
         """Sets the centroids of k-means to training examples, chosen by the seed."""
         rows, units = self.splits['train'], self.experiment.hidden[0]
-        if units > len(rows):
-            raise UsageError(
-                f'hidden={units}: k-means needs as many training examples, there are {len(rows)}'
-            )
         draw = np.random.default_rng((_CENTROIDS, self.experiment.seed))
         chosen = rows.take(np.sort(draw.choice(len(rows), units, replace=False)))
         found = chosen.floats(0, units)

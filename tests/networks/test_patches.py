@@ -164,6 +164,7 @@ def test_a_finished_run_reads_whole_pictures_and_gives_their_codes(trained, main
         ),
         (('--experiment=coates2011_sparse', '--set=pool=0'), 'needs pool'),
         (('--experiment=coates2011_kmeans', '--set=parent.hidden=9,9'), 'must be one number'),
+        (('--experiment=coates2011_centroids', '--set=patches=9'), 'as many training examples'),
         (('--experiment=phasewise_classifier', '--set=stride=2'), 'needs pool'),
     ],
 )
