@@ -30,6 +30,7 @@ from train.logs import NETWORK, Log
 from train.phase import Shared, Training
 from train.team import ALONE, Team
 
+_POOLED = 1 << 20  # numbers in the codes of a picture's patches, about
 _CENTROIDS = 1957  # keys the examples that k-means begins at apart from other draws of a seed
 
 
@@ -67,8 +68,15 @@ class Trainer:
             self._trained = unlabelled(train, share, seed)
         elif restored and experiment.labels == 'parent':
             classes = data.spec.classes
+            pools = isinstance(experiment.parent, Experiment) and experiment.parent.has('pool')
             self._trained = transfer.taught(
-                restored.prefix, train, classes, share, seed, interrupts.check
+                restored.prefix,
+                train,
+                classes,
+                share,
+                seed,
+                interrupts.check,
+                widest=_POOLED if pools else 0,
             )
 
     def finish(self, *, figures: bool = True, summarizes: bool = False) -> dict[str, Any]:

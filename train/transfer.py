@@ -138,12 +138,18 @@ def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
 
 
 def probabilities(
-    restored: SavedGraph, rows: Rows, joint: bool, check: Callable[[], None] = lambda: None
+    restored: SavedGraph,
+    rows: Rows,
+    joint: bool,
+    check: Callable[[], None] = lambda: None,
+    *,
+    widest: int = 0,
 ) -> np.ndarray:
     """Returns what a classifier's `logits` give each row and class, [N, classes].
 
     One that was trained together with its network (`joint`) gives each class its own sigmoid.
-    `check` is called before each batch, and raises where a signal has arrived.
+    `check` is called before each batch, and raises where a signal has arrived. `widest` is how many
+    numbers an example becomes on its way, where these are more than it has.
     """
     with tf.Graph().as_default(), tf.Session() as session:
         X = tf.placeholder(tf.float32, [None, *rows.x.shape[1:]])
@@ -151,7 +157,7 @@ def probabilities(
         logits = restored.tower(X, length)['logits']
         wanted = tf.sigmoid(logits) if joint else tf.nn.softmax(logits)
         saved_graph.load(session, restored.variables)
-        size, parts = batch_size(rows.x.shape[1:]), []
+        size, parts = batch_size(rows.x.shape[1:], widest), []
         for start in range(0, len(rows), size):
             check()
             feeds = {X: rows.floats(start, start + size)}
@@ -168,16 +174,18 @@ def taught(
     share: float,
     seed: int,
     check: Callable[[], None] = lambda: None,
+    *,
+    widest: int = 0,
 ) -> Rows:
     """Returns the rows with labels of their own for a share of each class, chosen by `seed`.
 
     All others have those that the saved classifier gives them, by the names of its classes where it
-    says them; `check` is called in between. Raises DataError where the graph has no `logits:0`, or
-    not these `classes`.
+    says them; `check` and `widest` are as in `probabilities`. Raises DataError where the graph has
+    no `logits:0`, or not these `classes`.
     """
     teacher = saved_graph.read(prefix, wanted=('logits',))
     theirs = (teacher.trained and teacher.trained.classes) or classes
-    shares = probabilities(teacher, rows, False, check)
+    shares = probabilities(teacher, rows, False, check, widest=widest)
     if {*theirs} != {*classes} or shares.shape[1] != len(classes):
         raise DataError(
             f'{prefix}: labels=parent needs a classifier of the same classes; it has '
