@@ -52,6 +52,7 @@ results: setup
 
 torture: setup
 	$(BIN)/python -m torture
+	$(BIN)/python -m torture --of=graphs
 
 tensorboard: setup
 	$(BIN)/tensorboard --logdir runs

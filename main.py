@@ -53,7 +53,7 @@ FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, er
           errno.EMFILE, errno.ENFILE)  # fmt: skip
 
 _NAMED = ('experiment', 'dataset', 'array', 'images', 'seed', 'set', 'precision', 'parent')
-_RUN = (*_NAMED, 'run_dir', 'tune')
+_RUN = (*_NAMED, 'run_dir', 'tune', 'trust_graph')
 _TRAINING = ('figures', 'summaries', 'checkpoint_seconds', 'restart')
 PATHS = ('array', 'images', 'codes', 'parent', 'runs', 'run_dir', 'data_dir', 'inst', 'scheduler')
 PLACES = ('runs', 'data_dir', 'inst')  # say where things are: a flagfile can hold them
@@ -121,6 +121,9 @@ flags.DEFINE_float(
 flags.DEFINE_bool('restart', False, 'Discard what the run folder holds and begin again.')
 flags.DEFINE_bool(
     'tune', False, 'Score on validation examples, below runs/tuning; the test set stays unseen.'
+)
+flags.DEFINE_bool(
+    'trust_graph', False, 'Let a restored graph be large, loop and be random: you know who made it.'
 )
 flags.DEFINE_bool('verify', False, 'Hash the records before reading them.')
 flags.DEFINE_bool('help', False, 'Print this help, and stop.', short_name='h')
@@ -265,6 +268,7 @@ def place() -> Place:
         figures=FLAGS.figures,
         summaries=FLAGS.summaries,
         tune=FLAGS.tune,
+        trusted=FLAGS.trust_graph,
     )
 
 
@@ -329,7 +333,9 @@ def use_run() -> None:
     elif mode == 'evaluate':
         use.evaluate(folder, changes, place())
     else:
-        made = use.generate(folder, FLAGS.codes, FLAGS.count, FLAGS.seed or 0)
+        made = use.generate(
+            folder, FLAGS.codes, FLAGS.count, FLAGS.seed or 0, trusted=FLAGS.trust_graph
+        )
         say(f'samples are in {made}')
 
 

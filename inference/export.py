@@ -75,7 +75,7 @@ def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequenc
     made: list[Made] = []
     with (
         tflite.converter(begun='tflite' in formats) as to_lite,
-        opened(folder) as network,
+        opened(folder, place.trusted) as network,
         Interrupts(STOPPED) as interrupts,
     ):
         data = data_for(network, folder, changes, place, interrupts.check, False, once=True)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import dataset
 from inputs import values
 from inputs.rows import Dataset, Rows, refuse_lengths, shaped
 from model import Network, network_of
-from networks import saved_graph
+from networks import saved_graph, trial
 from parameters import OWN_DATA, PICTURES
 from system.errors import DataError, UsageError
 from system.lines import say
@@ -24,21 +25,28 @@ from train.folder import Place, configuration, read_json
 STOPPED = 'stopped, nothing was written; the same command begins again'
 
 
-def network_of_run(folder: Path) -> Network:
+def network_of_run(folder: Path, trusted: bool = False) -> Network:
     """Builds a finished run's model with its final values; the caller closes its session.
 
-    Raises UsageError where there is no finished run, DataError where its files are damaged.
+    A restored graph in it that was not written here is tried first; one that is `trusted` may be
+    large, loop and be random. Raises UsageError where there is no finished run, DataError where its
+    files are damaged.
     """
     experiment, spec = configuration(folder)
-    restored = saved_graph.read(str(folder)) if experiment.parent else None
+    restored = None
+    if experiment.parent:
+        examples = partial(trial.drawn, spec.shape)
+        trial.tried(str(folder), examples, trusted=trusted)
+        restored = saved_graph.read(str(folder), trusted=trusted)
     return network_of(experiment, spec, restored, str(folder / 'model'))
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Network]:
+def opened(folder: Path, trusted: bool = False) -> Iterator[Network]:
     """Builds a model as `network_of_run` does, for as long as the context lasts."""
-    network = network_of_run(folder)
-    with network.session.graph.as_default(), network.session:
+    network = network_of_run(folder, trusted)
+    said = saved_graph.faults_said(network.restored)
+    with network.session.graph.as_default(), network.session, said:
         yield network
 
 

@@ -161,13 +161,15 @@ def _warn(text: str) -> None:
     warnings.warn(shown(text.removeprefix('warning: ')), stacklevel=5)
 
 
-def load(run_dir: str | Path) -> Run:
+def load(run_dir: str | Path, *, trusted: bool = False) -> Run:
     """Opens the finished run in a folder.
 
-    Raises UsageError where there is none, DataError where its files are damaged.
+    A restored graph in it that was not written here is tried first, in a process of its own; one
+    that is `trusted` may be large, loop and be random. Raises UsageError where there is none,
+    DataError where its files are damaged.
     """
     folder = Path(run_dir).expanduser()
-    return Run(network_of_run(folder), str(folder))
+    return Run(network_of_run(folder, trusted), str(folder))
 
 
 def encoded(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:

@@ -27,7 +27,7 @@ def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, A
     It is written to `evaluation-<data set>/` in the run's folder, with figures if those are asked.
     `changes` name another data set than the run's; a user's own are one split, called 'all'.
     """
-    with opened(folder) as network, Interrupts(STOPPED) as interrupts:
+    with opened(folder, place.trusted) as network, Interrupts(STOPPED) as interrupts:
         data = data_for(network, folder, changes, place, interrupts.check)
         if network.experiment.classifies:
             data = classified(network, data)
@@ -51,14 +51,16 @@ def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, A
         return results
 
 
-def generate(folder: Path, codes: str | None, count: int, seed: int) -> Path:
+def generate(
+    folder: Path, codes: str | None, count: int, seed: int, *, trusted: bool = False
+) -> Path:
     """Decodes codes to pictures; writes `<name>.npz` and, for pictures, `<name>.png`.
 
     The codes are `codings` [N, units] of the file `codes`, or `count` draws from the unit Gaussian
     keyed by `seed`. The `.npz`, which is returned, has `x` [N, features], `codings` and `run`.
     Raises UsageError where the run does not decode, DataError where the codes do not fit it.
     """
-    with opened(folder) as network:
+    with opened(folder, trusted) as network:
         if not network.decodes():
             raise UsageError(f'{folder}: {network.experiment.name} has no decoder of its own')
         units = int(network.endpoints.tensors['codings'].shape[-1])

@@ -35,7 +35,7 @@ def _opened(
     folder: Path, changes: dict[str, Any], place: Place, *, labelled: bool = True
 ) -> Iterator[tuple[Network, Dataset, Interrupts]]:
     """Opens a run and data for it, with labels where these are wanted."""
-    with opened(folder) as network, Interrupts(STOPPED) as interrupts:
+    with opened(folder, place.trusted) as network, Interrupts(STOPPED) as interrupts:
         yield (
             network,
             data_for(network, folder, changes, place, interrupts.check, labelled, once=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow.compat.v1 as tf
 
 from networks import layers, losses, patches, steps
-from networks.endpoints import Blueprint, Endpoints, Lazy, reconstruction_metrics
+from networks.endpoints import Blueprint, Endpoints, Lazy, reconstruction_metrics, unchanged
 from networks.layers import Initial
 from parameters import Experiment
 
@@ -21,19 +21,24 @@ def classifier(plan: Blueprint) -> Endpoints:
     def dropped(name: str, tensor: tf.Tensor) -> tf.Tensor:
         return layers.dropout(tensor, experiment.finetune_dropout, plan.mode, name)
 
-    tensors = {'codings': batch.inputs}
     change = dropped if experiment.finetune_dropout else None
-    if plan.reads != 'codings':
+    if plan.reads == 'codings':
+        tensors = {'codings': plan.expose('codings', batch.inputs)}
+    else:
         assert plan.restored is not None, 'a head without a restored graph'
         if experiment.pool and not patches.reads_whole(plan.restored, plan.spec):
             grid = patches.grid_of(plan.restored, plan.spec, experiment)
             codings = patches.pooled(plan.restored, batch.inputs, grid, experiment.pool, change)
-            tensors = {'codings': codings}
+            tensors = {'codings': plan.expose('codings', codings)}
         else:
-            tensors = plan.restored.tower(batch.inputs, batch.length, change)
+            is_exposed = plan.expose is not unchanged
+            expose = plan.expose if is_exposed else None  # so that the outputs are of what is fed
+            tensors = plan.restored.tower(batch.inputs, batch.length, change, expose)
         if 'outputs' in tensors and not _is_reconstruction(plan, tensors['outputs']):
             del tensors['outputs']
-    tensors = {name: plan.expose(name, tensor) for name, tensor in tensors.items()}
+        tensors |= {
+            name: plan.expose(name, tensor) for name, tensor in tensors.items() if name != 'codings'
+        }
     logits = tensors['logits'] = plan.expose('logits', _logits(plan, tensors['codings']))
     terms: dict[str, Lazy] = {'cross_entropy': lambda: losses.cross_entropy(logits, batch.y)}
     metrics = {**terms, 'accuracy': lambda: losses.correct(logits, batch.y)}
@@ -45,6 +50,8 @@ def classifier(plan: Blueprint) -> Endpoints:
 
 def _is_reconstruction(plan: Blueprint, outputs: tf.Tensor) -> bool:
     """Whether outputs are of the inputs' shape: a stranger may mean something else by the name."""
+    if outputs.shape.rank is None:
+        return False
     return plan.spec.one_hot or outputs.shape.is_compatible_with(plan.batch.inputs.shape)
 
 

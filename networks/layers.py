@@ -45,6 +45,7 @@ SCALING = {  # variance of a kernel's values, times the fan named
 }
 TOWER = 'tower'  # the scope of a network that is built again over other inputs
 _IS_GROUPED = ContextVar('_IS_GROUPED', default=False)
+_IS_SAVED = ContextVar('_IS_SAVED', default=False)
 _LOG_VAR_LIMIT = 10.0
 _TRUNCATED = 0.87962566103423978  # deviation of a unit normal cut at +-2
 
@@ -137,6 +138,42 @@ def grouped() -> Iterator[None]:
 def group(name: str) -> AbstractContextManager[Any]:
     """Puts what is made meanwhile below a name, so that TensorBoard draws it as one."""
     return tf.name_scope(name) if _IS_GROUPED.get() else nullcontext()
+
+
+@contextmanager
+def saving() -> Iterator[None]:
+    """Says that what is made meanwhile is saved for others: see `is_saved`."""
+    token = _IS_SAVED.set(True)
+    try:
+        yield
+    finally:
+        _IS_SAVED.reset(token)
+
+
+def is_saved() -> bool:
+    """Whether a graph is made to be saved: it takes any batch, and other programs can read it.
+
+    It computes the same numbers as the one that is used here, by a few operations more or less.
+    """
+    return _IS_SAVED.get()
+
+
+def batched(
+    compute: Callable[[tf.Tensor], tf.Tensor], inputs: tf.Tensor, shape: tuple[int, ...]
+) -> tf.Tensor:
+    """Returns what is computed of the inputs, [N, ...] -> [N, *shape]; if saved, of N = 0 too.
+
+    TensorFlow's convolutions on a CPU give results of a wrong shape for no example: there they are
+    given one of zeros, which is cut off again.
+    """
+    if not is_saved():
+        return compute(inputs)
+    count = tf.shape(inputs)[0]
+    lacking = tf.stack([tf.maximum(1 - count, 0), *map(int, inputs.shape[1:])])
+    padded = tf.concat([inputs, tf.zeros(lacking)], axis=0)  # whose sides are known wherever read
+    made = compute(padded)[:count]
+    made.set_shape([None, *shape])
+    return made
 
 
 def flattened(values: tf.Tensor) -> tf.Tensor:

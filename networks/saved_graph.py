@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import itertools
 import json
 import math
 import re
@@ -23,7 +22,7 @@ import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 
 from inputs.spec import Spec, as_json, from_json
-from networks import serving
+from networks import bounds, codes, known, layers, pieces, serving
 from networks.allowed_ops import VARIABLES, confined
 from networks.session import assign
 from system import disk, names
@@ -31,7 +30,6 @@ from system.errors import DataError
 
 TRAINED_ON = 'trained_on'  # a collection of one string
 _META_BYTES = 1 << 28  # of a saved graph at most, weights not included
-_IMPORTS = itertools.count(1)  # numbers the graphs with functions that this process imports
 _OFFERED = re.compile(
     r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs|predictions'
 )
@@ -48,11 +46,29 @@ class SavedGraph(NamedTuple):
     shape: tuple[int | None, ...] | None  # of X without the batch; None where the file does not say
     trains: bool  # it reads a `training:0`
     trained: Spec | None = None  # what it was trained on, where the file says
+    trusted: bool = False  # whoever asked knows it: it may be large, and loop
 
     @property
     def hidden(self) -> list[str]:
         """The names of its layers' activations, from the lowest on."""
         return sorted(filter(re.compile(r'hidden\d+').fullmatch, self.tensors), key=_number)
+
+    def shape_for(self, recorded: tuple[int, ...], otherwise: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape in which it reads examples of a recorded shape, if it can at all.
+
+        What it leaves open of it, as the number of steps, is as recorded; where it says nothing of
+        a shape, it is what it is `otherwise`.
+        """
+        shape = self.shape
+        if shape is None:
+            return otherwise
+        if len(shape) == 2:  # a film is a sequence of vectors
+            recorded = (recorded[0], math.prod(recorded[1:]))
+        elif len(shape) == 1:
+            recorded = (math.prod(recorded),)
+        if tf.TensorShape(shape).is_compatible_with(recorded):
+            return recorded
+        return tuple(size for size in shape if size is not None)
 
     @property
     def counts_steps(self) -> bool:
@@ -70,13 +86,16 @@ class SavedGraph(NamedTuple):
         inputs: tf.Tensor,
         length: tf.Tensor | None = None,
         change: Callable[[str, tf.Tensor], tf.Tensor] | None = None,
+        expose: Callable[[str, tf.Tensor], tf.Tensor] | None = None,
     ) -> dict[str, tf.Tensor]:
         """Imports the graph over `inputs`, as at inference, and returns its tensors by name.
 
         Of sequences of different lengths, `length` [N] or [1] says how many steps count. What
-        `change` returns of a layer's name and activations is what the layers above it read.
+        `change` returns of a layer's name and activations is what the layers above it read; what
+        `expose` returns of the codings, what is computed from these.
 
         The first tower in a graph makes the variables (zeros, see `load`), later ones share them.
+        Raises DataError where the codings are not [N, units] and cannot be made that.
         """
         sources = {'X:0': inputs}
         for name, value in self.variables.items():
@@ -97,18 +116,61 @@ class SavedGraph(NamedTuple):
         if change is not None:
             for name in self.hidden:
                 sources[f'{name}:0'] = change(name, self._imported([name], sources)[name])
-        return self._imported(self.tensors, sources)
+        graph_def = self.graph_def
+        if layers.is_saved():
+            graph_def = pieces.at_inference(graph_def, 'training', self.tensors)
+        rows = inputs.shape[0]
+        halves = pieces.halved(graph_def, 'codings', self.tensors) if expose else None
+        if expose is None or halves is None:
+            return self._as_promised(self._imported(self.tensors, sources, graph_def), rows, expose)
+        here = {node.name for node in halves.below.node}
+        below = [name for name in self.tensors if name in here]
+        crossing = [name for name in halves.crossing if name not in sources]
+        fetched = list(dict.fromkeys([*below, *crossing]))
+        made = self._imported(fetched, sources, halves.below)
+        found = self._as_promised({name: made[name] for name in below}, rows, expose)
+        sources |= {name: made[name] for name in crossing}
+        sources['codings:0'] = codes.unfitted(found['codings'], made['codings'])
+        above = [name for name in self.tensors if name not in here]
+        return found | self._as_promised(self._imported(above, sources, halves.above), rows)
+
+    def _as_promised(
+        self,
+        found: Mapping[str, tf.Tensor],
+        rows: int | None,
+        expose: Callable[[str, tf.Tensor], tf.Tensor] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Returns tensors as they are promised: the codings [N, units], and all of float32.
+
+        What are no floats is left out, but for what must be.
+        """
+        made = {}
+        for name, tensor in found.items():
+            if name in codes.FLAT:
+                fitted = codes.fitted(name, tensor, rows, f'{self.prefix}.meta', self.trusted)
+                made[name] = expose(name, fitted) if expose and name == 'codings' else fitted
+            elif tensor.dtype.is_floating:
+                made[name] = codes.as_float32(tensor)
+        return made
 
     def _imported(
-        self, names: Sequence[str], sources: Mapping[str, tf.Tensor]
+        self,
+        names: Sequence[str],
+        sources: Mapping[str, tf.Tensor],
+        graph_def: tf.GraphDef | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Imports the graph over other tensors than its own, and returns some by name."""
-        wanted = [f'{name}:0' for name in names]
+        """Imports the graph, or a part, over other tensors than its own; returns some by name."""
+        wanted = [name if ':' in name else f'{name}:0' for name in names]
         try:
-            graph_def = _with_own_functions(self.graph_def)
-            found = tf.import_graph_def(graph_def, dict(sources), wanted, name='restored')
+            fed = [pieces.node_of(name) for name in sources]
+            own = pieces.with_own_functions(pieces.without(graph_def or self.graph_def, fed))
+            read = {pieces.node_of(source) for node in own.node for source in node.input}
+            there = {
+                name: tensor for name, tensor in sources.items() if pieces.node_of(name) in read
+            }
+            found = tf.import_graph_def(own, there, wanted, name='restored')
         except (ValueError, tf.errors.OpError) as error:
-            raise DataError(f'{self.prefix}.meta: damaged ({_first_line(error)})') from None
+            raise DataError(f'{self.prefix}.meta: damaged ({words_of(error)})') from None
         return dict(zip(names, found, strict=True))
 
     def randomized(self, initializer: Callable[[str, tuple[int, ...]], np.ndarray]) -> SavedGraph:
@@ -118,31 +180,6 @@ class SavedGraph(NamedTuple):
             for name, value in self.variables.items()
         }
         return self._replace(variables=made)
-
-
-def _with_own_functions(graph_def: tf.GraphDef) -> tf.GraphDef:
-    """Returns the graph with functions, as of its loops, of names that this process has not used.
-
-    The gradient of an imported loop writes its functions anew, and what it writes of two imports
-    under one name would meet in the process.
-    """
-    if not graph_def.library.function:
-        return graph_def
-    number, made = next(_IMPORTS), tf.GraphDef()
-    made.CopyFrom(graph_def)
-    functions = made.library.function
-    own = {f.signature.name: f'{f.signature.name}_{number}' for f in functions}
-    for function in functions:
-        function.signature.name = own[function.signature.name]
-    for pair in made.library.gradient:
-        pair.function_name = own.get(pair.function_name, pair.function_name)
-        pair.gradient_func = own.get(pair.gradient_func, pair.gradient_func)
-    for node in itertools.chain(made.node, *(function.node_def for function in functions)):
-        node.op = own.get(node.op, node.op)
-        for value in node.attr.values():
-            for called in [value.func] if value.HasField('func') else value.list.func:
-                called.name = own.get(called.name, called.name)
-    return made
 
 
 def _number(name: str) -> int:
@@ -169,23 +206,41 @@ def prefix_of(path: str) -> str:
     return str(place.with_suffix('') if place.suffix in ('.meta', '.index') else place)
 
 
-def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
-    """Reads a saved graph, cut to its `codings` and what else it offers, or to `wanted` alone.
+def is_own(path: str) -> bool:
+    """Whether a saved graph was written here, by this program. Raises DataError if none is there.
 
-    `path` is a run folder, a prefix or a `.meta` file. Raises DataError where a file is missing or
-    damaged, or a tensor is not in it.
+    `path` is as of `read`.
     """
+    return known.holds(_content(path))
+
+
+def _content(path: str) -> bytes:
+    """Returns the content of a saved graph's `.meta` file."""
     prefix = prefix_of(path)
     for file in (f'{prefix}.meta', f'{prefix}.index'):
         if not Path(file).is_file():
             raise DataError(f'{path}: no saved graph there ({file} is missing)')
     if Path(f'{prefix}.meta').stat().st_size > _META_BYTES:
         raise DataError(f'{prefix}.meta: more than {_META_BYTES >> 20} MiB, which is no graph')
+    return Path(f'{prefix}.meta').read_bytes()
+
+
+def read(path: str, wanted: tuple[str, ...] = (), *, trusted: bool = False) -> SavedGraph:
+    """Reads a saved graph, cut to its `codings` and what else it offers, or to `wanted` alone.
+
+    `path` is a run folder, a prefix or a `.meta` file. One that is `trusted`, or was written here,
+    may be large, and have loops of any kind. Raises DataError where a file is missing or damaged,
+    a tensor is not in it, or it holds what is refused.
+    """
+    prefix, content = prefix_of(path), _content(path)
     meta = tf.MetaGraphDef()
     try:
-        meta.ParseFromString(Path(f'{prefix}.meta').read_bytes())
+        meta.ParseFromString(content)
     except DecodeError:
         raise DataError(f'{prefix}.meta: not a binary saved graph, or damaged') from None
+    trusted = trusted or known.holds(content)
+    if not trusted:
+        bounds.short(meta.graph_def, f'{prefix}.meta')
     nodes = {node.name: node for node in meta.graph_def.node}
     for name in ('X', *(wanted or ('codings',))):
         if name not in nodes:
@@ -200,6 +255,8 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
     tensors = []
     for name in wanted or [n for n in nodes if _OFFERED.fullmatch(n)]:
         closure = _closure(nodes, name, prefix)
+        if name == 'codings' and 'X' not in closure:
+            raise DataError(f'{prefix}.meta: its codings:0 is not computed from X:0')
         fed = [n for n in closure if nodes[n].op == 'Placeholder' and n not in ('X', 'training')]
         stray = [n for n in fed if not _says_length(nodes[n], shape)]
         if stray and name in (*wanted, 'codings'):
@@ -218,16 +275,44 @@ def read(path: str, wanted: tuple[str, ...] = ()) -> SavedGraph:
     for node in cut.node:
         node.attr.pop('_class', None)  # colocation with variables that are no longer in it
         node.device = ''
+    cut = confined(cut, f'{prefix}.meta')
+    if not trusted:
+        bounds.bounded(cut, f'{prefix}.meta')
     return SavedGraph(
         prefix=prefix,
-        graph_def=confined(cut, f'{prefix}.meta'),
+        graph_def=cut,
         variables=values(prefix, {node.name: _declared(node) for node in variables}),
         handles=frozenset(node.name for node in variables if node.op == 'VarHandleOp'),
         tensors=tuple(tensors),
         shape=shape,
         trains='training' in needed,
         trained=_trained_on(meta),
+        trusted=trusted,
     )
+
+
+@contextmanager
+def faults_said(restored: SavedGraph | None) -> Iterator[None]:
+    """Raises DataError, one line, for what an operation of a restored graph says as it fails."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise  # which is said elsewhere
+    except tf.errors.OpError as error:
+        found = re.search(r'{{node (\S*\brestored(_\d+)?/\S+)}}', str(error))
+        if restored is None or not found:
+            raise
+        raise DataError(
+            f'{restored.prefix}.meta: its operation {found[1]} fails on these examples '
+            f'({words_of(error)})'
+        ) from None
+
+
+def words_of(error: Exception) -> str:
+    """Returns the line in which an operation says why it failed; of other errors the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ['']
+    places = [i for i, line in enumerate(lines) if line.startswith('[[{{node')]
+    return names.unlinked(lines[places[0] - 1] if places and places[0] else lines[0])[:200]
 
 
 def say_trained_on(spec: Spec) -> None:
@@ -288,7 +373,7 @@ def values(prefix: str, declared: Mapping[str, Declared]) -> dict[str, np.ndarra
             checkpoint.get_variable_to_shape_map(),
             checkpoint.get_variable_to_dtype_map(),
         )
-        held = sum(file.stat().st_size for file in _data_files(prefix))
+        held = sum(file.stat().st_size for file in data_files(prefix))
         faults, found = [], {}
         for name, wanted in declared.items():
             if name not in shapes:
@@ -306,15 +391,12 @@ def values(prefix: str, declared: Mapping[str, Declared]) -> dict[str, np.ndarra
             raise DataError(f'{prefix}: the weights do not fit the graph: {"; ".join(faults)}')
         return found
     except (tf.errors.OpError, IndexError, RuntimeError, ValueError, MemoryError) as error:
-        raise DataError(f'{prefix}: the checkpoint cannot be read ({_first_line(error)})') from None
+        raise DataError(f'{prefix}: the checkpoint cannot be read ({words_of(error)})') from None
 
 
-def _data_files(prefix: str) -> list[Path]:
+def data_files(prefix: str) -> list[Path]:
+    """Returns the files that hold a saved graph's weights."""
     return list(Path(prefix).parent.glob(f'{glob.escape(Path(prefix).name)}.data-*'))
-
-
-def _first_line(error: Exception) -> str:
-    return names.unlinked(str(error).strip().splitlines()[0])[:200]
 
 
 def checksum(variables: Mapping[str, np.ndarray]) -> str:
@@ -347,13 +429,15 @@ def write(
         saver.save(session, prefix, write_state=False, write_meta_graph=False)
         meta = saver.export_meta_graph(clear_devices=True)
         _own_variables(meta.graph_def, owner)
-        Path(aside, 'model.meta').write_bytes(meta.SerializeToString(deterministic=True))
+        content = meta.SerializeToString(deterministic=True)
+        Path(aside, 'model.meta').write_bytes(content)
         if any(node.name == 'training' for node in meta.graph_def.node):
             session, served = stack.enter_context(_valued(build, values, trains=False))
         serving.write(session, Path(aside, 'saved_model'), served, owner)
         for file in sorted(Path(aside).glob('model.*')):
             disk.move(file, folder / file.name)
         disk.move(Path(aside, 'saved_model'), folder / 'saved_model')
+    known.note(content)
 
 
 @contextmanager
@@ -362,7 +446,8 @@ def _valued(
 ) -> Iterator[tuple[tf.Session, serving.Served]]:
     """Yields a session with the graph that is built, with these values."""
     with tf.Graph().as_default(), tf.Session() as session:
-        served = build(trains=trains)
+        with layers.saving():
+            served = build(trains=trains)
         load(session, values)
         yield session, served
 

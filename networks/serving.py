@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from inputs.spec import Spec, Values, as_json
@@ -167,6 +168,7 @@ def write(session: tf.Session, folder: Path, served: Served, owner: str) -> dict
     file = folder / 'saved_model.pb'
     written = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     for meta in written.meta_graphs:
+        _freeze(meta)
         for node in meta.graph_def.node:
             if node.op in VARIABLES:  # a name of another form is not found by TensorFlow Lite
                 node.attr['container'].s = owner.encode()
@@ -178,6 +180,20 @@ def write(session: tf.Session, folder: Path, served: Served, owner: str) -> dict
     write_assets(folder / _ASSETS, served, offered)
     _link(folder, folder / _VERSION)
     return offered
+
+
+def _freeze(meta: tf.MetaGraphDef) -> None:
+    """Says of a graph's variables that they are not trained.
+
+    Keras's optimizers cannot name what they keep of one that TensorFlow 1 has named, as `kernel:0`:
+    a model with the graph as a layer could not be fitted.
+    """
+    meta.collection_def.pop(tf.GraphKeys.TRAINABLE_VARIABLES, None)
+    held = meta.collection_def[tf.GraphKeys.GLOBAL_VARIABLES].bytes_list
+    for i, content in enumerate(held.value):
+        variable = variable_pb2.VariableDef.FromString(content)
+        variable.trainable = False
+        held.value[i] = variable.SerializeToString(deterministic=True)
 
 
 def write_assets(folder: Path, served: Served, offered: Mapping[str, Signature]) -> None:

@@ -84,12 +84,22 @@ class _Path(NamedTuple):
         for k in range(self.plan.bottom, self.plan.top + 1):
             with group(f'encoder{k}'):
                 activation = experiment.code_layer if k == self.plan.top else experiment.activation
-                made = self.activate(activation, self.stack[k].encode(hidden[k - 1], mode))
+                made = self._encoded(k, activation, hidden[k - 1])
                 noisy = experiment.variational and k == self.plan.top  # a Gaussian's mean, as is
                 if not noisy:
                     made = layers.dropout(made, experiment.dropout, mode, f'hidden{k}')
                 hidden[k] = self.plan.expose(f'hidden{k}', made)
         return hidden
+
+    def _encoded(self, k: int, activation: str, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns layer k's activations, [N, *its outputs], of what it reads."""
+
+        def compute(values: tf.Tensor) -> tf.Tensor:
+            return self.activate(activation, self.stack[k].encode(values, self.plan.mode))
+
+        pair = self.stack[k]
+        is_conv = isinstance(pair, pairs.ConvPair)
+        return layers.batched(compute, inputs, pair.outputs) if is_conv else compute(inputs)
 
     def activation(self, k: int) -> str:
         """Returns the activation of layer k's inverse."""
@@ -105,7 +115,9 @@ class _Path(NamedTuple):
                     made = self.activate(self.activation(layer + 1), made)
                     rate = self.plan.experiment.dropout
                     made = layers.dropout(made, rate, mode, f'decoded{layer}')
-                made = self.stack[layer].decode(made, mode)
+                pair, compute = self.stack[layer], partial(self.stack[layer].decode, mode=mode)
+                is_conv = isinstance(pair, pairs.ConvPair)
+                made = layers.batched(compute, made, pair.inputs) if is_conv else compute(made)
         return made
 
     def activated(self, logits: tf.Tensor) -> tf.Tensor:

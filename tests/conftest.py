@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
+import shutil
 import struct
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -15,6 +18,9 @@ sys.path.insert(0, str(ROOT))
 # Threads of BLAS wait for each other where every core is at work: PCA of 640 digits takes ten times
 # as long on two of them. It is read when NumPy is imported.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+# Graphs that these tests write are noted apart from a user's; processes that they start do the same.
+os.environ['XDG_STATE_HOME'] = tempfile.mkdtemp(prefix='state-')
+atexit.register(shutil.rmtree, os.environ['XDG_STATE_HOME'], ignore_errors=True)
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -56,7 +56,7 @@ NOT_RUN = {  # a command that no test here can run -> why
     r'ruff .*': 'looks at the code',
     r'python -m bench( .*)?': 'measures for an hour, beside PyTorch and JAX',
     r'dask (scheduler|worker) ?.*': 'the same; tests/train/test_scheduler.py starts them',
-    r'python -m torture': 'kills runs for an hour; its parts: tests/torture',
+    r'python -m torture( .*)?': 'kills runs for an hour; its parts: tests/torture, tests/hostile',
     r'tensorboard --logdir runs': 'a server, which waits for a browser',
     r'jupyter lab \S+': 'the same; what it opens is executed by tests/test_examples.py',
     r'python (-m examples\.|examples/).*': 'run by tests/test_examples.py',

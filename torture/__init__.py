@@ -1,1 +1,1 @@
-"""Kills runs at random times, damages what they saved, and compares their ends bit for bit."""
+"""Kills runs at random times and compares their ends; runs on graphs that do harm."""

@@ -1,4 +1,7 @@
-"""Disturbs as many runs as are missing, a kind after the other, and writes the table."""
+"""Disturbs as many runs as are missing, a kind after the other, and writes the table.
+
+With --of=graphs, it runs on each graph of the corpus instead, and writes how these runs ended.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,9 +26,25 @@ flags.DEFINE_float('minutes', 60.0, 'When to stop before that; the same command 
 flags.DEFINE_string('only', '', 'A pattern to be found in the kind of run.')
 flags.DEFINE_integer('seed', 0, 'Keys the times of the kills and what is damaged.')
 flags.DEFINE_string('output', 'torture/RESULTS.md', 'The table; outcomes are kept beside it.')
+flags.DEFINE_enum('of', 'runs', ('runs', 'graphs'), 'What is tried: kills, or harmful graphs.')
+flags.DEFINE_integer('jobs', os.cpu_count() or 1, 'Graphs that are tried at once.', lower_bound=1)
 
 
 def main(_: list[str]) -> None:
+    """Tries what is asked for."""
+    if FLAGS.of == 'graphs':
+        try_graphs(Path(FLAGS.output).with_name('GRAPHS.md'))
+    else:
+        disturb_runs()
+
+
+def try_graphs(output: Path) -> None:
+    """Tries the corpus in a process that has none of the flags here: the program has its own."""
+    line = [sys.executable, '-m', 'torture.corpus', str(output), str(FLAGS.jobs)]
+    sys.exit(subprocess.run(line).returncode)
+
+
+def disturb_runs() -> None:
     """Goes on where the last campaign of this seed stopped."""
     output, deadline = Path(FLAGS.output), time.monotonic() + 60 * FLAGS.minutes
     kept = output.with_suffix('.json')

@@ -48,6 +48,7 @@ class Place:
     figures: bool = True  # whether runs draw; --mode=evaluate does so afterwards
     summaries: str = 'scalars'  # what tb/ is told: the scores, or all that TensorBoard shows
     tune: bool = False  # scored on validation examples, in folders of their own, without figures
+    trusted: bool = False  # restored graphs may be large, loop and be random
 
     @property
     def root(self) -> Path:

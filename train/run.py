@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from train.team import ALONE, Team
 from train.trainer import Trainer
 
 _CLOSE = 1e-3  # to the end of what an activation reaches, as good as there
+_PATIENCE = 20.0  # seconds after a signal in which one computation of a restored graph may end
 _NAMED = 10  # classes that are told of by name
 
 
@@ -72,8 +74,9 @@ def run(
             return results
         data = looked_at(experiment, place, interrupts.check)
         cluster.compare(team, {f'data set {data.key}': data.digest})
-        restored = _parent(experiment, place, folder, interrupts, team)
+        restored = _parent(experiment, data, place, folder, interrupts, team)
         if restored:
+            interrupts.patience = _PATIENCE
             data = shaped(data, transfer.shape_read(restored, data, pools=bool(experiment.pool)))
         say('', f'{experiment.name} on {data.key}, seed {experiment.seed} -> {folder}')
         if experiment.parts != asked.parts:
@@ -110,9 +113,10 @@ def run(
                 watched=watched,
                 team=team,
             )
-            return trainer.finish(
-                figures=place.figures and not place.tune, summarizes=place.summaries == 'all'
-            )
+            with saved_graph.faults_said(restored):
+                return trainer.finish(
+                    figures=place.figures and not place.tune, summarizes=place.summaries == 'all'
+                )
 
         try:
             results = finished()
@@ -172,7 +176,12 @@ def looked_at(
 
 
 def _parent(
-    experiment: Experiment, place: Place, folder: Path, interrupts: Interrupts, team: Team
+    experiment: Experiment,
+    data: Dataset,
+    place: Place,
+    folder: Path,
+    interrupts: Interrupts,
+    team: Team,
 ) -> SavedGraph | None:
     """Returns the parent's saved graph, having trained the parent if it has no finished run.
 
@@ -180,10 +189,11 @@ def _parent(
     """
     if experiment.parent is None:
         return None
+    read = partial(transfer.read, experiment, data, trusted=place.trusted, check=interrupts.check)
     if isinstance(experiment.parent, str):
-        graph = saved_graph.read(experiment.parent) if team.is_chief else None
+        graph = read(experiment.parent) if team.is_chief else None
         copy = team.graph(saved_graph.prefix_of(experiment.parent), folder / 'parent')
-        return graph or saved_graph.read(copy)
+        return graph or read(copy)
     parent, at = experiment.lineage(), place.of_parent()
     base = base_of_parent(experiment)
     its = at.folder(parent, base)
@@ -196,7 +206,7 @@ def _parent(
         interrupts.check()
         run(parent, base, at, team)
         team.mirror(its)
-    return saved_graph.read(str(its))
+    return read(str(its))
 
 
 def _measured(experiment: Experiment, data: Dataset, check: Callable[[], None]) -> Dataset:

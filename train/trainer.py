@@ -77,6 +77,7 @@ class Trainer:
                 seed,
                 interrupts.check,
                 widest=_POOLED if pools else 0,
+                trusted=restored.trusted,
             )
 
     def finish(self, *, figures: bool = True, summarizes: bool = False) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from inputs.rows import Dataset, Rows, stratified
 from inputs.spec import Spec
 from model import batch_size
-from networks import layers, patches, saved_graph, standardize
+from networks import layers, patches, saved_graph, standardize, trial
 from networks.saved_graph import SavedGraph, checksum
 from parameters import Experiment
 from system.errors import DataError
@@ -20,24 +20,39 @@ from system.errors import DataError
 _NOT_RESTORED = ('random', 'the draw')  # a control: its values are drawn
 
 
+def read(
+    experiment: Experiment,
+    data: Dataset,
+    path: str,
+    trusted: bool,
+    check: Callable[[], None],
+) -> SavedGraph:
+    """Reads the parent's saved graph, having tried one that was not written here.
+
+    It is tried on the first examples to train on. One that is `trusted` may be large, loop and be
+    random. Raises DataError for one that cannot be used.
+    """
+
+    def examples() -> trial.Examples:
+        rows, shape = data.splits['train'], data.spec.shape
+        recorded = data.recorded if math.prod(data.recorded) == math.prod(shape) else shape
+        count = min(len(rows), batch_size(shape))
+        length = None if rows.length is None else rows.length[:count]
+        return trial.Examples(rows.floats(0, count).reshape(count, *recorded), length, shape)
+
+    wanted = ((), ('logits',)) if experiment.labels == 'parent' else ((),)
+    trial.tried(path, examples, wanted=wanted, trusted=trusted, check=check)
+    return saved_graph.read(path, trusted=trusted)
+
+
 def shape_read(restored: SavedGraph, data: Dataset, *, pools: bool = False) -> tuple[int, ...]:
     """Returns the shape in which the saved graph reads the examples, if it can read them at all.
 
-    What it leaves open of it, as the number of steps, is as in the records. Pictures of which it
-    reads patches, whose codes the head `pools`, are as they are.
+    Pictures of which it reads patches, whose codes the head `pools`, are as they are.
     """
-    recorded, shape = data.recorded or data.spec.shape, restored.shape
     if pools:
         return data.spec.shape
-    if shape is None:
-        return data.spec.shape
-    if len(shape) == 2:  # a film is a sequence of vectors
-        recorded = (recorded[0], math.prod(recorded[1:]))
-    elif len(shape) == 1:
-        recorded = (math.prod(recorded),)
-    if _fits(shape, recorded):
-        return recorded
-    return tuple(size for size in shape if size is not None)
+    return restored.shape_for(data.recorded or data.spec.shape, data.spec.shape)
 
 
 def _fits(shape: tuple[int | None, ...], sizes: tuple[int, ...]) -> bool:
@@ -176,6 +191,7 @@ def taught(
     check: Callable[[], None] = lambda: None,
     *,
     widest: int = 0,
+    trusted: bool = False,
 ) -> Rows:
     """Returns the rows with labels of their own for a share of each class, chosen by `seed`.
 
@@ -183,7 +199,7 @@ def taught(
     says them; `check` and `widest` are as in `probabilities`. Raises DataError where the graph has
     no `logits:0`, or not these `classes`.
     """
-    teacher = saved_graph.read(prefix, wanted=('logits',))
+    teacher = saved_graph.read(prefix, wanted=('logits',), trusted=trusted)
     theirs = (teacher.trained and teacher.trained.classes) or classes
     shares = probabilities(teacher, rows, False, check, widest=widest)
     if {*theirs} != {*classes} or shares.shape[1] != len(classes):

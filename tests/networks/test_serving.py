@@ -10,7 +10,7 @@ from conftest import results_of
 
 RUNS = {  # a run of each kind -> its signatures besides serving_default and all
     'dense': 'encode reconstruct decode',
-    'head': 'encode reconstruct classify',
+    'head': 'encode reconstruct decode classify',
     'vae': 'encode reconstruct decode sample',
     'conv': 'encode reconstruct decode sample classify',
     'memory': 'encode reconstruct decode',

@@ -123,3 +123,24 @@ def test_a_second_signal_ends_the_process_at_once(second):
     )
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == -second and done.stdout == 'noted\n'
+
+
+@pytest.mark.parametrize('signals', [[signal.SIGINT], [signal.SIGTERM, signal.SIGINT]])
+def test_a_signal_ends_what_is_computed_without_an_end(signals):
+    """Where Python gets to nothing, as in an operation of a graph, a thread ends the process."""
+    patience = 0.1 if len(signals) == 1 else None
+    code = (
+        'import ctypes, signal; from system.interrupts import Interrupts\n'
+        'with Interrupts() as interrupts:\n'
+        f'    interrupts.patience = {patience}\n'
+        '    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])\n'
+        '    print("on", flush=True); ctypes.CDLL(None).sleep(60)\n'
+    )
+    pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
+    process = subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, **pipes)
+    assert process.stdout.readline() == 'on\n'
+    for number in signals:
+        process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode - 128 in signals and len(err.splitlines()) == 1
+    assert 'does not end' in err
