@@ -136,7 +136,6 @@ def main(arguments: list[str]) -> int:
     """Runs the program; returns its exit code."""
     standard.keep()
     warnings.showwarning = warned
-    os.environ['MPLBACKEND'] = 'Agg'  # for figures in files; Jupyter's terminals name one of theirs
     try:
         act(parse_flags(arguments))
     except UserError as error:
@@ -486,6 +485,7 @@ if __name__ == '__main__':
     # A graph is a million objects that live to the end: looking through them again and again for
     # what could be freed took a sixth of a short run.
     gc.set_threshold(50_000, 20, 20)
+    os.environ['MPLBACKEND'] = 'Agg'  # for figures in files; Jupyter's terminals name one of theirs
     code = main(sys.argv)
     gc.freeze()  # nor once more at the end
     sys.exit(code)

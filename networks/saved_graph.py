@@ -132,7 +132,8 @@ class SavedGraph(NamedTuple):
         sources |= {name: made[name] for name in crossing}
         sources['codings:0'] = codes.unfitted(found['codings'], made['codings'])
         above = [name for name in self.tensors if name not in here]
-        return found | self._as_promised(self._imported(above, sources, halves.above), rows)
+        theirs = self._imported(above, sources, halves.above, 'restored/of_codings')
+        return found | self._as_promised(theirs, rows)
 
     def _as_promised(
         self,
@@ -158,6 +159,7 @@ class SavedGraph(NamedTuple):
         names: Sequence[str],
         sources: Mapping[str, tf.Tensor],
         graph_def: tf.GraphDef | None = None,
+        scope: str = 'restored',
     ) -> dict[str, tf.Tensor]:
         """Imports the graph, or a part, over other tensors than its own; returns some by name."""
         wanted = [name if ':' in name else f'{name}:0' for name in names]
@@ -168,7 +170,7 @@ class SavedGraph(NamedTuple):
             there = {
                 name: tensor for name, tensor in sources.items() if pieces.node_of(name) in read
             }
-            found = tf.import_graph_def(own, there, wanted, name='restored')
+            found = tf.import_graph_def(own, there, wanted, name=scope)
         except (ValueError, tf.errors.OpError) as error:
             raise DataError(f'{self.prefix}.meta: damaged ({words_of(error)})') from None
         return dict(zip(names, found, strict=True))

@@ -207,8 +207,3 @@ def test_a_backend_that_is_not_there_is_not_asked_for_and_another_is_kept(asked,
         [sys.executable, '-c', code], cwd=ROOT, env=environ, capture_output=True, text=True
     )
     assert done.stdout.strip().lower() == has, done.stderr
-
-
-def test_the_program_asks_for_no_backend_of_a_screen(main, monkeypatch):
-    monkeypatch.setenv('MPLBACKEND', 'module://matplotlib_inline.backend_inline')
-    assert main('--list')[0] == 0 and os.environ['MPLBACKEND'] == 'Agg'

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -139,6 +140,7 @@ def test_a_signal_ends_what_is_computed_without_an_end(signals):
     pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
     process = subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, **pipes)
     assert process.stdout.readline() == 'on\n'
+    time.sleep(0.3)  # until it is where Python does not get to a signal
     for number in signals:
         process.send_signal(number)
     _, err = process.communicate(timeout=30)
