@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 from inputs.spec import Spec
 from networks.saved_graph import SavedGraph
 from parameters import Experiment
-from system.errors import DataError
+from system.errors import DataError, UsageError
 
 Change = Callable[[str, tf.Tensor], tf.Tensor]
 
@@ -42,9 +42,19 @@ def grid_of(restored: SavedGraph, spec: Spec, experiment: Experiment) -> Grid:
             f'{restored.prefix}: its X:0 reads {reads}, which are no squares of pictures of '
             f'{height}x{width}x{channels}, as pool={experiment.pool} needs'
         )
+    return laid(side, spec, experiment)
+
+
+def laid(side: int, spec: Spec, experiment: Experiment) -> Grid:
+    """Returns where patches of a side lie in pictures; raises UsageError for too few of them."""
+    height, width, _ = spec.shape
+    if side > min(height, width):
+        raise UsageError(
+            f'parent.patch_size={side}: must be at most the pictures, {height}x{width}'
+        )
     rows, columns = ((length - side) // experiment.stride + 1 for length in (height, width))
     if experiment.pool > min(rows, columns):
-        raise DataError(
+        raise UsageError(
             f'pool={experiment.pool}: {rows}x{columns} patches of {side}x{side} are fewer than '
             f'regions; name at most {min(rows, columns)}, or another stride'
         )

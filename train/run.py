@@ -16,7 +16,7 @@ from command_line import base_of_parent
 from inputs import values, whitening
 from inputs.rows import Dataset, refuse_lengths, shaped
 from inputs.spec import as_json
-from networks import layers, saved_graph
+from networks import layers, patches, saved_graph
 from networks import session as sessions
 from networks.saved_graph import SavedGraph
 from parameters import Experiment
@@ -270,6 +270,9 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
         raise UsageError(
             f'{"flip" if experiment.flip else "crop"}: needs pictures, and {data.key} has none'
         )
+    parent = experiment.parent
+    if experiment.pool and isinstance(parent, Experiment) and (side := parent.patch_size):
+        patches.laid(side, data.spec, experiment)
     if experiment.classifies and len(data.spec.classes) < 2:
         name = data.spec.classes[0]
         raise DataError(f'{data.key}: all is of class {name!r}; a classifier needs two')

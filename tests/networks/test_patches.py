@@ -166,10 +166,13 @@ def test_a_finished_run_reads_whole_pictures_and_gives_their_codes(trained, main
         (('--experiment=coates2011_kmeans', '--set=parent.hidden=9,9'), 'must be one number'),
         (('--experiment=coates2011_centroids', '--set=patches=9'), 'as many training examples'),
         (('--experiment=phasewise_classifier', '--set=stride=2'), 'needs pool'),
+        (('--experiment=coates2011_kmeans', '--set=pool=40'), '23x23 patches of 6x6 are fewer'),
+        (('--experiment=coates2011_kmeans', '--set=parent.patch_size=40'), 'at most the pictures'),
     ],
 )
-def test_what_makes_no_sense_is_one_line(main, flags, words):
+def test_what_makes_no_sense_is_one_line_before_anything_is_trained(main, tmp_path, flags, words):
     data = () if any('--dataset' in flag for flag in flags) else ('--dataset=mnist5k',)
     data = () if 'conv_ae' in flags[0] else data
     code, _, err = main(*flags, *data)
     assert code == 2 and words in err and len(err.splitlines()) == 1
+    assert not list(tmp_path.glob('runs/*/*/config.json'))
