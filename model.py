@@ -255,7 +255,8 @@ def network_of(
             made = variables(graph)
             network = Network(experiment, spec, restored, session, endpoints, made)
             if prefix:
-                saved_graph.load(session, saved_graph.values(prefix, network.declared()))
+                values = saved_graph.values(prefix, network.declared(), alone=True)
+                saved_graph.load(session, values)
             else:
                 session.run(tf.variables_initializer(made))
                 saved_graph.load(session, restored.variables if restored else {})

@@ -409,6 +409,7 @@ PARENTS = 'parent.'  # before a field's name: of the parent
 IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
 IMAGES = tuple(name for name, rule in RULES.items() if 'images' in rule.groups)
 _OWNERS = {'images': f'--dataset={" or ".join(PICTURES)}', 'transfer': 'experiments with a parent'}
+_TEXT = Rule((), None, '')
 SHARED = ('dataset', 'data_path', 'seed', 'precision', *IMAGES)  # by a run and its parent
 
 
@@ -420,8 +421,12 @@ def restore(values: dict[str, Any]) -> Experiment:
     known: dict[str, Any] = {
         n: tuple(v) if isinstance(v, list) else v for n, v in values.items() if n in FIELDS
     }
+    for name in IDENTITY:
+        _TEXT.check(name, known.get(name), 'str')
     if isinstance(known.get('parent'), dict):
         known['parent'] = restore(known['parent'])
+    elif known.get('parent') is not None:
+        _TEXT.check('parent', known['parent'], 'str')
     return Experiment(**known, asked=frozenset())
 
 

@@ -73,6 +73,7 @@ def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequenc
     DataError where what was written computes something else than the graph.
     """
     made: list[Made] = []
+    exports = folder / 'export'
     with (
         tflite.converter(begun='tflite' in formats) as to_lite,
         opened(folder, place.trusted) as network,
@@ -85,10 +86,11 @@ def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequenc
             _graph(network, rows, to_lite) as graph,
             Bar('exporting', len(formats), 'format') as bar,
         ):
+            disk.made_inside(exports)
             for name in formats:
                 interrupts.check()
                 try:
-                    made += _written(graph, folder / 'export' / name, FORMATS[name])
+                    made += _written(graph, exports / name, FORMATS[name])
                 except UsageError as error:
                     if len(formats) == 1:
                         raise

@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 import dataset
 from inputs import values
 from inputs.rows import Dataset, Rows, refuse_lengths, shaped
 from model import Network, network_of
-from networks import saved_graph, trial
+from networks import fits, saved_graph, trial
 from parameters import OWN_DATA, PICTURES
+from reports import run_files
 from system.errors import DataError, UsageError
 from system.lines import say
-from train.folder import Place, configuration, read_json
+from train.folder import Place, configuration, configured
 
+_UNBUILT = (ValueError, TypeError, LookupError, ArithmeticError, tf.errors.InvalidArgumentError)
 STOPPED = 'stopped, nothing was written; the same command begins again'
 
 
@@ -33,12 +36,19 @@ def network_of_run(folder: Path, trusted: bool = False) -> Network:
     files are damaged.
     """
     experiment, spec = configuration(folder)
+    fits.check(str(folder / 'model'), experiment, spec)
     restored = None
     if experiment.parent:
         examples = partial(trial.drawn, spec.shape)
         trial.tried(str(folder), examples, trusted=trusted)
         restored = saved_graph.read(str(folder), trusted=trusted)
-    return network_of(experiment, spec, restored, str(folder / 'model'))
+    try:
+        return network_of(experiment, spec, restored, str(folder / 'model'))
+    except _UNBUILT as error:
+        why = saved_graph.words_of(error) or type(error).__name__
+        raise DataError(
+            f'{folder / run_files.CONFIG}: describes a network that cannot be built ({why})'
+        ) from None
 
 
 @contextmanager
@@ -87,7 +97,7 @@ def data_for(
         # Its training data were not encoded either.
         experiment = experiment.vary(image_size=size, image_channels=channels, jpeg_quality=0)
     records, verify = place.data_dir, place.verify
-    kept = (read_json(folder / 'config.json') or {})['data']
+    kept = configured(folder)['data']
     named = changes.get('dataset') in OWN_DATA
     if named and not dataset.same_data(dataset.key_if_there(experiment), str(kept.get('key'))):
         data = dataset.whole(experiment, records, labelled=labelled, verify=verify, check=check)

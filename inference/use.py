@@ -41,8 +41,7 @@ def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, A
             'metrics': metrics,
             'run': str(folder),
         }
-        target = folder / f'evaluation-{data.key}'
-        target.mkdir(exist_ok=True)
+        target = disk.made_inside(folder / f'evaluation-{data.key}')
         title = f'{network.experiment.name} on {data.key}'
         if place.figures:
             drawing.draw(target / 'figures', network, data, title, metrics)

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 _SIZES = ('shape', 'picture', 'frame')
+_AXES = 64  # of an example at most, as NumPy has
+_MOST = 1 << 30  # numbers of an example, at most
+_LETTERS = 1 << 26  # of the names of all classes, each as long as the longest: so they are held
+_CHANNELS = (1, 3)  # of a picture
 
 
 class Values(NamedTuple):
@@ -54,20 +58,36 @@ def as_json(spec: Spec) -> dict[str, Any]:
 
 def from_json(found: Mapping[str, Any]) -> Spec:
     """Returns what `as_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
-    sizes = {name: tuple(found.get(name, ())) for name in _SIZES}
-    classes = tuple(found['classes'])
-    if not all(type(n) is int and 0 < n < 1 << 31 for size in sizes.values() for n in size):
-        raise ValueError('a shape that is none')
-    if not sizes['shape'] or not all(isinstance(name, str) for name in classes):
-        raise ValueError('no shape, or classes that are no names')
+    shape, picture, frame = (_size(name, found.get(name, [])) for name in _SIZES)
+    classes = found['classes']
+    if not shape:
+        raise ValueError('no shape')
+    if picture and (len(picture) not in (2, 3) or (*picture, 1)[2] not in _CHANNELS):
+        raise ValueError(f'picture={list(picture)} is not height, width, and 1 or 3 channels')
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError('classes that are no names')
+    if len(classes) * max(map(len, classes), default=0) > _LETTERS:
+        raise ValueError('classes with names too long, or too many')
     values = _values(found['values']) if 'values' in found else None
-    return Spec(sizes['shape'], classes, sizes['picture'], sizes['frame'], values=values)
+    return Spec(shape, tuple(classes), picture, frame, values=values)
+
+
+def _size(name: str, found: Any) -> tuple[int, ...]:
+    if not isinstance(found, list) or len(found) > _AXES:
+        raise ValueError(f'{name} is no list of at most {_AXES} sides')
+    if not all(type(side) is int and 0 < side <= _MOST for side in found):
+        raise ValueError(f'a side of {name} is no whole number from 1 to {_MOST:,}')
+    if math.prod(found) > _MOST:
+        raise ValueError(f'{name}={found} has more than {_MOST:,} numbers')
+    return tuple(found)
 
 
 def _values(found: Mapping[str, Any]) -> Values:
     columns = tuple((float(least), float(most)) for least, most in found['columns'])
     made = Values(float(found['least']), float(found['most']), found['is_bytes'] is True, columns)
-    numbers = made.least, made.most, *(number for column in columns for number in column)
-    if not all(map(math.isfinite, numbers)):
+    ranges = (made.least, made.most), *columns
+    if not all(math.isfinite(least) and math.isfinite(most) for least, most in ranges):
         raise ValueError('a range that is none')
+    if not all(least <= most for least, most in ranges):
+        raise ValueError('a range whose least value is above its greatest')
     return made

@@ -6,7 +6,6 @@ the training losses.
 
 from __future__ import annotations
 
-import csv
 import functools
 import hashlib
 import itertools
@@ -20,14 +19,14 @@ from filelock import FileLock
 
 from ledger.book import PROJECT
 from parameters import FIELDS, Experiment
-from system import disk
+from reports import run_files
+from system import disk, received
 from system.errors import DataError
+from system.received import Damage
 
 FOLDER = PROJECT.results
 RUNS, HISTORIES = 'runs.jsonl', 'histories.jsonl'
 _WORDS = ('name', 'description', 'source')
-_FILES = ('results', 'environment', 'config')
-_NUMBERS = ('parameters', 'updates', 'seconds', 'examples_per_second')
 _KEY = re.compile('[0-9a-f]{12}')
 _KINDS: dict[str, type] = {  # of what a line has beside its numbers
     'experiment': str,
@@ -107,32 +106,36 @@ def _found(experiment: Experiment, run_folder: Path) -> dict[str, Any]:
     """Returns what is kept of a finished run, in the order in which it is written."""
     try:
         return _put_together(experiment, run_folder)
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        raise DataError(
-            f'{run_folder}: its results cannot be kept: one of its files is damaged '
-            f'({type(error).__name__}: {error}); train it again with --restart'
-        ) from None
+    except OSError as error:
+        why = f'{error.filename}: {error.strerror}'
+    except KeyError as error:
+        why = f'one of its files lacks {error}'
+    except Damage as error:
+        why = f'one of its files is damaged ({error})'
+    raise DataError(
+        f'{run_folder}: its results cannot be kept: {why}; train it again with --restart'
+    )
 
 
 def _put_together(experiment: Experiment, run_folder: Path) -> dict[str, Any]:
-    read = {n: json.loads((run_folder / f'{n}.json').read_text()) for n in _FILES}
-    results = read['results']
+    results = run_files.results(run_folder)
     return {
         'key': key(experiment),
         'experiment': experiment.name,
         'seed': results['seed'],
         'dataset': results['dataset'],
-        'data': read['config']['data']['digest'],
-        **{name: results[name] for name in (*_NUMBERS, 'metrics') if name in results},
-        'environment': read['environment'],
+        'data': run_files.config(run_folder)['data']['digest'],
+        **{name: results[name] for name in (*run_files.NUMBERS, 'metrics') if name in results},
+        'environment': run_files.environment(run_folder),
         'decisive': decisive(experiment),
-        'history': _history(run_folder / 'metrics.csv'),
+        'history': _history(run_folder),
     }
 
 
-def _history(file: Path) -> dict[str, list[str]]:
-    with open(file, newline='') as opened:
-        rows = list(csv.DictReader(opened))
+def _history(run_folder: Path) -> dict[str, list[str]]:
+    rows = run_files.metrics(run_folder)
+    if not rows:
+        raise Damage(f'{run_files.METRICS} has no lines')
     columns = [n for n in rows[0] if not n.startswith('train/') and n != 'examples_per_second']
     return {name: [row[name] for row in rows] for name in columns}
 
@@ -192,9 +195,9 @@ def _lines(
     found: dict[str, tuple[int, dict[str, Any]]] = {}
     for number, text in _texts(file):
         try:
-            line = json.loads(text.decode())
-        except (ValueError, RecursionError):
-            raise _damage(file, number, 'not JSON') from None
+            line = received.parsed(text)
+        except Damage as error:
+            raise _damage(file, number, str(error)) from None
         if not isinstance(line, dict):
             raise _damage(file, number, 'not a JSON object')
         name = line.get('key')
@@ -212,7 +215,7 @@ def _texts(file: Path) -> Iterator[tuple[int, bytes]]:
     """Yields the file's lines with their numbers, but for empty ones at the end."""
     blank = 0
     try:
-        with open(file, 'rb') as opened:
+        with disk.opened_regular(file, follows=True) as opened:
             for number in itertools.count(1):
                 text = opened.readline(_LONGEST + 1)
                 if len(text) > _LONGEST:
@@ -245,7 +248,7 @@ def _run_fault(line: Mapping[str, Any]) -> str | None:
     metrics = line['metrics']
     if 'seconds' not in line:
         return 'seconds is missing'
-    numbers = {**{name: line[name] for name in _NUMBERS if name in line}, **metrics}
+    numbers = {**{name: line[name] for name in run_files.NUMBERS if name in line}, **metrics}
     wrong = next((name for name, value in numbers.items() if not _is_number(value)), None)
     return None if wrong is None else f'{wrong} is not a finite number'
 

@@ -10,12 +10,13 @@ import glob
 import hashlib
 import json
 import math
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -213,10 +214,10 @@ def is_own(path: str) -> bool:
 
     `path` is as of `read`.
     """
-    return known.holds(_content(path))
+    return known.holds(content_of(path))
 
 
-def _content(path: str) -> bytes:
+def content_of(path: str) -> bytes:
     """Returns the content of a saved graph's `.meta` file."""
     prefix = prefix_of(path)
     for file in (f'{prefix}.meta', f'{prefix}.index'):
@@ -234,7 +235,7 @@ def read(path: str, wanted: tuple[str, ...] = (), *, trusted: bool = False) -> S
     may be large, and have loops of any kind. Raises DataError where a file is missing or damaged,
     a tensor is not in it, or it holds what is refused.
     """
-    prefix, content = prefix_of(path), _content(path)
+    prefix, content = prefix_of(path), content_of(path)
     meta = tf.MetaGraphDef()
     try:
         meta.ParseFromString(content)
@@ -248,10 +249,7 @@ def read(path: str, wanted: tuple[str, ...] = (), *, trusted: bool = False) -> S
         if name not in nodes:
             raise DataError(f'{prefix}.meta: holds no tensor {name}:0, which is needed')
 
-    read_shape = nodes['X'].attr['shape'].shape
-    has_rank = not read_shape.unknown_rank and read_shape.dim
-    sizes = (None if dim.size < 0 else dim.size for dim in read_shape.dim[1:])
-    shape = tuple(sizes) if has_rank else None
+    shape = sizes_of(nodes['X'].attr['shape'].shape)
 
     needed: dict[str, None] = {}
     tensors = []
@@ -363,14 +361,34 @@ def _declared(node: tf.NodeDef) -> Declared:
     return Declared(dtype, tf.TensorShape(node.attr['shape'].shape))
 
 
-def values(prefix: str, declared: Mapping[str, Declared]) -> dict[str, np.ndarray]:
-    """Reads the variables of a saved graph, as data.
+def sizes_of(shape: Any) -> tuple[int | None, ...] | None:
+    """Returns the sides of what a placeholder is fed but the first; None: of no known rank."""
+    if shape.unknown_rank or not shape.dim:
+        return None
+    return tuple(None if dim.size < 0 else dim.size for dim in shape.dim[1:])
+
+
+@contextmanager
+def opened_weights(prefix: str) -> Iterator[Any]:
+    """Opens a saved graph's weights; raises DataError where they cannot be read."""
+    for file in (Path(f'{prefix}.index'), *data_files(prefix)):
+        if os.path.lexists(file) and not file.is_file():
+            raise DataError(f'{file}: is no file')
+    try:
+        yield tf.train.load_checkpoint(names.plain(prefix))
+    except (tf.errors.OpError, IndexError, RuntimeError, ValueError, MemoryError) as error:
+        raise DataError(f'{prefix}: the checkpoint cannot be read ({words_of(error)})') from None
+
+
+def values(
+    prefix: str, declared: Mapping[str, Declared], *, alone: bool = False
+) -> dict[str, np.ndarray]:
+    """Reads the variables of a saved graph, as data; `alone` there may be no others.
 
     Raises DataError for a checkpoint that cannot be read, and one that lists all variables that are
     missing, of another type or shape than declared, longer than the file, or not finite.
     """
-    try:
-        checkpoint = tf.train.load_checkpoint(names.plain(prefix))
+    with opened_weights(prefix) as checkpoint:
         shapes, dtypes = (
             checkpoint.get_variable_to_shape_map(),
             checkpoint.get_variable_to_dtype_map(),
@@ -389,11 +407,10 @@ def values(prefix: str, declared: Mapping[str, Declared]) -> dict[str, np.ndarra
                 found[name] = checkpoint.get_tensor(name)
                 if wanted.dtype.is_floating and not np.isfinite(found[name]).all():
                     faults.append(f'{name} has NaN or infinity')
+        faults += [f'{name} is of no use' for name in sorted(shapes.keys() - declared) if alone]
         if faults:
             raise DataError(f'{prefix}: the weights do not fit the graph: {"; ".join(faults)}')
         return found
-    except (tf.errors.OpError, IndexError, RuntimeError, ValueError, MemoryError) as error:
-        raise DataError(f'{prefix}: the checkpoint cannot be read ({words_of(error)})') from None
 
 
 def data_files(prefix: str) -> list[Path]:

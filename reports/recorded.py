@@ -5,27 +5,26 @@ What cannot be read is left out and noted: the words of what is wrong -> the nam
 
 from __future__ import annotations
 
-import csv
 import glob
-import json
+import math
 import os
 import re
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from parameters import IDENTITY, PARENTS, SHARED, restore
-from system.errors import UsageError, UserError
+from parameters import IDENTITY, PARENTS, SHARED
+from reports import run_files
+from system.errors import UsageError
 from system.lines import shown
+from system.received import Damage
 
 PAGE = 'report.html'  # in a run's folder, about it
-NUMBERS = ('parameters', 'updates', 'seconds', 'examples_per_second')  # of results.json's top
 _DERIVED = ('phases', 'columns')  # follow from the fields
 _CURVES = ('train', 'validation')  # columns of metrics.csv that are curves begin so
-_COUNTED = 10**15  # epochs and steps, at most, that a file can say
 _TOLD = 3  # names, at most, in a warning
 
+T = TypeVar('T')
 Notes = dict[str, list[str]]
 
 
@@ -149,42 +148,39 @@ def _in_order(name: str) -> list[tuple[float, str]]:
 
 def read(folder: Path, notes: Notes) -> Recorded | None:
     """Reads a run; None, which is noted, where its configuration cannot be read."""
-    file, remedy = folder / 'config.json', 'the run is left out'
-    config = _json(file, notes, remedy)
-    saved = config.get('experiment') if isinstance(config, dict) else None
-    if not isinstance(saved, dict) or not isinstance(saved.get('name'), str):
-        if config is not None:
-            noted(notes, f'not the configuration of a run; {remedy}', file)
+    remedy = 'the run is left out'
+    config = _read(folder, run_files.CONFIG, run_files.config, notes, remedy)
+    if config is None:
         return None
-    data = config.get('data')
-    digest = data.get('digest', '') if isinstance(data, dict) else ''
-    finished = os.path.exists(folder / 'results.json')
-    fields, scores = _flat(_completed(saved)), _scores(folder, notes)
-    return Recorded(folder, fields, str(digest), finished, scores)
+    if not config:
+        noted(notes, f'not the configuration of a run; {remedy}', folder / run_files.CONFIG)
+        return None
+    digest = config.get('data', {}).get('digest', '')
+    finished = os.path.exists(folder / run_files.RESULTS)
+    fields, scores = _flat(_completed(config)), _scores(folder, notes)
+    return Recorded(folder, fields, digest, finished, scores)
 
 
-def _json(file: Path, notes: Notes, remedy: str) -> Any:
-    """Returns what a file of JSON holds; None where it is absent, or, which is noted, damaged."""
+def _read(
+    folder: Path, name: str, read: Callable[[Path], T], notes: Notes, remedy: str
+) -> T | None:
+    """Returns what a file holds; None where it is absent, or, which is noted, damaged."""
     try:
-        return json.loads(file.read_bytes())
+        return read(folder)
     except FileNotFoundError:
         return None
     except OSError as error:
-        noted(notes, f'cannot be read ({error.strerror}); {remedy}', file)
-    except (ValueError, RecursionError):
-        noted(notes, f'damaged; {remedy}', file)
+        noted(notes, f'cannot be read ({error.strerror}); {remedy}', folder / name)
+    except Damage as fault:
+        noted(notes, f'damaged ({fault}); {remedy}', folder / name)
     return None
 
 
-def _completed(saved: dict[str, Any]) -> dict[str, Any]:
-    """Returns a configuration with the fields that are newer than it.
-
-    One that this version cannot make, as of data that `--inst` would name, stays as it is.
-    """
-    try:
-        return restore(saved).resolved()
-    except (UserError, TypeError, ValueError, AttributeError, KeyError, RecursionError):
-        return saved
+def _completed(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns the experiment of a configuration with the fields that are newer than it."""
+    saved = config['experiment']
+    made = run_files.experiment_in(config, any_data=True).resolved()
+    return made | {'dataset': saved.get('dataset', made['dataset'])}
 
 
 def _flat(saved: dict[str, Any], of: str = '') -> dict[str, Any]:
@@ -209,22 +205,16 @@ def _plain(value: Any) -> Any:
 
 
 def _scores(folder: Path, notes: Notes) -> dict[str, float] | None:
-    file, remedy = folder / 'results.json', 'scores are left out'
-    results = _json(file, notes, remedy)
+    remedy = 'scores are left out'
+    results = _read(folder, run_files.RESULTS, run_files.results, notes, remedy)
     if results is None:
         return None
-    scores = results.get('metrics') if isinstance(results, dict) else None
-    if isinstance(scores, dict):
-        scores = scores | {name: results[name] for name in NUMBERS if name in results}
-        if all(map(_is_number, scores.values())):
-            return scores
-    noted(notes, f'not the scores of a run; {remedy}', file)
+    names = (name for name in run_files.NUMBERS if name in results)
+    scores: dict[str, float] = results['metrics'] | {name: results[name] for name in names}
+    if all(map(math.isfinite, scores.values())):
+        return scores
+    noted(notes, f'has NaN or infinity; {remedy}', folder / run_files.RESULTS)
     return None
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a value of JSON is a number that a float can hold: neither NaN nor infinite."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def points(folder: Path, notes: Notes) -> list[Point]:
@@ -232,32 +222,18 @@ def points(folder: Path, notes: Notes) -> list[Point]:
 
     A last line that is being written is left out.
     """
-    file = folder / 'metrics.csv'
-    try:
-        with open(file, newline='', encoding='utf-8-sig') as opened:
-            rows = list(csv.DictReader(opened))
-    except FileNotFoundError:
+    file, remedy = folder / run_files.METRICS, 'curves are left out'
+    if not os.path.lexists(file):
         noted(notes, 'not there yet; without curves', file)
         return []
-    except (OSError, ValueError, csv.Error) as error:
-        why = getattr(error, 'strerror', None) or 'no CSV'
-        noted(notes, f'cannot be read ({why}); curves are left out', file)
-        return []
-    if rows and None in rows[-1].values():
-        rows.pop()
-    if not rows:
+    rows = _read(folder, run_files.METRICS, run_files.metrics, notes, remedy)
+    if rows == []:
         noted(notes, 'has no lines; without curves', file)
-    try:
-        return [point for row in rows for point in _points(row)]
-    except (KeyError, TypeError, ValueError, AttributeError):
-        noted(notes, 'not as it was written (columns or numbers); curves are left out', file)
-        return []
+    return [point for row in rows or [] for point in _points(row)]
 
 
 def _points(row: dict[str, str]) -> Iterator[Point]:
     place = row['phase'], int(row['epoch']), int(row['step'])
-    if not all(0 <= number <= _COUNTED for number in place[1:]):
-        raise ValueError
     for name, text in row.items():
         split, _, score = name.partition('/')
         if split in _CURVES and text:

@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import Any
 
 from command_line import command, settable
 from evaluation import metrics, overfit
 from parameters import PARENTS, RULES, SHARED, Experiment
-from reports import html
+from reports import html, run_files
 from reports.captions import words_of
 from reports.recorded import PAGE
 from reports.screen import scored
 from system import disk
+from system.received import Damage
 from system.rules import written
 
 NAME = PAGE
-_LARGEST = 1 << 20  # bytes of environment.json
+_FACTS = (  # of results.json, in words, and how they are written
+    ('parameters', 'parameters', ',.0f'),
+    ('updates', 'updates', ',.0f'),
+    ('seconds', 'seconds of updates', ',.1f'),
+    ('examples_per_second', 'examples a second', ',.0f'),
+)
 
 
 def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[str, Any]) -> None:
     """Writes the page of a finished run into its folder; `base` is the catalogue's experiment."""
     splits, rows, others = scored(results['metrics'])
+    named = results.get('dataset', experiment.dataset)
     environment = _environment(folder)
+    facts = [(words, f'{results[name]:{form}}') for name, words, form in _FACTS if name in results]
     page = html.render(
         'run.html',
-        title=f'{experiment.name} on {results["dataset"]}, seed {experiment.seed}',
+        title=f'{experiment.name} on {named}, seed {experiment.seed}',
         description=experiment.description,
         source=experiment.source,
         command=command(experiment, base),
-        facts=[
-            ('parameters', f'{results["parameters"]:,}'),
-            ('updates', f'{results["updates"]:,}'),
-            ('seconds of updates', f'{results["seconds"]:,.1f}'),
-            ('examples a second', f'{results["examples_per_second"]:,.0f}'),
-        ],
+        facts=facts,
         notes=overfit.all_said(results.get('phases', {})),
         splits=list(splits),
         scores=[(*row, *_told(row[0])) for row in rows],
@@ -52,17 +54,14 @@ def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[
 
 def _environment(folder: Path) -> dict[str, Any]:
     """Returns what a run was made with, as far as its folder says so itself."""
-    file = folder / 'environment.json'
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        found = json.loads(disk.read_regular(file, _LARGEST))
-        if isinstance(found, dict):
-            return found
-    return {file.name: 'cannot be read'}
+    with contextlib.suppress(OSError, Damage):
+        return run_files.environment(folder)
+    return {run_files.ENVIRONMENT: 'cannot be read'}
 
 
 def _told(name: str) -> tuple[str, str]:
     """Says what a metric is, and which direction is better."""
-    metric = metrics.find(name)
+    metric = metrics.known(name)
     return metric.unit, {'less': 'when less', 'greater': 'when greater', '': ''}[metric.better]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import stat
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from evaluation import metrics
-from reports import html, run_page
+from reports import html, run_files, run_page
 from reports.captions import words_of
 from system import disk
 from system.lines import say
@@ -26,7 +25,6 @@ _SECTIONS = {  # a folder below that of all runs -> its heading, and the split t
     '': ('Trained', 'test'),
     'tuning': ('Tuning', 'validation'),
 }
-_LARGEST = 1 << 22  # bytes of results.json
 _HEAD = 512  # bytes of a page, in which it says what made it
 _MARK = b'content="layerwise-autoencoders"'
 _WAIT_SECONDS = 10.0  # for another process that writes the page
@@ -85,7 +83,7 @@ def _page(runs: Path) -> str:
         for folder in _folders(runs, below):
             try:
                 run = _read(runs, folder)
-            except Exception:  # there is no end to what a file may hold
+            except (OSError, ValueError, OverflowError, KeyError):
                 damaged.append(str(folder))
             else:
                 found += [run] if run else []
@@ -117,22 +115,22 @@ def _inside(folder: Path) -> list[Path]:
 def _read(runs: Path, folder: Path) -> _Run | None:
     """Returns the run in a folder; None where the results are of something else, as of a study.
 
-    Raises one of many errors where its results.json is damaged.
+    Raises one of several errors where its results.json, or its time, is damaged.
     """
     file = runs / folder / 'results.json'
-    results = json.loads(disk.read_regular(file, _LARGEST))
-    if not isinstance(results, dict) or 'experiment' not in results:
+    if 'experiment' not in run_files.found_in(runs / folder):
         return None
-    dataset, seed = str(results['dataset']), int(results['seed'])
+    results = run_files.results(runs / folder)
+    dataset, seed = results['dataset'], results['seed']
     start = f'{dataset}-seed{seed}'.replace('/', '_')
     page = runs / folder / run_page.NAME
     return _Run(
         folder,
-        str(results['experiment']),
+        results['experiment'],
         dataset,
         seed,
         folder.name.removeprefix(start).removeprefix('-'),
-        {str(name): float(value) for name, value in results['metrics'].items()},
+        {name: float(value) for name, value in results['metrics'].items()},
         float(results['seconds']),
         datetime.fromtimestamp(file.lstat().st_mtime).astimezone(),
         next((name for name in _FIGURES if html.has_picture(runs / folder, _of(name))), ''),

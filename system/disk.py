@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from system.errors import UsageError
+
 
 def beside(target: Path) -> Path:
     """Returns the name under which a file or folder is written before it is whole."""
@@ -59,6 +61,17 @@ def replaced(target: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and not error.filename:
             error.filename = str(target)  # which is what a full disk leaves unsaid
         raise
+
+
+def made_inside(folder: Path) -> Path:
+    """Makes a folder where there is none, and returns it.
+
+    Raises UsageError where something else is in its place, as a link that leads elsewhere.
+    """
+    if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+        raise UsageError(f'{folder}: is a file or a link, and no folder to write into; remove it')
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def write_json(file: Path, content: Any) -> None:

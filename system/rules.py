@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, NamedTuple, TypeVar
@@ -11,6 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 from system.errors import UsageError
 
 T = TypeVar('T')
+_LONGEST: dict[type, tuple[int, str]] = {  # how much of a kind may be in a value
+    str: (10_000, 'characters'),
+    tuple: (100, 'numbers'),  # a network of more layers takes minutes to build
+}
+_TOLD = 200  # characters of a value that is of no use
 
 
 _KINDS: dict[str, tuple[Any, str]] = {  # how a field is annotated -> its types, in words
@@ -68,7 +72,10 @@ class Rule(NamedTuple):
             or (isinstance(value, bool) and kind != 'bool')
             or not all(type(number) is int for number in numbers)
         ):
-            raise UsageError(f'{name}={value!r}: must be {words}')
+            raise UsageError(f'{name}={repr(value)[:_TOLD]}: must be {words}')
+        most, unit = next((v for kind, v in _LONGEST.items() if isinstance(value, kind)), (0, ''))
+        if unit and len(value) > most:
+            raise UsageError(f'{name}: has {len(value):,} {unit}, at most {most:,} are allowed')
         if isinstance(value, tuple) and not value and self.example:
             raise UsageError(f'{name}=: at least one number is needed, as {name}={self.example}')
         if isinstance(self.allowed, Span):
@@ -80,7 +87,7 @@ class Rule(NamedTuple):
     def _check_numbers(self, name: str, value: Any, span: Span) -> None:
         numbers = value if isinstance(value, tuple) else (value,)
         for number in numbers:
-            fits = math.isfinite(number) and span.least <= number <= span.most
+            fits = span.least <= number <= span.most  # which NaN is not, nor infinity
             if fits and not (span.above and number == span.least):
                 continue
             bounds = f'at least {span.least:.10g} and at most {span.most:.10g}'

@@ -12,21 +12,24 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-from system import disk, names
+from system import disk, names, received
 from system.errors import DataError
 from system.lines import say
+from system.received import is_count, is_number, is_score
 
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _NAME = re.compile(r'\d{9,}')
 _SHARE = 0.01  # of the time, at most, goes into checkpoints where no interval is asked for
 _SECONDS = 2.0  # between two of them then, at least
 _SPEED = 2e8  # bytes a second that the first one is expected to be written at
+_LARGEST = 1 << 20  # bytes of a file that says something of a checkpoint
 
 
 @dataclass
@@ -133,7 +136,7 @@ class Checkpoints:
     def _newest(self) -> str:
         """Returns the name that was saved last, as far as it is known."""
         try:
-            name = json.loads((self.folder / 'newest.json').read_text())
+            name = _said(self.folder / 'newest.json')
         except (OSError, ValueError):
             return ''
         return name if isinstance(name, str) and _NAME.fullmatch(name) else ''
@@ -157,7 +160,7 @@ def _read(folder: Path) -> State:
     present = {entry.name for entry in os.scandir(folder) if _is_own(entry, 'file')}
     if 'manifest.json' not in present:
         raise ValueError('no manifest.json')
-    manifest = json.loads((folder / 'manifest.json').read_text())
+    manifest = _said(folder / 'manifest.json')
     for name, wanted in manifest.items():
         if name not in present:
             raise ValueError(f'{name} is missing')
@@ -168,10 +171,30 @@ def _read(folder: Path) -> State:
             raise ValueError(f'the sha256 of {name} is another')
     if 'state.json' not in manifest:
         raise ValueError('its manifest lacks state.json')
-    state = State(**json.loads((folder / 'state.json').read_text()))
+    state = State(**_said(folder / 'state.json'))
+    for name, fits in _FITS.items():
+        if not fits(getattr(state, name)):
+            raise ValueError(f'its {name} is of the wrong kind')
     if f'{state.updates:09d}' != folder.name:
         raise ValueError(f'it is of update {state.updates}')
     return state
+
+
+def _said(file: Path) -> Any:
+    """Returns what a file of JSON holds; raises ValueError or OSError where it cannot be read."""
+    return received.parsed(received.content(file, _LARGEST))
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {  # a part of the position -> whether it is one
+    'phase': is_count,
+    'step': is_count,
+    'before': is_count,
+    'sums': lambda value: isinstance(value, list) and all(map(is_number, value)),
+    'seconds': lambda value: is_number(value) and value >= 0,
+    'best': lambda value: value is None or is_score(value),
+    'best_epoch': is_count,
+    'over': lambda value: isinstance(value, bool),
+}
 
 
 def _is_own(entry: os.DirEntry[str], kind: str) -> bool:

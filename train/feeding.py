@@ -239,15 +239,15 @@ def cached(
 ) -> Rows:
     """Computes activations once: in memory, or mapped from `file` where they exceed `budget` bytes.
 
-    `name` is a promised tensor. `file` must be named by what it depends on: one that exists is used
-    as it is.
+    `name` is a promised tensor. `file` must be named by what it depends on: one of that shape that
+    is there is used as it is.
     """
     tensors = network.endpoints.tensors
     shape = (len(rows), *map(int, tensors[name].shape[1:]))
     if 4 * math.prod(shape) <= budget:
         interrupts.check()
         return Rows(network.compute(name, rows), rows.y, length=rows.length)
-    if not file.exists():
+    if _mapped(file, shape) is None:
         file.parent.mkdir(parents=True, exist_ok=True)
         size, free = 4 * math.prod(shape), shutil.disk_usage(file.parent).free
         if size > free:
@@ -266,7 +266,19 @@ def cached(
                 part = rows.take(slice(start, start + size))
                 written[start : start + size] = network.compute(name, part)
             written.flush()
-    return Rows(np.load(file, mmap_mode='r'), rows.y, length=rows.length)
+    found = _mapped(file, shape)
+    assert found is not None, file
+    return Rows(found, rows.y, length=rows.length)
+
+
+def _mapped(file: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Returns float32 of that shape in a file, mapped; None where they are not there."""
+    try:
+        with disk.opened_regular(file):
+            found = np.load(file, mmap_mode='r')
+    except (OSError, ValueError, EOFError):
+        return None
+    return found if found.shape == shape and found.dtype == np.float32 else None
 
 
 def clear(folder: Path) -> None:

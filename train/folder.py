@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,18 +21,23 @@ from filelock import FileLock, Timeout
 
 import dataset
 from inputs.rows import Dataset
-from inputs.spec import Spec, from_json
+from inputs.spec import Spec
 from networks import session as sessions
-from parameters import DATASETS, Experiment, restore
+from parameters import Experiment
+from reports import run_files
 from system import disk
 from system.errors import DataError, RunInUse, UsageError
 from system.lines import say
+from system.received import Damage
+from train.checkpoints import Checkpoints
 from train.command import deciding
 from train.naming import canonical, former_names, name_of
 
 _WRITTEN = ('*.json', 'metrics.csv', 'model.*', 'report.html', 'predictions-*', 'codes-*',
             'scores-*', 'reconstructions-*', 'generated-*', 'evaluation-*')  # fmt: skip
 _LATER = ('cpu', 'instructions', 'variables')  # which an earlier version did not write down
+_REMOVE = 'remove it'
+_GOES_ON = 'the command that made this run goes on from its checkpoint'
 _UNCOMPARED = ('description', 'source', 'phases', 'columns')  # words, and what follows from others
 
 
@@ -128,43 +134,33 @@ def restart(folder: Path) -> None:
             disk.remove(file)
 
 
-def read_json(file: Path) -> dict[str, Any] | None:
-    """Returns the file's object, or None where there is no file; raises DataError for damage."""
-    try:
-        found = json.loads(file.read_text())
-        if not isinstance(found, dict):
-            raise ValueError
-        return found
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DataError(f'{file}: cannot be read ({error.strerror})') from None
-    except (ValueError, RecursionError):
-        raise DataError(
-            f'{file}: damaged; remove it and results.json, and the command that made this run goes '
-            'on from its checkpoint'
-        ) from None
+def configured(folder: Path) -> dict[str, Any]:
+    """Returns what a folder's config.json says of its run, empty where there is none.
+
+    Raises DataError for damage.
+    """
+    return _read(folder, run_files.CONFIG, run_files.config, f'{_REMOVE} and results.json') or {}
 
 
 def results_of(folder: Path) -> dict[str, Any] | None:
     """Returns what a finished run found, None where there is none; raises DataError for damage."""
-    file = folder / 'results.json'
-    found = read_json(file)
-    if found is None:
+    return _read(folder, run_files.RESULTS, run_files.results, _REMOVE)
+
+
+def _read(
+    folder: Path, name: str, read: Callable[[Path], dict[str, Any]], remedy: str
+) -> dict[str, Any] | None:
+    try:
+        with run_files.said(folder / name, f'{remedy}, and {_GOES_ON}'):
+            return read(folder)
+    except FileNotFoundError:
         return None
-    metrics = found.get('metrics')
-    if not isinstance(metrics, dict) or not all(type(v) in (int, float) for v in metrics.values()):
-        raise DataError(
-            f'{file}: damaged; remove it, and the command that made this run goes on from its '
-            'checkpoint'
-        )
-    return found
 
 
 def as_begun(folder: Path, experiment: Experiment) -> Experiment:
     """Returns the experiment in one part, where the folder's run is of before there were parts."""
-    saved = (read_json(folder / 'config.json') or {}).get('experiment')
-    if isinstance(saved, dict) and saved and 'parts' not in saved:
+    saved = configured(folder).get('experiment')
+    if saved and 'parts' not in saved:
         return experiment.vary(parts=1)
     return experiment
 
@@ -176,7 +172,7 @@ def settle(folder: Path, config: dict[str, Any], key: str = '') -> None:
     (`key` names them as they are now) may have been moved. Raises UsageError that shows every
     difference.
     """
-    saved = read_json(folder / 'config.json') or {}
+    saved = configured(folder)
     differences = _differences(_completed(saved), config)
     moved = [found for found in differences if found[0].endswith('data_path')]
     if moved and key and dataset.same_data(_key_in(saved), key):
@@ -198,7 +194,7 @@ def settle_digest(folder: Path, data: Dataset, check: Callable[[], None]) -> Non
 
     They may have been recorded anew since. `check` may raise to stop.
     """
-    saved = read_json(folder / 'config.json') or {}
+    saved = configured(folder)
     try:
         before = str(saved['data']['digest'])
     except (KeyError, TypeError):
@@ -274,9 +270,9 @@ def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
         if not _is_own(file.parent):
             continue
         with contextlib.suppress(DataError):  # a damaged neighbour is no fault of this run
-            saved = read_json(file.with_name('config.json')) or {}
+            saved = configured(file.parent)
             differences = _differences(_completed(saved), config)
-            if differences and _extends(differences, config):
+            if differences and _extends(differences, config) and _goes_on(file.parent):
                 found.append((saved['experiment']['epochs'], file.parent))
     if not found:
         return None
@@ -290,7 +286,21 @@ def _is_own(folder: Path) -> bool:
     """Whether all that another run would copy from a run's folder is there, behind no link."""
     checkpoints, metrics = folder / 'checkpoints', folder / 'metrics.csv'
     copied = (checkpoints, *checkpoints.rglob('*'), metrics)
-    return metrics.is_file() and not any(map(Path.is_symlink, copied))
+    return all(map(_is_plain, copied)) and metrics.is_file()
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file or a folder itself, and nothing else, as a link or a pipe."""
+    mode = path.lstat().st_mode if os.path.lexists(path) else 0
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether a run's metrics.csv and checkpoints can be gone on from."""
+    try:
+        return bool(run_files.metrics(folder) and Checkpoints(folder).latest())
+    except (OSError, Damage, DataError):
+        return False
 
 
 def environment(precision: str) -> dict[str, Any]:
@@ -315,31 +325,33 @@ def configuration(folder: Path) -> tuple[Experiment, Spec]:
 
     Raises UsageError where there is no finished run, DataError where that file is not one of ours.
     """
-    file = folder / 'config.json'
-    config = read_json(file)
+    try:
+        config = run_files.config(folder)
+    except FileNotFoundError:
+        config = {}
+    except OSError as error:
+        raise DataError(f'{folder / run_files.CONFIG}: cannot be read ({error.strerror})') from None
+    except Damage as fault:
+        raise _no_configuration(folder, fault) from None
     if not config or not (folder / 'results.json').is_file():
         raise UsageError(
             f'{folder}: no finished run there; train it first (without --mode=...), or name '
             'another with --run_dir'
         )
     try:
-        if (name := config['experiment'].get('dataset', DATASETS[0])) not in DATASETS:
-            raise UsageError(
-                f'dataset={name}: one of your own is read by the file that --inst names'
-            )
-        experiment, data = restore(config['experiment']), config['data']
-        spec = from_json(data)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:
-        reason = str(error) if isinstance(error, UsageError) else type(error).__name__
-        raise DataError(f'{file}: not the configuration of a run ({reason})') from None
-    one_hot = experiment.layout == 'one-hot'
-    return experiment, spec._replace(future=experiment.future, one_hot=one_hot)
+        return run_files.of_finished(config)
+    except Damage as fault:
+        raise _no_configuration(folder, fault) from None
+
+
+def _no_configuration(folder: Path, fault: Damage) -> DataError:
+    return DataError(f'{folder / run_files.CONFIG}: not the configuration of a run ({fault})')
 
 
 def settle_environment(folder: Path, experiment: Experiment) -> None:
     """Records what the last bits depend on; warns where a resumed run finds something else."""
     now = environment(experiment.precision)
-    before = read_json(folder / 'environment.json') or now
+    before = _read(folder, run_files.ENVIRONMENT, run_files.environment, _REMOVE) or now
     before = {name: now[name] for name in _LATER} | before
     free = {'cpus'} if experiment.parts > 1 else set()  # see networks/session.py
     changed = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import os
@@ -16,12 +17,14 @@ import tensorflow.compat.v1 as tf
 from tensorboard.backend import process_graph
 from tensorboard.plugins.hparams import api_pb2, summary, summary_v2
 
+from reports import run_files
+from reports.run_files import POSITION
 from system import disk, names
 from system.lines import shown
 from system.rules import written
 
-POSITION = ('phase', 'epoch', 'step', 'seconds', 'examples_per_second')
 _FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+_REMEDY = 'remove it, and the run goes on, its curves without what was before'
 NETWORK = 'network'  # the folder of what is told of the network besides its scores
 
 
@@ -30,11 +33,10 @@ class Metrics:
 
     def __init__(self, folder: Path, updates: int):
         """Keeps the rows of the first `updates` updates; those after it will be written again."""
-        self._file = folder / 'metrics.csv'
+        self._file = folder / run_files.METRICS
         self.rows: list[dict[str, str]] = []
-        if self._file.is_file():
-            with open(self._file, newline='') as opened:
-                whole = [row for row in csv.DictReader(opened) if None not in row.values()]
+        with contextlib.suppress(FileNotFoundError), run_files.said(self._file, _REMEDY):
+            whole = run_files.metrics(folder)
             self.rows = [row for row in whole if int(row['step']) <= updates]
         self._columns = list(self.rows[0]) if self.rows else list(POSITION)
         self._rewrite()

@@ -22,6 +22,7 @@ from parameters import Experiment, schedule_of
 from phases import Phase
 from reports import drawing, graphs, projector, screen, summaries
 from system import disk
+from system.errors import DataError
 from system.interrupts import Interrupts
 from system.lines import say, shown
 from train import feeding, transfer
@@ -58,6 +59,12 @@ class Trainer:
         self.team = team
         self.watched = watched  # every loss and gradient, at each step
         self.state = checkpoints.latest() or State()
+        phases = schedule_of(experiment)
+        if self.state.phase >= len(phases):
+            raise DataError(
+                f'{checkpoints.folder}: is in phase {self.state.phase + 1} of {len(phases)}; '
+                '--restart begins again'
+            )
         train = data.splits['train']
         share, seed = experiment.label_fraction, experiment.seed
         if experiment.parent and share < 1 and experiment.labels == 'data':
@@ -155,6 +162,8 @@ class Trainer:
         """Trains one phase to its end, from wherever the run stands, if it is not over."""
         experiment, state = self.experiment, self.state
         length = feeding.length_of(experiment, phase, len(self.splits['train']))
+        if index == state.phase:
+            self._check_position(phase, length)
         is_over = state.over if experiment.patience else state.step >= length.steps
         if index < state.phase or (index == state.phase and is_over):
             return
@@ -175,6 +184,17 @@ class Trainer:
             summarize,
         )
         Training(shared, phase, rows, state).train()
+
+    def _check_position(self, phase: Phase, length: feeding.Length) -> None:
+        """Raises DataError for a position that this phase cannot have been in."""
+        state = self.state
+        count = len(phase.losses) if state.step % length.steps_per_epoch else 0
+        if state.step > length.steps or len(state.sums) != count:
+            raise DataError(
+                f'{self.checkpoints.folder}: is at update {state.step:,} of {length.steps:,} of '
+                f'phase {phase.name}, with {len(state.sums)} losses, where there are {count}; '
+                '--restart begins again'
+            )
 
     def _read(self, phase: Phase, split: str, rows: Rows) -> Rows:
         """Returns what the phase reads of a split: its examples, or activations computed once."""
