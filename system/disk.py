@@ -111,8 +111,11 @@ def opened_regular(file: Path | str, *, follows: bool = False, at: int | None = 
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follows else os.O_NOFOLLOW)
     descriptor = os.open(file, flags, dir_fd=at)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
         raise OSError(errno.EINVAL, 'no regular file', str(file))
     return open(descriptor, 'rb')
 

@@ -184,18 +184,18 @@ def edited(old: str, new: str):
 @pytest.mark.parametrize(
     ('damage', 'words'),
     [
-        (lambda f: (f / 'results.json').write_text('{"metrics"'), 'damaged; scores are left out'),
-        (lambda f: (f / 'results.json').write_text('[]'), 'not the scores of a run'),
-        (lambda f: (f / 'results.json').write_text('{"metrics": {"a": NaN}}'), 'not the scores'),
-        (lambda f: (f / 'config.json').write_text('[' * 100_000), 'damaged; the run is left out'),
+        (lambda f: (f / 'results.json').write_text('{"metrics"'), '(not JSON); scores are left'),
+        (lambda f: (f / 'results.json').write_text('[]'), 'not an object of JSON'),
+        (lambda f: (f / 'results.json').write_text('{"metrics": {"a": NaN}}'), 'NaN or infinity'),
+        (lambda f: (f / 'config.json').write_text('[' * 100_000), '(not JSON); the run is left out'),
         (lambda f: (f / 'config.json').write_text('{}'), 'not the configuration of a run'),
         (lambda f: (f / 'config.json').unlink(), 'no run there'),
         (lambda f: (f / 'metrics.csv').unlink(), 'not there yet; without curves'),
         (lambda f: (f / 'metrics.csv').write_bytes(b'\xff\0'), 'curves are left out'),
         (lambda f: (f / 'metrics.csv').write_text(''), 'without curves'),
-        (edited('0.5', 'about half'), 'not as it was written (columns or numbers)'),
-        (edited('phase1,2', f'phase1,{10**400}'), 'not as it was written'),
-        (edited(',', ';'), 'not as it was written (columns or numbers)'),
+        (edited('0.5', 'about half'), "line 2: train/phase1/mse is 'about half'); curves are left"),
+        (edited('phase1,2', f'phase1,{10**400}'), "line 3: epoch is '1000"),
+        (edited(',', ';'), 'its columns are not phase, epoch'),
         (lambda f: shutil.move(f, f.with_name('\x1b[31mred\n')), 'x1b[31mred\\n'),
     ],
 )
@@ -242,7 +242,7 @@ def test_runs_are_a_frame(four):
         'run', 'experiment', 'dataset', 'seed', 'precision', 'finished'
     ]  # fmt: skip
     (four / 'wide' / 'results.json').write_text('{')
-    with pytest.warns(UserWarning, match='damaged; scores are left out'):
+    with pytest.warns(UserWarning, match='not JSON.; scores are left out'):
         runs(four / 'wide')
 
 

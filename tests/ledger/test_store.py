@@ -37,9 +37,11 @@ def finished(folder, seed=0, **metrics):
     folder.mkdir(exist_ok=True)
     (folder / 'results.json').write_text(json.dumps(results))
     (folder / 'environment.json').write_text('{"python": "3.11"}')
-    (folder / 'config.json').write_text('{"data": {"digest": "d1"}}')
+    config = {'experiment': inst.tied.vary(seed=seed).resolved(), 'data': {'digest': 'd1'}}
+    (folder / 'config.json').write_text(json.dumps(config))
     (folder / 'metrics.csv').write_text(
-        'phase,epoch,seconds,examples_per_second,train/mse,validation/mse\none,1,2.50,9,8,0.125\n'
+        'phase,epoch,step,seconds,examples_per_second,train/mse,validation/mse\n'
+        'one,1,3,2.50,9,8,0.125\n'
     )
     return folder
 
@@ -65,7 +67,7 @@ def test_what_is_kept_is_found_with_its_history_but_not_that_of_the_training_los
     found = store.find(inst.tied.vary(seed=1))
     assert found['metrics'] == {'test/mse': 0.1} and found['seconds'] == 7.5
     assert found['history'] == {
-        'phase': ['one'], 'epoch': ['1'], 'seconds': ['2.50'], 'validation/mse': ['0.125']
+        'phase': ['one'], 'epoch': ['1'], 'step': ['3'], 'seconds': ['2.50'], 'validation/mse': ['0.125']
     }  # fmt: skip
     assert store.find(inst.tied.vary(seed=2)) is None
 
