@@ -1,1 +1,1 @@
-"""Kills runs at random times and compares their ends; runs on graphs that do harm."""
+"""Kills runs at random times and compares their ends; runs on graphs and folders that do harm."""

@@ -1,6 +1,7 @@
 """Disturbs as many runs as are missing, a kind after the other, and writes the table.
 
-With --of=graphs, it runs on each graph of the corpus instead, and writes how these runs ended.
+With --of=graphs, it runs on each graph of the corpus instead, and writes how these runs ended; with
+--of=folders, it uses run folders that were damaged.
 """
 
 from __future__ import annotations
@@ -21,26 +22,35 @@ from system import standard
 from torture import attempts
 
 FLAGS = flags.FLAGS
+_CORPUS = {  # what is tried -> what does that, and the table it writes
+    'graphs': ('torture.corpus', 'GRAPHS.md'),
+    'folders': ('torture.tries', 'FOLDERS.md'),
+}
 flags.DEFINE_integer('attempts', 100, 'Runs to disturb, over all kinds.', lower_bound=1)
 flags.DEFINE_float('minutes', 60.0, 'When to stop before that; the same command goes on.')
 flags.DEFINE_string('only', '', 'A pattern to be found in the kind of run.')
 flags.DEFINE_integer('seed', 0, 'Keys the times of the kills and what is damaged.')
 flags.DEFINE_string('output', 'torture/RESULTS.md', 'The table; outcomes are kept beside it.')
-flags.DEFINE_enum('of', 'runs', ('runs', 'graphs'), 'What is tried: kills, or harmful graphs.')
-flags.DEFINE_integer('jobs', os.cpu_count() or 1, 'Graphs that are tried at once.', lower_bound=1)
+flags.DEFINE_enum(
+    'of', 'runs', ('runs', 'graphs', 'folders'), 'Tried: kills, or harmful graphs or folders.'
+)
+flags.DEFINE_integer(
+    'jobs', os.cpu_count() or 1, 'Of a corpus that are tried at once.', lower_bound=1
+)
 
 
 def main(_: list[str]) -> None:
     """Tries what is asked for."""
-    if FLAGS.of == 'graphs':
-        try_graphs(Path(FLAGS.output).with_name('GRAPHS.md'))
-    else:
+    if FLAGS.of == 'runs':
         disturb_runs()
+    else:
+        try_corpus(*_CORPUS[FLAGS.of])
 
 
-def try_graphs(output: Path) -> None:
-    """Tries the corpus in a process that has none of the flags here: the program has its own."""
-    line = [sys.executable, '-m', 'torture.corpus', str(output), str(FLAGS.jobs)]
+def try_corpus(module: str, table: str) -> None:
+    """Tries a corpus in a process that has none of the flags here: the program has its own."""
+    output = Path(FLAGS.output).with_name(table)
+    line = [sys.executable, '-m', module, str(output), str(FLAGS.jobs)]
     sys.exit(subprocess.run(line).returncode)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,12 @@ def put(file: Path, content: bytes) -> None:
 
 
 def swapped(name: str, old: bytes, new: bytes, times: int = 1) -> Damage:
-    """Returns what replaces some bytes of a file by others, where they stand first."""
+    """Returns what replaces what a pattern finds first in a file by other bytes, so many times."""
 
     def damage(run: Path) -> None:
-        content = (run / name).read_bytes()
-        assert old in content, (name, old)
-        (run / name).write_bytes(content.replace(old, new * times, 1))
+        made, found = re.subn(old, lambda _: new * times, (run / name).read_bytes(), count=1)
+        assert found, (name, old)
+        (run / name).write_bytes(made)
 
     return damage
 

@@ -187,7 +187,10 @@ def edited(old: str, new: str):
         (lambda f: (f / 'results.json').write_text('{"metrics"'), '(not JSON); scores are left'),
         (lambda f: (f / 'results.json').write_text('[]'), 'not an object of JSON'),
         (lambda f: (f / 'results.json').write_text('{"metrics": {"a": NaN}}'), 'NaN or infinity'),
-        (lambda f: (f / 'config.json').write_text('[' * 100_000), '(not JSON); the run is left out'),
+        (
+            lambda f: (f / 'config.json').write_text('[' * 100_000),
+            '(not JSON); the run is left out',
+        ),
         (lambda f: (f / 'config.json').write_text('{}'), 'not the configuration of a run'),
         (lambda f: (f / 'config.json').unlink(), 'no run there'),
         (lambda f: (f / 'metrics.csv').unlink(), 'not there yet; without curves'),
