@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 _SIZES = ('shape', 'picture', 'frame')
 _AXES = 64  # of an example at most, as NumPy has
 _MOST = 1 << 30  # numbers of an example, at most
+_LONGEST = 10_000  # characters of a class's name
 _LETTERS = 1 << 26  # of the names of all classes, each as long as the longest: so they are held
 _CHANNELS = (1, 3)  # of a picture
 
@@ -66,7 +67,8 @@ def from_json(found: Mapping[str, Any]) -> Spec:
         raise ValueError(f'picture={list(picture)} is not height, width, and 1 or 3 channels')
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError('classes that are no names')
-    if len(classes) * max(map(len, classes), default=0) > _LETTERS:
+    longest = max(map(len, classes), default=0)
+    if longest > _LONGEST or len(classes) * longest > _LETTERS:
         raise ValueError('classes with names too long, or too many')
     values = _values(found['values']) if 'values' in found else None
     return Spec(shape, tuple(classes), picture, frame, values=values)

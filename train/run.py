@@ -20,10 +20,11 @@ from networks import layers, patches, saved_graph
 from networks import session as sessions
 from networks.saved_graph import SavedGraph
 from parameters import Experiment
-from reports import run_page, runs_page, screen
+from reports import run_files, run_page, runs_page, screen
 from system.errors import DataError, Diverged, UsageError
 from system.interrupts import Interrupts
 from system.lines import say
+from system.received import Damage
 from train import cluster, transfer
 from train.checkpoints import Checkpoints
 from train.folder import (
@@ -251,6 +252,10 @@ def _check_reach(experiment: Experiment, data: Dataset, least: float, most: floa
 
 def _check_data(experiment: Experiment, data: Dataset) -> None:
     """Raises UsageError or DataError where the experiment asks what the data cannot give."""
+    try:
+        run_files.spec_in(as_json(data.spec))
+    except Damage as fault:  # which would be found when the run is used
+        raise DataError(f'{data.key}: {fault}') from None
     if experiment.classifies and not data.spec.classes:
         raise DataError(
             f'{data.key}: a classifier needs labels, and this data set has none (folders by class, '

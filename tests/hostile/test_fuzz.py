@@ -17,6 +17,7 @@ import dataset
 import inst
 from inputs import foreign, recording, sources
 from networks import saved_graph
+from reports import run_files
 from system.errors import UserError
 from train.folder import configuration
 
@@ -158,6 +159,29 @@ def test_the_configuration_of_a_run(folder, path, value, changes, as_bytes, name
     (run / 'config.json').write_text(json.dumps(config))
     altered(run / 'config.json', path, value, changes, as_bytes)
     answered(configuration, run)
+
+
+READ = {  # a file of a run's folder -> what reads it, and what it may hold
+    'results.json': (run_files.results, '{"metrics": {"test/mse": 0.5}, "phases": {}, "seed": 0}'),
+    'environment.json': (run_files.environment, '{"python": "3.11", "cpus": 2}'),
+    'metrics.csv': (
+        run_files.metrics,
+        'phase,epoch,step,seconds,examples_per_second,train/mse\r\njoint,1,2,0.5,9,1e-05\r\n',
+    ),
+}
+
+
+@LONG
+@given(CHANGES, some.sampled_from(list(READ)))
+def test_another_file_of_a_run(folder, changes, name):
+    read, content = READ[name]
+    (folder / name).write_bytes(changed(content.encode(), changes))
+
+    def read_and_say():
+        with run_files.said(folder / name, 'remove it'):
+            read(folder)
+
+    answered(read_and_say)
 
 
 @LONG
