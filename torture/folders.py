@@ -285,8 +285,8 @@ for _name, _damage in _SOUND.items():
     CASES[f'config: {_name}'] = Case(_damage)
 for _name, _made in _FILES.items():
     CASES[f'config: {_name}'] = Case(_made('config.json'), refused=_MUST)
-    _must = () if _name == 'gone' else ('ledger',)  # after which it is made again
-    CASES[f'results: {_name}'] = Case(_made('results.json'), refused=_must)
+    _needs = () if _name == 'gone' else ('ledger',)  # after which it is made again
+    CASES[f'results: {_name}'] = Case(_made('results.json'), refused=_needs)
     CASES[f'environment: {_name}'] = Case(_made('environment.json'), tries=('again', 'ledger'))
     CASES[f'environment: {_name}, and no page'] = Case(
         both(_made('environment.json'), gone('report.html')), tries=('again',)
