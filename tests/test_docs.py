@@ -175,7 +175,7 @@ def test_every_command_is_run_or_is_listed_with_a_reason():
             assert any(row.startswith(line) for row in test_examples.ROWS.values()), line
         if re.match('python -m (bench|torture)', line):
             for flag in re.findall(r'--(\w+)', line):
-                assert re.search(rf"DEFINE_\w+\('{flag}'", program_flags), line
+                assert re.search(rf"DEFINE_\w+\(\s*'{flag}'", program_flags), line
             for pattern in re.findall(r"--only=([^']+)", line):
                 assert any(re.search(pattern, name) for name in measured), line
         assert all((ROOT / w).is_file() for w in line.split() if w.endswith(('.txt', '.ipynb'))), (
