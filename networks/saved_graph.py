@@ -407,7 +407,8 @@ def values(
                 found[name] = checkpoint.get_tensor(name)
                 if wanted.dtype.is_floating and not np.isfinite(found[name]).all():
                     faults.append(f'{name} has NaN or infinity')
-        faults += [f'{name} is of no use' for name in sorted(shapes.keys() - declared) if alone]
+        idle = (n for n in sorted(shapes.keys() - declared) if not n.startswith('standardize/'))
+        faults += [f'{name} is of no use' for name in idle if alone]
         if faults:
             raise DataError(f'{prefix}: the weights do not fit the graph: {"; ".join(faults)}')
         return found
