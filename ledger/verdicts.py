@@ -102,8 +102,9 @@ def _of_one(claim: Claim, measured: float, bound: float, usual: Usual) -> _Test:
 
 
 def _is_normal(differences: Sequence[float]) -> bool:
+    """Whether they may be Gaussian; of infinite ones, or all alike, ranks say no more."""
     if not all(map(math.isfinite, differences)) or len({*differences}) == 1:
-        return len({*differences}) == 1
+        return True
     with warnings.catch_warnings(action='ignore'):
         return bool(stats.shapiro(differences).pvalue >= _NORMAL)
 

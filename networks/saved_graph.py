@@ -407,6 +407,7 @@ def values(
                 found[name] = checkpoint.get_tensor(name)
                 if wanted.dtype.is_floating and not np.isfinite(found[name]).all():
                     faults.append(f'{name} has NaN or infinity')
+        # A head on pooled codes keeps what its parent brings outputs back by, and has no outputs.
         idle = (n for n in sorted(shapes.keys() - declared) if not n.startswith('standardize/'))
         faults += [f'{name} is of no use' for name in idle if alone]
         if faults:

@@ -1,6 +1,7 @@
 """The ledger: verdicts of the spread, keys of what decides a run, and the page from run folders."""
 
 import json
+import math
 import shutil
 
 import pytest
@@ -51,7 +52,8 @@ def judged(measured, than, relation='<', usual=0.1, **options):
         ([2.1, 2.11], [2.0, 2.0], {'relation': '=', 'margin': 0.1}, 'holds'),
         ([1.0, 1.1], [9.0, 9.0], {'relation': '=', 'margin': 0.1}, 'better'),
         ([9.0, 9.1], [1.0, 1.0], {'relation': '=', 'margin': 0.1}, 'fails'),
-        (STEADY, [0.0] * 10, {'relation': '>'}, 'holds'),  # by ranks: Student's t has p = 0.11
+        (STEADY, [0.0] * 10, {'relation': '>'}, 'holds'),  # by ranks: Student's t has p = 0.29
+        ([math.inf] * 3 + [1.0] * 3, [math.inf] * 6, {}, 'open'),  # seeds that never got there
         ([1.0, 1.9], [2.0, 2.0], {'every': True}, 'holds'),
         ([1.0, 2.1], [2.0, 2.0], {'every': True}, 'fails'),
     ],

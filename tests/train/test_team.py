@@ -113,7 +113,7 @@ def test_two_workers_end_where_one_machine_ends(kind, common, strips, tmp_path):
 def test_four_workers_differ_by_rounding(common, tmp_path):
     flags = ('--experiment=tied', '--set=hidden=8', '--set=parts=4', *common)
     alone = program(*flags, f'--runs={tmp_path}/alone')
-    for turn in ('first', 'second'):  # four were seen to wait for each other, once in many times
+    for turn in ('first', 'second'):  # of four that wait for each other: see docs/limits.md
         four, limit = workers(tmp_path / turn, *flags, count=4), time.monotonic() + 90
         while any(one.poll() is None for one in four) and time.monotonic() < limit:
             time.sleep(0.1)
