@@ -91,6 +91,9 @@ class Interrupts:
                     continue
                 if not told:
                     return
+                if self._waker_before != -1:  # whoever looked on before still does
+                    with contextlib.suppress(OSError):
+                        os.write(self._waker_before, told)
                 if told[0] in self._before:
                     came, number = came + 1, told[0]
                     seconds = self.patience if came == 1 else _GRACE_SECONDS

@@ -1,6 +1,7 @@
 """A signal in any part of a run: it is saved, and the same command ends with the same bits."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from evaluation import scores
 from inputs import recording, sources
 from networks import saved_graph
 from reports import drawing
+from system.errors import Interrupted
+from system.interrupts import Interrupts
 from train import feeding, loop, several, updates
 from train.checkpoints import Checkpoints
 
@@ -146,3 +149,19 @@ def test_a_signal_ends_what_is_computed_without_an_end(signals):
     _, err = process.communicate(timeout=30)
     assert process.returncode - 128 in signals and len(err.splitlines()) == 1
     assert 'does not end' in err
+
+
+def test_who_looked_on_before_still_hears_of_signals():
+    """As the watch over the other workers of a run does."""
+    hears, told = os.pipe()
+    os.set_blocking(told, False)
+    before = signal.set_wakeup_fd(told)
+    try:
+        with pytest.raises(Interrupted), Interrupts(), Interrupts():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert select.select([hears], [], [], 5)[0]
+            assert os.read(hears, 1) == bytes([signal.SIGTERM])
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(hears)
+        os.close(told)
