@@ -78,12 +78,14 @@ def write(claims: Sequence[Claim], book: Book = PROJECT) -> None:
 
 
 def draw(claims: Sequence[Claim], book: Book = PROJECT) -> None:
-    """Draws each source's claims, as far as they are measured."""
+    """Draws each source's claims, as far as they are measured; an earlier chart of none goes."""
     judged = judgements(claims, book)
     for source, mine in page.sections(claims).items():
         figure = charts.chart({claim: judged[claim] for claim in mine if claim in judged})
         if figure:
             figures.save(figure, page.chart_of(source, book))
+        else:
+            page.chart_of(source, book).unlink(missing_ok=True)
 
 
 def judgements(claims: Sequence[Claim], book: Book = PROJECT) -> dict[Claim, Judgement]:
