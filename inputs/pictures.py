@@ -27,7 +27,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inputs.folders import Found, check_open, digest_of, found_in, of_unread, stamps_of
 from inputs.splits import alone, sizes
-from system import disk
+from system import beside, disk
 from system.errors import DataError
 from system.lines import say
 from system.progress import Bar
@@ -391,7 +391,7 @@ def converted(
         for job in jobs
         for start in range(0, len(job), _CHUNK)
     ]
-    workers = min(_processors(), len(chunks))
+    workers = min(beside.cores(), len(chunks))
     with Bar('recording', sum(map(len, jobs)), 'picture') as bar:
 
         def results(made: Iterable[list[bytes | str]]) -> Iterator[bytes | str]:
@@ -432,12 +432,6 @@ def _in_order(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-def _processors() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def readable(stream: Stream, unreadable: dict[str, str]) -> Iterator[tuple[Picture, bytes]]:

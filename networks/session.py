@@ -108,13 +108,6 @@ def _warn_of_threads() -> None:
     )
 
 
-def cores() -> int:
-    """Returns the number of cores that this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @functools.cache
 def gpus() -> tuple[str, ...]:
     """Returns the names of the GPUs that TensorFlow sees; says so where it could use some."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from scipy.special import expit, softmax
 from evaluation import baselines, probes, scores
 from inputs.rows import Dataset, Rows, compared
 from model import Network
-from reports import features, figures
+from reports import features, figures, lettering
+from system import beside
 from system.lines import shown
 
 _THUMBNAILS = 300  # pictures drawn at the place of their codes
@@ -47,7 +48,8 @@ def draw(
     made: dict[str, Any] = {'loss_curves': figures.loss_curves(rows) if rows else None}
     if len(codings) > 1:  # of a single one there is no plane
         note = _separation(metrics, data.tested)
-        made['latent'] = figures.latent(codings, test.y, classes, f'{title}: their codes', note)
+        words = f'{title}: their codes'
+        made['latent'] = partial(figures.latent, codings, test.y, classes, words, note)
     if layout == 'steps' and network.restored is None:
         made |= _sequences(network, data, title, is_series)
         if picture and len(codings) > 1:
@@ -66,21 +68,25 @@ def draw(
     return _saved({name: figure for name, figure in made.items() if figure}, folder)
 
 
-def _saved(made: Mapping[str, Figure | figures.Slow], folder: Path) -> list[Path]:
-    """Saves figures by name, the slow ones last, and returns their files."""
+def _saved(made: Mapping[str, Figure | Callable[[], Figure]], folder: Path) -> list[Path]:
+    """Saves figures by name, and those that are yet to be computed, and returns their files.
+
+    A copy of this process helps, but does not compute: libraries do that on threads, and keep it.
+    """
     files = {name: folder / f'{name}.png' for name in made}
-    with ThreadPoolExecutor(1) as aside:
-        computed = {
-            name: aside.submit(figure.compute)
-            for name, figure in made.items()
-            if isinstance(figure, figures.Slow)
-        }
-        for name in sorted(made, key=computed.__contains__):
-            figure = made[name]
-            if isinstance(figure, figures.Slow):
-                figure = figure.draw(computed[name].result())
-            figures.save(figure, files[name])
+    drawn, computed = [], []
+    for name, figure in made.items():
+        if isinstance(figure, Figure):
+            lettering.legible(figure)  # here too, where what it says is said once
+            drawn.append(partial(figures.save, figure, files[name]))
+        else:
+            computed.append(partial(_computed, figure, files[name]))
+    beside.each(drawn, here=computed)
     return list(files.values())
+
+
+def _computed(figure: Callable[[], Figure], file: Path) -> None:
+    figures.save(figure(), file)
 
 
 def shows_series(data: Dataset, test: Rows) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, rcParams
@@ -26,6 +26,7 @@ from system import disk
 
 SHOWN = 10  # pictures in a row
 _DPI = 110  # pixels an inch
+_COMPRESSION = 3  # of PNGs: half of the time that 6 takes, for a twentieth more bytes
 _WIDEST = 24  # inches, of rows of large pictures
 _ACROSS = 4  # panels of losses in a row
 _ENDS = ((0, -0.5), (-1, 0.5))  # of an axis of values: half a step before the first, after the last
@@ -36,13 +37,6 @@ _THUMBNAILS_ACROSS = 25  # that plane
 _NAMED = 20  # classes with a colour and a name of their own
 _CELLS = 100  # classes of a confusion matrix, at most, that each have a name on its axes
 _NUMBERED = 30  # classes of a confusion matrix, at most, whose cells have numbers
-
-
-class Slow(NamedTuple):
-    """A figure of what takes a second or two to compute, which can be done beside other drawing."""
-
-    compute: Callable[[], Any]
-    draw: Callable[[Any], Figure]  # of what was computed
 
 
 def save(figure: Figure, file: Path) -> None:
@@ -59,7 +53,8 @@ def save(figure: Figure, file: Path) -> None:
     box = figure.get_tightbbox(renderer).padded(rcParams['savefig.pad_inches'])
     file.parent.mkdir(parents=True, exist_ok=True)
     with disk.whole(file, 'wb') as opened:
-        figure.savefig(opened, format='png', dpi=_DPI, bbox_inches=box)
+        packed = {'compress_level': _COMPRESSION}
+        figure.savefig(opened, format='png', dpi=_DPI, bbox_inches=box, pil_kwargs=packed)
 
 
 def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
@@ -253,7 +248,7 @@ def latent(
     classes: Sequence[str],
     title: str,
     note: str = '',
-) -> Slow:
+) -> Figure:
     """Draws codings, [N, units], in a plane: of principal components, and by t-SNE.
 
     The latter (van der Maaten and Hinton 2008) is of the first 500 codings, where they have more
@@ -265,27 +260,22 @@ def latent(
     has_neighbours = codings.shape[1] > 2 and len(np.unique(some, axis=0)) >= least
     perplexity = min(30.0, (len(some) - 1) / 3)
 
-    def compute() -> np.ndarray | None:
-        return _neighbourly(some.tobytes(), some.shape, perplexity) if has_neighbours else None
-
-    def draw(mapped: np.ndarray | None) -> Figure:
-        figure = Figure(figsize=(7.5 if mapped is None else 13, 6), layout='constrained')
-        panels = figure.subplots(1, 1 if mapped is None else 2, squeeze=False)[0]
-        _scatter(panels[0], plane, labels, classes)
-        panels[0].set(
-            xlabel=f'first principal component ({shares[0]:.0%} of the variance)',
-            ylabel=f'second principal component ({shares[1]:.0%})',
-        )
-        figure.suptitle(f'{title}\n{note}' if note else title, fontsize=11)
-        _legend(figure, panels, labels, classes)
-        if mapped is not None:
-            panels[0].set_title(f'principal components of {len(codings):,} codes', size=10)
-            _scatter(panels[1], mapped, labels, classes)
-            panels[1].set_title(f't-SNE of {len(some)} codes, perplexity {perplexity:.3g}', size=10)
-            panels[1].set(xlabel='t-SNE 1, without a unit', ylabel='t-SNE 2', xticks=[], yticks=[])
-        return figure
-
-    return Slow(compute, draw)
+    mapped = _neighbourly(some.tobytes(), some.shape, perplexity) if has_neighbours else None
+    figure = Figure(figsize=(7.5 if mapped is None else 13, 6), layout='constrained')
+    panels = figure.subplots(1, 1 if mapped is None else 2, squeeze=False)[0]
+    _scatter(panels[0], plane, labels, classes)
+    panels[0].set(
+        xlabel=f'first principal component ({shares[0]:.0%} of the variance)',
+        ylabel=f'second principal component ({shares[1]:.0%})',
+    )
+    figure.suptitle(f'{title}\n{note}' if note else title, fontsize=11)
+    _legend(figure, panels, labels, classes)
+    if mapped is not None:
+        panels[0].set_title(f'principal components of {len(codings):,} codes', size=10)
+        _scatter(panels[1], mapped, labels, classes)
+        panels[1].set_title(f't-SNE of {len(some)} codes, perplexity {perplexity:.3g}', size=10)
+        panels[1].set(xlabel='t-SNE 1, without a unit', ylabel='t-SNE 2', xticks=[], yticks=[])
+    return figure
 
 
 @functools.lru_cache(1)  # a classifier's frozen codes are those of its parent

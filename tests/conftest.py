@@ -32,10 +32,15 @@ gc.set_threshold(50_000, 20, 20)  # as the program does
 
 @pytest.fixture(scope='session', autouse=True)
 def undrawn():
-    """No figures are made, which take half of a small run's time; returns what makes them."""
+    """No figures are made, which take half of a small run's time; returns what makes them.
+
+    Nor is the process copied to share the work.
+    """
     from reports import drawing, figures
+    from system import beside
 
     instead = {
+        (beside, '_copied'): lambda *_: None,
         (drawing, 'draw'): lambda *_: [],
         (figures, 'save'): _save_a_dot,
         (figures, '_neighbourly'): lambda _, shape, __: np.zeros((shape[0], 2)),

@@ -25,7 +25,7 @@ from inputs.spec import Spec
 from networks import session as sessions
 from parameters import Experiment
 from reports import run_files
-from system import disk
+from system import beside, disk
 from system.errors import DataError, RunInUse, UsageError
 from system.lines import say
 from system.received import Damage
@@ -311,7 +311,7 @@ def environment(precision: str) -> dict[str, Any]:
         'tensorflow': tf.__version__,
         'numpy': np.__version__,
         'machine': platform.machine(),
-        'cpus': sessions.cores(),
+        'cpus': beside.cores(),
         'precision': precision,
         'cpu': sessions.cpu(),
         'instructions': ' '.join(sessions.instructions()),

@@ -49,7 +49,7 @@ def test_a_file_has_the_pixels_of_a_tight_box(draws, tmp_path):
     def made():
         yield figures.loss_curves(ROWS)
         yield figures.confusion(labels, counts, ('a', 'b', 'c'), 'guesses')
-        yield figures.latent(codes, labels, ('a', 'b', 'c'), 'codes').draw(None)
+        yield figures.latent(codes, labels, ('a', 'b', 'c'), 'codes')
 
     for one, other in zip(made(), made(), strict=True):
         figures.save(one, tmp_path / 'one.png')
@@ -144,7 +144,7 @@ def test_the_codes_are_drawn_by_t_sne_where_that_tells_more(monkeypatch, draws):
 
     def panels(codings):
         plane = figures.latent(codings, labels[: len(codings)], ['a', 'b', 'c'], '')
-        return plane.draw(plane.compute()).axes
+        return plane.axes
 
     assert '60 codes' in panels(x)[1].get_title()
     once, again = (
