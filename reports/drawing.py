@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,7 +14,7 @@ from scipy.special import expit, softmax
 from evaluation import baselines, probes, scores
 from inputs.rows import Dataset, Rows, compared
 from model import Network
-from reports import features, figures, lettering
+from reports import features, figures
 from system import beside
 from system.lines import shown
 
@@ -25,6 +24,9 @@ _MANIFOLD = 15  # pictures along each side of a two-dimensional code's map
 _LINES = 4  # sequences drawn as lines
 _NARROW = 8  # features of a step from which on a sequence may be a picture
 _TABLE = 1 << 22  # numbers, at most, of a table whose features are compared
+_HERE = ('latent', 'latent_pictures')  # which libraries compute on threads of this process
+
+Drawings = dict[str, Callable[[], Figure]]  # figures yet to be drawn, by name
 
 
 def draw(
@@ -45,7 +47,7 @@ def draw(
     is_series = shows_series(data, test)
     picture = () if is_series else data.spec.picture
     title = f'{title}, {data.tested} examples'
-    made: dict[str, Any] = {'loss_curves': figures.loss_curves(rows) if rows else None}
+    made: Drawings = {'loss_curves': partial(figures.loss_curves, rows)} if rows else {}
     if len(codings) > 1:  # of a single one there is no plane
         note = _separation(metrics, data.tested)
         words = f'{title}: their codes'
@@ -55,7 +57,9 @@ def draw(
         if picture and len(codings) > 1:
             thumbs = compared(test, _THUMBNAILS).floats(0, _THUMBNAILS)
             words = f'{title}: sequences at the place of their codes'
-            made['latent_pictures'] = figures.latent_pictures(codings, thumbs, picture, words)
+            made['latent_pictures'] = partial(
+                figures.latent_pictures, codings, thumbs, picture, words
+            )
     elif picture:
         made |= _pictures(network, data, test, codings, title)
     elif (layout == 'flat' or is_series) and 'outputs' in network.endpoints.tensors:
@@ -64,28 +68,23 @@ def draw(
         made |= _confusion(network, test, classes, picture, title)
     elif codings.shape[1] == 2 and layout == 'flat' and not picture and _has_plane(test):
         plane = probes.projection(test, 2)
-        made['pca_plane'] = figures.planes(codings, plane, test.y, classes, title)
-    return _saved({name: figure for name, figure in made.items() if figure}, folder)
+        made['pca_plane'] = partial(figures.planes, codings, plane, test.y, classes, title)
+    return _saved(made, folder)
 
 
-def _saved(made: Mapping[str, Figure | Callable[[], Figure]], folder: Path) -> list[Path]:
-    """Saves figures by name, and those that are yet to be computed, and returns their files.
+def _saved(made: Drawings, folder: Path) -> list[Path]:
+    """Draws and saves figures by name, and returns their files; a copy of this process helps.
 
-    A copy of this process helps, but does not compute: libraries do that on threads, and keep it.
+    The copy is silent. Which letters no font has is said of the words of `latent`, and in figures.
     """
     files = {name: folder / f'{name}.png' for name in made}
-    drawn, computed = [], []
-    for name, figure in made.items():
-        if isinstance(figure, Figure):
-            lettering.legible(figure)  # here too, where what it says is said once
-            drawn.append(partial(figures.save, figure, files[name]))
-        else:
-            computed.append(partial(_computed, figure, files[name]))
-    beside.each(drawn, here=computed)
+    actions = {name: partial(_save, figure, files[name]) for name, figure in made.items()}
+    here = [actions.pop(name) for name in _HERE if name in actions]
+    beside.each([*actions.values()], here)
     return list(files.values())
 
 
-def _computed(figure: Callable[[], Figure], file: Path) -> None:
+def _save(figure: Callable[[], Figure], file: Path) -> None:
     figures.save(figure(), file)
 
 
@@ -103,9 +102,7 @@ def shows_series(data: Dataset, test: Rows) -> bool:
     return width < _NARROW or bool(some.min() < 0 or some.max() > 1)
 
 
-def _table(
-    network: Network, data: Dataset, test: Rows, title: str, is_series: bool
-) -> dict[str, Any]:
+def _table(network: Network, data: Dataset, test: Rows, title: str, is_series: bool) -> Drawings:
     """Returns the figures of vectors that are no pictures: each feature, or series as lines."""
     some = compared(test, _LINES if is_series else max(1, _TABLE // data.spec.shape[0]))
     inputs, outputs = some.floats(0, len(some)), network.compute('outputs', some)
@@ -114,9 +111,11 @@ def _table(
     if is_series:
         fed, made = (values.reshape(-1, *data.spec.picture) for values in (inputs, outputs))
         return {
-            'sequences': features.series(fed, {'': made}, None, some.length, title, some.places)
+            'sequences': partial(
+                features.series, fed, {'': made}, None, some.length, title, some.places
+            )
         }
-    return {'features': features.by_feature(inputs, outputs, f'{title}: error by feature')}
+    return {'features': partial(features.by_feature, inputs, outputs, f'{title}: error by feature')}
 
 
 def _separation(metrics: Mapping[str, float], tested: str) -> str:
@@ -134,8 +133,9 @@ def _has_plane(rows: Rows) -> bool:
 
 def _pictures(
     network: Network, data: Dataset, test: Rows, codings: np.ndarray, title: str
-) -> dict[str, Any]:
-    picture, tensors, made = data.spec.picture, network.endpoints.tensors, {}
+) -> Drawings:
+    picture, tensors = data.spec.picture, network.endpoints.tensors
+    made: Drawings = {}
     shown = test.take(one_of_each(test))
     name = 'stored' if data.spec.one_hot else 'input'
     lines = {name: shown.targets(0, len(shown))}
@@ -147,13 +147,14 @@ def _pictures(
         lines[f'after {name.removesuffix("_outputs")}'] = network.compute(name, shown)
     if 'outputs' in tensors:
         lines['output'] = network.compute('outputs', shown)
-    made['reconstructions'] = figures.picture_rows(lines, picture, title)
+    made['reconstructions'] = partial(figures.picture_rows, lines, picture, title)
     first = first_kernel(network.values(), picture)
     if first:
-        made['filters'] = figures.filters(*first)
+        made['filters'] = partial(figures.filters, *first)
     thumbs = compared(test, _THUMBNAILS)
     if len(codings) > 1:
-        made['latent_pictures'] = figures.latent_pictures(
+        made['latent_pictures'] = partial(
+            figures.latent_pictures,
             codings,
             thumbs.targets(0, len(thumbs)),
             picture,
@@ -161,14 +162,16 @@ def _pictures(
         )
     if network.decodes() and not data.spec.one_hot:
         some = compared(next(iter(data.splits.values())), 2000)
-        made['samples'] = figures.picture_rows(
-            samples(network, network.compute('codings', some)), picture
+        made['samples'] = partial(
+            figures.picture_rows, samples(network, network.compute('codings', some)), picture
         )
         if len(shown) > 1:
-            made['interpolation'] = figures.picture_rows(_between(network, shown), picture, title)
+            between = _between(network, shown)
+            made['interpolation'] = partial(figures.picture_rows, between, picture, title)
     if network.decodes() and data.spec.layout == 'maps':
         images, outputs = thumbs.floats(0, len(thumbs)), network.compute('outputs', thumbs)
-        made['spectra'] = figures.spectra(
+        made['spectra'] = partial(
+            figures.spectra,
             {
                 'pictures': (probes.spectrum(images), probes.checkerboard(images)),
                 'reconstructions': (probes.spectrum(outputs), probes.checkerboard(outputs)),
@@ -230,28 +233,32 @@ def _between(network: Network, shown: Rows) -> dict[str, np.ndarray]:
     return lines
 
 
-def _manifold(network: Network, codings: np.ndarray, picture: tuple[int, ...], title: str) -> Any:
+def _manifold(
+    network: Network, codings: np.ndarray, picture: tuple[int, ...], title: str
+) -> Callable[[], Figure]:
     """Decodes a grid over the middle 95 % of a two-dimensional code."""
     axes = [np.quantile(c, np.linspace(0.025, 0.975, _MANIFOLD)) for c in codings.T]
     grid = np.stack(np.meshgrid(axes[0], axes[1][::-1]), axis=-1).reshape(-1, 2)
-    return figures.manifold(network.decode(grid), picture, axes, title)
+    return partial(figures.manifold, network.decode(grid), picture, axes, title)
 
 
 def _confusion(
     network: Network, test: Rows, classes: tuple[str, ...], picture: tuple[int, ...], title: str
-) -> dict[str, Any]:
+) -> Drawings:
     logits = network.compute('logits', test)
     joint = network.restored is None  # with an output of its own for each class
     probabilities = expit(logits) if joint else softmax(logits, axis=1)
     correct = float(np.mean(probabilities.argmax(axis=1) == test.labels))
     words = f'{title}: {correct:.2%} of {len(test):,} right'
-    made: dict[str, Any] = {}
-    made['confusion'] = figures.confusion(test.labels, probabilities, classes, words)
-    if picture:
-        made['most_confused'] = figures.most_confused(
-            lambda rows: test.take(rows).floats(0, len(rows)),
-            test.labels,
-            probabilities,
+    made: Drawings = {}
+    made['confusion'] = partial(figures.confusion, test.labels, probabilities, classes, words)
+    if picture and correct < 1:
+        wrong = figures.surely_wrong(test.labels, probabilities)
+        made['most_confused'] = partial(
+            figures.most_confused,
+            test.take(wrong).floats(0, len(wrong)),
+            test.labels[wrong],
+            probabilities[wrong],
             classes,
             picture,
             title,
@@ -266,7 +273,7 @@ def one_of_each(rows: Rows) -> np.ndarray:
     return np.unique(rows.y, return_index=True)[1][: figures.SHOWN]
 
 
-def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> dict[str, Any]:
+def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> Drawings:
     """Returns the figures of a sequence network: sequences beside what it makes, error by step."""
     train, test = data.splits.get('train'), compared(data.splits['test'])
     made = {
@@ -287,15 +294,17 @@ def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> 
             / np.maximum(counted.sum(axis=0), 1)
             for label, guess in guesses.items()
         }
-    found = {'error_by_step': figures.error_by_step(panels, title)}
+    found: Drawings = {'error_by_step': partial(figures.error_by_step, panels, title)}
     if is_series:
         some = compared(test, _LINES)
         follows = some.targets(0, _LINES) if 'future_' in made else None
         parts = {prefix: values[:_LINES] for prefix, values in made.items()}
         fed = some.floats(0, _LINES)
-        found['sequences'] = features.series(fed, parts, follows, some.length, title, some.places)
+        found['sequences'] = partial(
+            features.series, fed, parts, follows, some.length, title, some.places
+        )
     elif data.spec.frame or data.spec.picture:
-        found['sequences'] = figures.picture_rows(*strips(data, test, made), title)
+        found['sequences'] = partial(figures.picture_rows, *strips(data, test, made), title)
     return found
 
 

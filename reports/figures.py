@@ -6,7 +6,7 @@ The functions take arrays and return a Figure; drawing.py collects the arrays of
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -424,31 +424,29 @@ def _counted(panel: Axes, counts: np.ndarray, errors: np.ndarray, points: float)
         )  # fmt: skip
 
 
+def surely_wrong(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Returns the rows that are classified wrongly with the highest confidence, surest first."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    confidence = probabilities[wrong].max(axis=1)
+    return wrong[np.argsort(-confidence, kind='stable')][: 2 * SHOWN]
+
+
 def most_confused(
-    images: Callable[[np.ndarray], np.ndarray],
+    images: np.ndarray,
     labels: np.ndarray,
     probabilities: np.ndarray,
     classes: Sequence[str],
     picture: tuple[int, ...],
     title: str,
-) -> Figure | None:
-    """Draws the wrongly classified pictures of the highest confidence; None where all are right.
-
-    `images` gives the pictures of some rows, [n, pixels].
-    """
-    predicted = probabilities.argmax(axis=1)
-    confidence = probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != labels)
-    wrong = wrong[np.argsort(-confidence[wrong], kind='stable')][: 2 * SHOWN]
-    if not len(wrong):
-        return None
-    lines = -(-len(wrong) // SHOWN)
+) -> Figure:
+    """Draws pictures, [n, pixels], with their labels, and what they are taken for how surely."""
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    lines = -(-len(images) // SHOWN)
     figure = Figure(figsize=(1.3 * SHOWN, 1.9 * lines + 0.4), layout='constrained')
     panels = figure.subplots(lines, SHOWN, squeeze=False).ravel()
     for panel in panels:
         panel.axis('off')
-    drawable = _drawable(images(wrong), picture)
-    for panel, image, row in zip(panels, drawable, wrong, strict=False):
+    for row, (panel, image) in enumerate(zip(panels, _drawable(images, picture), strict=False)):
         panel.imshow(image, cmap='gray', vmin=0, vmax=1)
         panel.set_title(
             f'{shortened(classes[labels[row]], 16)} taken for\n'

@@ -88,6 +88,7 @@ def _copied(ends: contextlib.ExitStack, work: Callable[[], object]) -> BaseProce
 
 def _alone(work: Callable[[], object]) -> None:
     """Does some work in the copy and ends it; what fails is done again, and said, by the other."""
+    sys.stdout = sys.stderr = open(os.devnull, 'w')  # noqa: SIM115  (until the end)
     gc.freeze()  # nothing of TensorFlow's is to be taken down
     gc.disable()
     try:

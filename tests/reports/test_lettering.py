@@ -68,6 +68,7 @@ def test_the_figures_of_a_classifier_take_any_class_name(name, tmp_path, draws):
     figures.save(figures.confusion(y, share, classes, name), tmp_path / 'confusion.png')
     plane = figures.latent(codes, y, classes, name)
     figures.save(plane, tmp_path / 'latent.png')
-    blank = lambda rows: np.zeros((len(rows), 4))  # noqa: E731
-    rows = figures.most_confused(blank, y, share, classes, (2, 2), name)
+    wrong = figures.surely_wrong(y, share)
+    blank = np.zeros((len(wrong), 4))
+    rows = figures.most_confused(blank, y[wrong], share[wrong], classes, (2, 2), name)
     figures.save(rows, tmp_path / 'rows.png')
