@@ -12,7 +12,7 @@ from networks import layers, losses
 from networks.endpoints import Blueprint, Endpoints, Lazy, reconstruction_metrics
 from networks.layers import group
 
-KERNEL = 'layer1/kernel'  # [features, centroids], which begin at training examples
+KERNEL = 'layer1/kernel'  # [features, centroids], which begin between the mean and examples
 
 
 def centroids(plan: Blueprint) -> Endpoints:

@@ -33,6 +33,7 @@ from train.team import ALONE, Team
 
 _POOLED = 1 << 20  # numbers in the codes of a picture's patches, about
 _CENTROIDS = 1957  # keys the examples that k-means begins at apart from other draws of a seed
+_FROM_THE_MEAN = 0.1  # of the way from the mean to an example, where a centroid begins
 
 
 class Trainer:
@@ -224,14 +225,20 @@ class Trainer:
         saved_graph.load(self.network.session, found)
 
     def _begin_at_examples(self) -> None:
-        """Sets the centroids of k-means to training examples, chosen by the seed."""
+        """Sets each centroid of k-means near the mean, a part of the way to a training example.
+
+        One that began at the example itself would stay there where it lies far from the others,
+        nearest to none; on the way there, it is found.
+        """
         rows, units = self.splits['train'], self.experiment.hidden[0]
         draw = np.random.default_rng((_CENTROIDS, self.experiment.seed))
         chosen = rows.take(np.sort(draw.choice(len(rows), units, replace=False)))
         found = chosen.floats(0, units)
         if self.experiment.standardizes:
             found = standardize.standardized(found, self.network.values())
-        saved_graph.load(self.network.session, {kmeans.KERNEL: found.T})
+        mean = found.mean(axis=0)
+        begun = mean + _FROM_THE_MEAN * (found - mean)
+        saved_graph.load(self.network.session, {kmeans.KERNEL: begun.T.astype(np.float32)})
 
     def _standardize(self, codings: Rows) -> None:
         """Sets the head's mean and standard deviation from the training codings."""

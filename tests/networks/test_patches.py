@@ -129,6 +129,22 @@ def test_centroids_are_as_near_as_those_of_lloyds_algorithm(trained, cut):
     assert run['metrics']['train/mse_standardized'] < 1.03 * lloyd.inertia_ / white.size
 
 
+def test_half_of_the_centroids_are_nearer_than_on_average_for_none_stays_far_off(main, tmp_path):
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(3000, 30)) * draw.lognormal(sigma=0.5, size=(3000, 1))
+    np.savez(tmp_path / 'spread.npz', x=x.astype(np.float32))
+    flags = ('patch_size=0', 'standardize=none', 'hidden=100', 'batch_size=100', 'epochs=5')
+    code, _, err = main(
+        '--experiment=coates2011_centroids', f'--array={tmp_path}/spread.npz', '--nofigures',
+        *(f'--set={flag}' for flag in flags), f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 0, err
+    centroids = weights_of(tmp_path / 'run')['layer1/kernel'].T
+    distances = np.linalg.norm(x[:, None] - centroids, axis=2)
+    active = np.mean(distances < distances.mean(axis=1, keepdims=True))
+    assert active < 0.56
+
+
 def test_the_codes_are_worth_something_and_random_filters_keep_the_whitening(trained):
     assert results_of(folder_of(trained, 'coates2011_kmeans'))['metrics']['test/accuracy'] > 0.8
     control, learned = (
