@@ -63,20 +63,21 @@ def opened(settings: tf.ConfigProto) -> tf.Session:
     return tf.Session(_SERVED.get('target', ''), config=settings)
 
 
-def serve(addresses: Sequence[str], index: int) -> None:
-    """Makes this process a worker: starts its server, which all later sessions are on.
+def serve(addresses: Sequence[str], index: int) -> Callable[[], None]:
+    """Makes this process a worker: makes its server, which all later sessions are on.
 
-    Its operations are of one thread each, as of a batch in parts. Raises Exhausted where the
-    address cannot be had.
+    Returns what has it answer other workers. Its operations are of one thread each, as of a batch
+    in parts. Raises Exhausted where the address cannot be had.
     """
     _SERVED['device'] = f'/job:worker/task:{index}'
     cluster, settings = {'worker': [*addresses]}, config('float32', (), parts=len(addresses))
     try:
-        server = tf.train.Server(cluster, 'worker', index, config=settings)
+        server = tf.train.Server(cluster, 'worker', index, config=settings, start=False)
     except tf.errors.OpError as error:
         raise Exhausted(f'{addresses[index]}: cannot be listened on ({error.message})') from None
     _SERVED['target'] = server.target
     _SERVED['server'] = server  # which ends where nothing holds it
+    return server.start
 
 
 _SERVED: dict[str, Any] = {}  # of a worker of a cluster: its server, target and device

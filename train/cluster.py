@@ -83,7 +83,9 @@ def require(environ: Mapping[str, str], what: str) -> None:
 
 def _serve(team: Team) -> None:
     """Starts this worker's server, and says that it is one."""
-    sessions.serve(team.addresses, team.index)
+    answer = sessions.serve(team.addresses, team.index)
+    team.open()
+    answer()
     local = all(_LOOPBACK.fullmatch(address.rpartition(':')[0]) for address in team.addresses)
     port = team.addresses[team.index].rpartition(':')[2]
     if team.is_chief:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,9 @@ class Course(Protocol):
 
     def agree(self, steps: int) -> int:
         """Returns how many updates all workers make in one call: the chief's number."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Returns the context of the updates of a call, which need all workers."""
 
     def end_epoch(self, epoch: int, speed: float, means: dict[str, float]) -> dict[str, float]:
         """Takes an epoch's examples a second and mean losses; returns what to show."""
@@ -57,7 +61,8 @@ def train(session: tf.Session, updates: Updates, state: State, course: Course) -
                 state.sums, state.seconds = [0.0] * len(updates.terms), 0.0
             steps = course.agree(min(per_call, length.steps_per_epoch - inside))
             began = time.perf_counter()
-            state.sums = run(session, updates, course.name, state, steps)
+            with course.together():
+                state.sums = run(session, updates, course.name, state, steps)
             seconds = time.perf_counter() - began
             state.step += steps
             state.seconds += seconds
@@ -70,6 +75,13 @@ def train(session: tf.Session, updates: Updates, state: State, course: Course) -
                 shown = course.end_epoch(epoch + 1, speed, means)
                 bar.end_step(shown, speed, last=is_over(state, updates, course.patience))
             course.end_call()
+
+
+def rehearse(session: tf.Session, updates: Updates) -> None:
+    """Makes a call of no updates, so that the first one finds all that TensorFlow makes for it."""
+    sums = [0.0] * len(updates.terms)
+    feeds = {updates.first: 0, updates.last: 0, updates.sums_before: sums}
+    session.run([updates.sums, updates.health], feeds)
 
 
 def is_over(state: State, updates: Updates, patience: int) -> bool:

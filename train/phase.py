@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -88,6 +90,7 @@ class Training:
     def train(self) -> None:
         """Trains the phase to its end, and says on the screen what came of it."""
         session, state = self._shared.network.session, self._state
+        self._shared.team.chief_first(partial(loop.rehearse, session, self._updates))
         loop.train(session, self._updates, state, self)
         self.agree(0)
         if self._best:
@@ -113,6 +116,10 @@ class Training:
         if signal:
             interrupts.note(signal)
         return agreed
+
+    def together(self) -> AbstractContextManager[None]:
+        """Returns the context of the updates of a call, which need all workers."""
+        return self._shared.team.together()
 
     def end_epoch(self, epoch: int, speed: float, means: dict[str, float]) -> dict[str, float]:
         """Validates, keeps the best weights, logs; returns the losses."""

@@ -11,7 +11,7 @@ import io
 import itertools
 import math
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,28 +73,54 @@ class Team:
         """Returns the greatest of all workers' numbers, each by itself."""
         if self.size == 1:
             return numbers
-        if 'agree' not in self._made:
-            with tf.Graph().as_default():
-                fed = tf.placeholder(tf.int64, [None])
-                session = sessions.opened(sessions.config('float32', ()))
-                self._made['agree'] = session.make_callable(self._reduced(fed, 'Max'), [fed])
-                self._made['session'] = session
-        with self._waiting():
-            found = self._made['agree'](np.array(numbers, np.int64))
-        return tuple(int(number) for number in found)
+        return tuple(int(number) for number in self._greatest(np.array(numbers, np.int64)))
+
+    def _greatest(self, numbers: np.ndarray) -> np.ndarray:
+        with self.together():
+            return self._made['greatest'](numbers, True)
+
+    def open(self) -> None:
+        """Makes what the workers agree by; the chief must have, when others first reach it.
+
+        It is called there, without effect: see `chief_first`.
+        """
+        with tf.Graph().as_default():
+            fed, is_together = tf.placeholder(tf.int64, [None]), tf.placeholder(tf.bool, [])
+            found = tf.cond(is_together, lambda: self._reduced(fed, 'Max'), lambda: fed)
+            session = sessions.opened(sessions.config('float32', ()))
+            self._made['greatest'] = session.make_callable(found, [fed, is_together])
+            self._made['session'] = session
+        if self.is_chief:
+            self._made['greatest'](np.zeros(1, np.int64), False)
+
+    def chief_first(self, call: Callable[[], object]) -> None:
+        """Makes a call of a new graph, that waits for nobody, at the chief, and then at all.
+
+        TensorFlow counts the calls of each graph that has collective operations from a number that
+        the chief draws in its first one, or when another worker asks for it. If one asks while the
+        chief begins its first call, that draws another, and the two wait for each other for ever.
+        All make as many calls after the one that draws.
+        """
+        if self.size == 1:
+            return
+        if self.is_chief:
+            call()
+        self.agree(0)
+        call()
 
     @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        self._made['waits'] = True
+    def together(self) -> Iterator[None]:
+        """Marks what no worker can end without all others."""
+        self._made['turns'] = self.turns + 1
         try:
             yield
         finally:
-            self._made['waits'] = False
+            self._made['turns'] = self.turns + 1
 
     @property
-    def waits(self) -> bool:
-        """Whether this worker waits until the others agree, and does nothing else."""
-        return self._made.get('waits', False)
+    def turns(self) -> int:
+        """How often this worker has begun, or ended, what is done together: odd within that."""
+        return self._made.get('turns', 0)
 
     def of_chief(self, holds: bool) -> bool:
         """Returns what holds for the chief, whose floats may differ in the last bit."""
@@ -113,16 +139,12 @@ class Team:
         if self.size == 1:
             return content
         (count,) = self.agree(len(content) if self.is_chief else 0)
-        words = np.zeros(-(-count // 8), np.int64)
-        if self.is_chief:
-            words.view(np.uint8)[:count] = np.frombuffer(content, np.uint8)
         if not count:
             return b''
-        with tf.Graph().as_default():
-            fed = tf.placeholder(tf.int64, [None])
-            with sessions.opened(sessions.config('float32', ())) as session, self._waiting():
-                got = session.run(self._reduced(fed, 'Add'), {fed: words})
-        return bytes(got.view(np.uint8)[:count])
+        words = np.full(-(-count // 8), np.iinfo(np.int64).min)  # which no word is less than
+        if self.is_chief:
+            words.view(np.uint8)[:count] = np.frombuffer(content, np.uint8)
+        return bytes(self._greatest(words).view(np.uint8)[:count])
 
     def mirror(self, folder: Path, *, empty: bool = False) -> None:
         """Gives the other workers' folder what the chief's has, of what a run goes on from."""

@@ -41,6 +41,8 @@ class _Reached(NamedTuple):
     """A worker's server: a session on it, and what puts into its queue, and takes out."""
 
     session: tf.Session
+    turns: Callable[[], int]  # it has taken, as `Team.turns`
+    show: Callable[[int], object]  # them: of this process alone
     put: Callable[[str], object]
     length: Callable[[], int]
     take: Callable[[], bytes]
@@ -74,6 +76,7 @@ class Watch:
         self._told_at = self._left_at = math.inf  # when it was told, and when one of them ended
         self._others = [index for index in range(team.size) if index != team.index]
         self._seen: dict[int, float] = {}  # when they answered last
+        self._turns = {team.index: (0, time.monotonic())}  # of each worker, and since when
         self._thread = threading.Thread(target=self._keep, name='watch')
 
     def meet(self, check: Callable[[], None]) -> None:
@@ -146,11 +149,12 @@ class Watch:
             if select.select([self._signals], [], [], _LISTEN)[0]:
                 self._hear_signals(os.read(self._signals, _QUEUED))
             self._hear_others()
+            self._show()
             self._end_if_told()
             if self._told or self._over.is_set() or time.monotonic() < due:
                 continue
-            for index in self._others:
-                self._look_at(index)
+            if all([self._look_at(index) for index in self._others]):
+                self._end_if_stuck()
             due = time.monotonic() + self._pause
 
     def _reason(self) -> UserError | None:
@@ -165,11 +169,27 @@ class Watch:
         That is where it waits for who is gone, which TensorFlow does not always notice.
         """
         now, reason = time.monotonic(), self._reason()
-        waits = self._team.waits and now - self._left_at > min(_GRACE, self._seconds)
+        is_within, grace = self._team.turns % 2, min(_GRACE, self._seconds)
+        waits = is_within and now - max(self._left_at, self._turns[self._team.index][1]) > grace
         if reason and (waits or now - self._told_at > 2 * self._seconds):
             self._end(reason)
 
-    def _look_at(self, index: int) -> None:
+    def _end_if_stuck(self) -> None:
+        """Ends this process where all are within what none can end alone, and none ends that.
+
+        TensorFlow notices neither a worker that is in another call than the others, nor one that
+        waits for what was lost on the way.
+        """
+        since = [at for turns, at in self._turns.values() if turns % 2]
+        is_long = len(since) == self._team.size and time.monotonic() - max(since) > self._seconds
+        if is_long and not self._over.is_set():
+            self._hear_others()
+            seconds = f'{self._seconds:g} seconds'
+            reason = f'all {len(since)} workers answer, and none has ended a step for {seconds}'
+            self._end(self._told or Lost(f'{reason}; {_ON}'))
+
+    def _look_at(self, index: int) -> bool:
+        """Returns whether a worker answers; ends this process where it has not for too long."""
         answers, reason = self._answers(index), ''
         if index in self._anew:
             reason = 'has ended, and been started anew'
@@ -179,6 +199,20 @@ class Watch:
         if reason and not self._over.is_set():
             self._hear_others()
             self._end(self._told or Lost(f'{self._team.named(index)} {reason}; {_ON}'))
+        return answers
+
+    def _note_turns(self, index: int, turns: int) -> None:
+        if self._turns.get(index, (-1, 0.0))[0] != turns:
+            self._turns[index] = turns, time.monotonic()
+
+    def _show(self) -> None:
+        """Lets the others see how many turns this worker has taken."""
+        here, turns = self._reached.get(self._team.index), self._team.turns
+        if here is None or turns == self._turns[self._team.index][0]:
+            return
+        with contextlib.suppress(tf.errors.OpError):
+            here.show(turns)
+            self._note_turns(self._team.index, turns)
 
     def _end(self, error: UserError) -> None:
         """Ends this process, whatever it waits for, having told the others why."""
@@ -227,12 +261,12 @@ class Watch:
                 self._reached[index].put(json.dumps(note))
 
     def _answers(self, index: int) -> bool:
-        """Whether a worker says what is in its queue; notes where it is another process by now."""
+        """Whether a worker says its turns; notes these, and where it is another process by now."""
         if index not in self._reached:
             self._reached[index] = _reach(self._team, index)
         try:
             # Of a session that is begun this is about that worker alone; it would ask all before.
-            self._reached[index].length()
+            self._note_turns(index, self._reached[index].turns())
             devices = self._reached[index].session.list_devices()
         except tf.errors.DeadlineExceededError:
             return False
@@ -254,12 +288,19 @@ def _reach(team: Team, index: int) -> _Reached:
         fed = tf.placeholder(tf.string, [])
         queue = tf.FIFOQueue(_QUEUED, [tf.string], [[]], shared_name='said')
         put, size, taken = queue.enqueue(fed), queue.size(), queue.dequeue()
+        number = tf.placeholder(tf.int64, [])
+        held = tf.raw_ops.VarHandleOp(dtype=tf.int64, shape=[], shared_name='turns')
+        turns = tf.raw_ops.ReadVariableOp(resource=held, dtype=tf.int64)
+        shown = tf.raw_ops.AssignVariableOp(resource=held, value=number)
         if index == team.index:
             session = sessions.opened(settings)
+            session.run(shown, {number: team.turns})  # until then it does not answer
         else:
             session = tf.Session(f'grpc://{team.addresses[index]}', config=settings)
     return _Reached(
         session,
+        turns=lambda: int(session.run(turns)),
+        show=lambda found: session.run(shown, {number: found}),
         put=lambda words: session.run(put, {fed: words}),
         length=lambda: int(session.run(size)),
         take=lambda: session.run(taken),
