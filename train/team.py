@@ -94,19 +94,23 @@ class Team:
             self._made['greatest'](np.zeros(1, np.int64), False)
 
     def chief_first(self, call: Callable[[], object]) -> None:
-        """Makes a call of a new graph, that waits for nobody, at the chief, and then at all.
+        """Makes a call of a new graph, which waits for nobody: at the chief, then at the others.
 
         TensorFlow counts the calls of each graph that has collective operations from a number that
         the chief draws in its first one, or when another worker asks for it. If one asks while the
         chief begins its first call, that draws another, and the two wait for each other for ever.
-        All make as many calls after the one that draws.
+        After the others the chief makes the call once more, and all have counted as many since.
         """
         if self.size == 1:
             return
         if self.is_chief:
             call()
         self.agree(0)
-        call()
+        if not self.is_chief:
+            call()
+        self.agree(0)
+        if self.is_chief:
+            call()
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -113,19 +113,9 @@ def test_two_workers_end_where_one_machine_ends(kind, common, strips, tmp_path):
 def test_four_workers_differ_by_rounding(common, tmp_path):
     flags = ('--experiment=tied', '--set=hidden=8', '--set=parts=4', *common)
     alone = program(*flags, f'--runs={tmp_path}/alone')
-    for turn in ('first', 'second'):  # of four that wait for each other: see docs/limits.md
-        four, limit = workers(tmp_path / turn, *flags, count=4), time.monotonic() + 90
-        while any(one.poll() is None for one in four) and time.monotonic() < limit:
-            time.sleep(0.1)
-        for one in four:
-            if one.poll() is None:
-                one.kill()
-        codes = [code for code, *_ in ended(four)]
-        if codes == [0] * 4:
-            break
-    assert codes == [0] * 4
+    assert [code for code, *_ in ended(workers(tmp_path, *flags, count=4))] == [0] * 4
     assert not alone.wait()
-    ours, theirs = (weights_of(only(tmp_path / name)) for name in (f'{turn}/runs0', 'alone'))
+    ours, theirs = (weights_of(only(tmp_path / name)) for name in ('runs0', 'alone'))
     for name in theirs:
         np.testing.assert_allclose(ours[name], theirs[name], atol=1e-5)
 
