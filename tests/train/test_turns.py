@@ -43,12 +43,10 @@ def _one_late(team: Team) -> None:
 
 
 def test_who_waits_for_each_other_without_an_end_ends():
-    began = time.monotonic()
     found = ended(_both(_one_late))
     assert [code for code, *_ in found] == [6, 6], found
     assert all('in step' in said for _, said, _ in found), found
     assert all('none has ended a step for 1 seconds' in line_of(said) for *_, said in found), found
-    assert time.monotonic() - began < 45
 
 
 def test_the_chief_makes_the_first_call_and_the_last(monkeypatch):
