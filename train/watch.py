@@ -84,6 +84,7 @@ class Watch:
 
         From then on the watch is kept.
         """
+        self._answers(self._team.index)  # first: from then on the others find it here
         waiting, said, began = {*range(self._team.size)}, False, time.monotonic()
         while waiting:
             waiting = {index for index in waiting if not self._answers(index)}
