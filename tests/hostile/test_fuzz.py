@@ -1,6 +1,6 @@
 """Bytes from outside, changed at random: an answer or one line of error, and never a crash.
 
-`FUZZ_EXAMPLES=100000 python -m pytest -n 0 tests/test_fuzz.py` goes on for longer.
+`FUZZ_EXAMPLES=100000 python -m pytest -n 0 tests/hostile/test_fuzz.py` goes on for longer.
 """
 
 import json
@@ -16,8 +16,10 @@ from hypothesis import strategies as some
 import dataset
 import inst
 from inputs import foreign, recording, sources
+from ledger import fill, store
+from ledger.claim import Claim
 from networks import saved_graph
-from reports import run_files
+from reports import comparison, recorded, run_files, run_page, runs_page
 from system.errors import UserError
 from train.folder import configuration
 
@@ -32,7 +34,8 @@ CHANGES = some.lists(
     some.tuples(
         some.floats(0, 1, exclude_max=True),  # where, of the whole
         some.sampled_from(['flip', 'set', 'insert', 'remove', 'cut']),
-        some.binary(min_size=1, max_size=8),
+        some.binary(min_size=1, max_size=8)
+        | some.text('0189.-+eE,:"[]{} \n', min_size=1, max_size=8).map(str.encode),
     ),
     min_size=1,
     max_size=6,
@@ -118,16 +121,20 @@ PARTS = some.recursive(
     max_leaves=4,
 )
 
-
+VALUES = (  # what may stand in a file of JSON or a cell of a table
+    PARTS
+    | some.integers(-2, 9)
+    | some.floats(allow_nan=False, allow_infinity=False)
+    | some.sampled_from(['', '0', '2', '0.5', '-1', 'nan', '-inf', '1e999', '1e5', '9' * 18])
+)
 PATH = some.lists(some.integers(0, 99), min_size=1, max_size=6)
 
 
-def altered(file, path, value, changes, as_bytes) -> None:
-    """Changes a JSON file's bytes, or puts another value in the place that `path` leads to."""
+def altered(content: bytes, path, value, changes, as_bytes) -> bytes:
+    """Returns JSON with its bytes changed, or another value in the place that `path` leads to."""
     if as_bytes:
-        file.write_bytes(changed(file.read_bytes(), changes))
-        return
-    at = whole = json.loads(file.read_text())
+        return changed(content, changes)
+    at = whole = json.loads(content)
     for step, index in enumerate(path):
         keys = list(at) if isinstance(at, dict) else list(range(len(at)))
         key = keys[index % len(keys)]
@@ -135,7 +142,7 @@ def altered(file, path, value, changes, as_bytes) -> None:
             at[key] = value
             break
         at = at[key]
-    file.write_text(json.dumps(whole))
+    return json.dumps(whole).encode()
 
 
 @LONG
@@ -144,44 +151,142 @@ def test_a_manifest(folder, path, value, changes, as_bytes):
     copy = folder / 'copy'
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder / 'made', copy)
-    altered(copy / 'manifest.json', path, value, changes, as_bytes)
+    file = copy / 'manifest.json'
+    file.write_bytes(altered(file.read_bytes(), path, value, changes, as_bytes))
     answered(dataset.read, copy)
 
 
+DATA = {'classes': ['a', 'b'], 'picture': [28, 28], 'frame': [], 'digest': '0' * 16}
+FOUND = {
+    'experiment': 'phasewise',
+    'dataset': 'mnist',
+    'seed': 0,
+    'metrics': {'test/mse': 0.5, 'test/accuracy': 0.9},
+    'parameters': 9,
+    'updates': 2,
+    'seconds': 0.5,
+    'examples_per_second': 9.5,
+    'phases': {'joint': dict(epochs=9, best_epoch=2, best=0.1, last=0.2, overfits=True, advised=3)},
+}
+TABLE = (
+    'phase,epoch,step,seconds,examples_per_second,train/mse,validation/mse\r\n'
+    'joint,1,2,0.5,9,1e-05,\r\njoint,2,4,0.5,9,nan,0.25\r\n'
+)
+
+
+def run_of(experiment) -> dict[str, bytes]:
+    """Returns the files that a finished run of an experiment has."""
+    shape = [28, 28, 1] if experiment.layout == 'maps' else [784]
+    config = {'experiment': experiment.resolved(), 'data': DATA | {'shape': shape}}
+    made = {
+        'config.json': config,
+        'results.json': FOUND | {'experiment': experiment.name},
+        'environment.json': {'python': '3.11', 'cpus': 2},
+    }
+    files = {name: json.dumps(content).encode() for name, content in made.items()}
+    return files | {'metrics.csv': TABLE.encode()}
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+    """A folder of runs: of `whole` nothing is changed, and `changed` is written anew each time."""
+    runs = tmp_path_factory.mktemp('runs') / 'vae'
+    for name in ('whole', 'changed'):
+        (runs / name).mkdir(parents=True)
+    for name, content in run_of(inst.EXPERIMENTS['vae']).items():
+        (runs / 'whole' / name).write_bytes(content)
+    return runs
+
+
 @LONG
-@given(PATH, PARTS, CHANGES, some.booleans(), some.sampled_from(['phasewise', 'conv_finetune']))
-def test_the_configuration_of_a_run(folder, path, value, changes, as_bytes, name):
-    run = folder / 'run'
-    run.mkdir(exist_ok=True)
-    (run / 'results.json').write_text('{}')
-    data = {'shape': [784], 'classes': ['a', 'b'], 'picture': [28, 28], 'frame': []}
-    config = {'experiment': inst.EXPERIMENTS[name].resolved(), 'data': data}
-    (run / 'config.json').write_text(json.dumps(config))
-    altered(run / 'config.json', path, value, changes, as_bytes)
+@given(
+    PATH,
+    VALUES,
+    CHANGES,
+    some.booleans(),
+    some.sampled_from([*run_of(inst.basic)]),
+    some.sampled_from(['phasewise', 'conv_finetune']),
+)
+def test_the_files_of_a_run(runs, path, value, changes, as_bytes, name, experiment):
+    run, parts = runs / 'changed', run_of(inst.EXPERIMENTS[experiment])
+    parts[name] = altered(parts[name], path, value, changes, as_bytes or name == 'metrics.csv')
+    for each, content in parts.items():
+        (run / each).write_bytes(content)
+    shutil.rmtree(runs / 'kept', ignore_errors=True)
     answered(configuration, run)
+    for read, of in READ.items():
+        answered(read_and_said, read, run, run / of)
+    answered(shown_with_another, run)
+    answered(runs_page.write, runs.parent)
+    answered(lambda: store.keep(*configuration(run)[:1], run, runs / 'kept'))
 
 
-READ = {  # a file of a run's folder -> what reads it, and what it may hold
-    'results.json': (run_files.results, '{"metrics": {"test/mse": 0.5}, "phases": {}, "seed": 0}'),
-    'environment.json': (run_files.environment, '{"python": "3.11", "cpus": 2}'),
-    'metrics.csv': (
-        run_files.metrics,
-        'phase,epoch,step,seconds,examples_per_second,train/mse\r\njoint,1,2,0.5,9,1e-05\r\n',
-    ),
+READ = {
+    run_files.results: 'results.json',
+    run_files.environment: 'environment.json',
+    run_files.metrics: 'metrics.csv',
 }
 
 
+def read_and_said(read, run, file) -> None:
+    """Reads a file of a run as a resumed run does, and shows it as one that has finished does."""
+    with run_files.said(file, 'remove it'):
+        read(run)
+        experiment = run_files.experiment_in(run_files.config(run))
+        run_page.write(run, experiment, inst.basic, run_files.results(run))
+
+
+def shown_with_another(run) -> None:
+    """Compares a run with one that nobody has changed, curves too."""
+    found = comparison.of([run, run.with_name('whole')])
+    json.dumps(comparison.plain(found))
+    recorded.points(run, {})
+
+
+LINEAR = inst.iris_linear
+CLAIMED = (
+    Claim('one', 'nobody', LINEAR, 'test/mse', '<', 1.0, seeds=3),
+    Claim('two', 'nobody', LINEAR, 'test/mse', '<', LINEAR.vary(hidden=(3,)), seeds=3),
+    Claim('three', 'nobody', LINEAR, 'test/mse / test/pca_mse', '<', 2.0, seeds=3),
+    Claim('four', 'nobody', LINEAR, 'validation/mse at epoch 2', '<', 2.0),
+    Claim('five', 'nobody', LINEAR, 'seconds until validation/mse <= 0.3', '<', 9.0),
+)
+
+
+def kept_of(experiment) -> tuple[bytes, bytes]:
+    """Returns the lines that a ledger has of a run."""
+    own = {'key': store.key(experiment), 'experiment': experiment.name, 'seed': experiment.seed}
+    found = {name: FOUND[name] for name in run_files.NUMBERS}
+    scores = {'test/mse': 0.2 + 0.01 * experiment.seed, 'test/pca_mse': 0.1}
+    more = {'dataset': 'iris', 'data': '0' * 16, 'environment': {'cpus': 2}, 'metrics': scores}
+    cells = {'phase': ['joint'] * 2, 'epoch': ['1', '2'], 'step': ['2', '4']}
+    cells |= {'seconds': ['0.5', '0.25'], 'validation/mse': ['0.5', '0.25']}
+    run = own | found | more | {'decisive': store.decisive(experiment)}
+    return json.dumps(run).encode(), json.dumps(own | {'history': cells}).encode()
+
+
 @LONG
-@given(CHANGES, some.sampled_from(list(READ)))
-def test_another_file_of_a_run(folder, changes, name):
-    read, content = READ[name]
-    (folder / name).write_bytes(changed(content.encode(), changes))
-
-    def read_and_say():
-        with run_files.said(folder / name, 'remove it'):
-            read(folder)
-
-    answered(read_and_say)
+@given(
+    PATH,
+    VALUES,
+    CHANGES,
+    some.booleans(),
+    some.sampled_from([store.RUNS, store.HISTORIES]),
+    some.integers(0, 99),
+)
+def test_the_lines_of_a_ledger(runs, monkeypatch, path, value, changes, as_bytes, name, index):
+    monkeypatch.chdir(runs.parent)
+    experiments = {run for claim in CLAIMED for run in claim.runs()}
+    lines = zip(*map(kept_of, sorted(experiments, key=store.key)), strict=True)
+    kept = dict(zip((store.RUNS, store.HISTORIES), map(list, lines), strict=True))
+    at = index % len(experiments)
+    kept[name][at] = altered(kept[name][at], path, value, changes, as_bytes)
+    store.FOLDER.mkdir(exist_ok=True)
+    for each, content in kept.items():
+        (store.FOLDER / each).write_bytes(b''.join(line + b'\n' for line in content))
+    store._read_once.cache_clear()  # files of one size, written in no time at all
+    answered(fill.write, CLAIMED)
+    answered(fill.draw, CLAIMED[:1])
 
 
 @LONG
