@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import math
 import os
-import struct
+import sys
 import zipfile
 import zlib
 from collections import Counter
@@ -18,10 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from system.errors import DataError, UsageError
+from system.errors import DataError, UsageError, UserError
 
-_NO_ARRAYS = (ValueError, OSError, EOFError, TypeError, KeyError, RuntimeError, MemoryError,
-              OverflowError, SyntaxError, struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
 _HEADER = 10_000  # bytes, at most, of an array's header
 _STEPS = 16  # of float32, which a column's values must span
 _NOISE = 1e-12  # of its size, by which a column may vary that is constant but for rounding
@@ -99,7 +97,9 @@ def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
                         f'{name} (np.savez(file, x=x, {name}={meant})), or leave it out'
                     )
             return {name: _plain(file, name, path) for name in (needed, *others) if name in held}
-    except _NO_ARRAYS as error:
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file can raise anything in any of its readers
         kind = 'pickled objects, which are not read' if _is_pickled(error) else _unlike(path)
         raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
 
@@ -134,6 +134,10 @@ def _plain(file: np.lib.npyio.NpzFile, name: str, path: str) -> np.ndarray:
         array = file[name]
         if not isinstance(array, np.ndarray):  # but the bytes of any other file in it
             raise DataError(f'{path}: {name} is no array; np.savez(file, {name}={name}) makes one')
+        if array.dtype.kind == 'U' and array.size and array.dtype.itemsize:
+            codes = np.ascontiguousarray(array).view(f'{array.dtype.byteorder}u4')
+            if codes.max() > sys.maxunicode:  # which Python raises for wherever it meets one
+                raise DataError(f'{path}: {name} holds what are no characters; save it anew')
         return array
     except ValueError as error:
         if not _is_pickled(error):

@@ -181,7 +181,9 @@ def _told(examples: Examples, what: str) -> dict[str, Examples]:
             f'{what} must be [{len(examples.x)}] like x, each train, validation or test; it is '
             f'{list(names.shape)} of {names.dtype}'
         )
-    words = np.char.lower(names.astype(str))
+    if names.dtype.kind == 'S':
+        names = np.char.decode(names, 'utf-8', 'backslashreplace')
+    words = np.char.lower(names)
     strange = [word for word in np.unique(words).tolist() if word not in pictures.SPLITS]
     if strange:
         raise DataError(f'{what} has {strange[0]!r}; allowed are {", ".join(pictures.SPLITS)}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -14,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from torture.cases import EITHER, RIGHT
+
 SECONDS, BYTES = 60, 2 << 30  # of processor time, and of memory, that a case may take
 _WALL = 20  # times as many seconds until it is killed, on a busy machine
+_LIMITS = (-signal.SIGKILL, -signal.SIGALRM, -signal.SIGXCPU)  # by which a limit ends a process
 ENDS = ('right', 'in one line', 'not as it should', 'over the limit', 'traceback', 'crash')
 _FLAGS = (
     '--experiment=phasewise_classifier', '--set=head=3', '--set=epochs=1',
@@ -64,21 +68,35 @@ def tried(folder: Path, names: Sequence[str], at_once: int) -> Iterator[dict[str
     """Runs on the graphs that were written, so many at once; yields how each run ended."""
     import main  # noqa: F401  which the processes are copies of
     import train.run  # noqa: F401
+    from torture.graphs import CASES
 
-    waiting = list(enumerate(names))
-    running: dict[int, tuple[int, str, float]] = {}
+    calls = []
+    for number, name in enumerate(names):
+        flags = [
+            *_FLAGS,
+            f'--array={folder}/data.npz',
+            f'--parent={folder}/{number}',
+            f'--data_dir={folder}/data{number}',
+            f'--run_dir={folder}/run{number}',
+        ]
+        calls.append((name, folder / f'said{number}', partial(call_main, flags)))
+    for name, code, said, used in ran(calls, at_once):
+        yield outcome(name, CASES[name].end, code, said, used)
+
+
+def ran(
+    calls: Sequence[tuple[str, Path, Callable[[], int]]], at_once: int
+) -> Iterator[tuple[str, int, str, Any]]:
+    """Calls each in a process of its own, so many at once, whose words go to the file beside it.
+
+    Yields its name, how it ended, of a signal the number below 0, what it said, and what it used.
+    """
+    waiting = [*calls]
+    running: dict[int, tuple[str, Path, float]] = {}
     while waiting or running:
         while waiting and len(running) < at_once:
-            number, name = waiting.pop(0)
-            flags = [
-                *_FLAGS,
-                f'--array={folder}/data.npz',
-                f'--parent={folder}/{number}',
-                f'--data_dir={folder}/data{number}',
-                f'--run_dir={folder}/run{number}',
-            ]
-            child = _forked(partial(_main, flags), folder / f'said{number}')
-            running[child] = number, name, time.monotonic()
+            name, words, call = waiting.pop(0)
+            running[_forked(call, words)] = name, words, time.monotonic()
         child, status, used = os.wait4(-1, os.WNOHANG)
         if not child:
             for pid, (_, _, began) in running.items():
@@ -86,26 +104,29 @@ def tried(folder: Path, names: Sequence[str], at_once: int) -> Iterator[dict[str
                     os.killpg(pid, signal.SIGKILL)
             time.sleep(0.05)
         elif child in running:
-            number, name, _ = running.pop(child)
-            said = (folder / f'said{number}').read_text(errors='replace')
-            yield outcome(name, os.waitstatus_to_exitcode(status), said, used)
+            name, words, _ = running.pop(child)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)  # what it has left behind
+            yield name, os.waitstatus_to_exitcode(status), words.read_text(errors='replace'), used
 
 
-def outcome(name: str, code: int, said: str, used: Any) -> dict[str, Any]:
-    """Returns how a run on a case ended, one of ENDS, what it took, and its last words."""
-    from torture.graphs import CASES, RIGHT
+def outcome(
+    name: str, wanted: str, code: int, said: str, used: Any, lines_of: Sequence[int] = (2, 3)
+) -> dict[str, Any]:
+    """Returns how a run on a case ended, one of ENDS, what it took, and its last words.
 
-    wanted = CASES[name].end
+    A line of error is one with an exit code among `lines_of`.
+    """
     lines = [line for line in said.splitlines() if line.strip()]
     seconds, memory = used.ru_utime + used.ru_stime, used.ru_maxrss << 10
-    is_line = code in (2, 3) and bool(lines) and lines[-1].startswith('error: ')
+    is_line = code in lines_of and bool(lines) and lines[-1].startswith('error: ')
     if 'Traceback' in said:
         end = 'traceback'
-    elif seconds > SECONDS or memory > BYTES or code == -signal.SIGKILL:
+    elif seconds > SECONDS or memory > BYTES or code in _LIMITS:
         end = 'over the limit'
     elif code < 0 or not (code == 0 or is_line):
         end = 'crash'
-    elif (code == 0) == (wanted == RIGHT):
+    elif wanted == EITHER or (code == 0) == (wanted == RIGHT):
         end = 'right' if code == 0 else 'in one line'
     else:
         end = 'not as it should'
@@ -123,7 +144,8 @@ def table(outcomes: Sequence[dict[str, Any]]) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def _main(flags: Sequence[str]) -> int:
+def call_main(flags: Sequence[str]) -> int:
+    """Calls the program with flags, in this process; returns the exit code."""
     import main
 
     return main.main(['main.py', *flags])

@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.python.framework import function
 
+from torture.cases import LINE, RIGHT
+
 FEATURES = 8
-RIGHT, LINE = 'right', 'line'
 Made = Callable[[Any, Any], Any]
 
 

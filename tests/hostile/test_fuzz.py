@@ -6,6 +6,7 @@
 import json
 import os
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -97,11 +98,20 @@ def test_an_idx_file(folder, changes):
 
 
 @LONG
-@given(CHANGES)
-def test_an_npz_file(folder, changes):
+@given(CHANGES, some.sampled_from(['', 'x.npy', 'y.npy']))
+def test_an_npz_file(folder, changes, name):
+    """Of a member too, whose checksum is then right."""
     file = folder / 'changed.npz'
-    file.write_bytes(changed((folder / 'x.npz').read_bytes(), changes))
-    answered(foreign.read_npz, str(file))
+    shutil.copy(folder / 'x.npz', file)
+    if name:
+        with zipfile.ZipFile(file) as packed:
+            members = {each: packed.read(each) for each in packed.namelist()}
+        with zipfile.ZipFile(file, 'w') as packed:
+            for each, content in members.items():
+                packed.writestr(each, changed(content, changes) if each == name else content)
+    else:
+        file.write_bytes(changed(file.read_bytes(), changes))
+    answered(sources.whole_array, str(file))
 
 
 @LONG

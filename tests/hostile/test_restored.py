@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from networks import bounds, known, saved_graph, trial
 from system.errors import DataError
-from torture import corpus, graphs
+from torture import cases, corpus, graphs
 
 UNBOUNDED = {  # a case of the corpus -> what its refusal says
     'turns of values, v1': 'might never end',
@@ -142,12 +142,12 @@ def test_the_table_of_the_corpus_counts_each_end():
     used = type('Used', (), {'ru_utime': 3.0, 'ru_stime': 1.0, 'ru_maxrss': 1 << 20})
     big = type('Used', (), {'ru_utime': 3.0, 'ru_stime': 1.0, 'ru_maxrss': 3 << 20})
     ends = [
-        corpus.outcome('plain', 0, 'done', used),
-        corpus.outcome('noise', 3, 'error: it', used),
-        corpus.outcome('noise', 0, 'done', used),
-        corpus.outcome('noise', 3, 'error: it', big),
-        corpus.outcome('noise', 1, 'Traceback (most', used),
-        corpus.outcome('noise', -11, '', used),
+        corpus.outcome('a', cases.RIGHT, 0, 'done', used),
+        corpus.outcome('a', cases.LINE, 3, 'error: it', used),
+        corpus.outcome('a', cases.LINE, 0, 'done', used),
+        corpus.outcome('a', cases.LINE, 3, 'error: it', big),
+        corpus.outcome('a', cases.LINE, 1, 'Traceback (most', used),
+        corpus.outcome('a', cases.LINE, -11, '', used),
     ]
     assert [one['end'] for one in ends] == list(corpus.ENDS)
     assert '| 6 | 1 | 1 | 1 | 1 | 1 | 1 |' in corpus.table(ends)
