@@ -6,6 +6,7 @@ A data set's records live in `<data_dir>/records/<key>/`; inputs/recording.py wr
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import hashlib
 import json
@@ -13,7 +14,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ from inputs.rows import ARRANGED, Dataset, Rows
 from inputs.shards import Form, Records, check_shard, files_of
 from inputs.spec import Spec
 from parameters import CALTECH, OWN_DATA, Experiment
-from system.disk import beside
+from system.disk import beside, content
 from system.errors import DataError, UsageError
 from system.lines import say
 from system.names import filed
 
 _DRAWABLE = (1, 3)  # channels of a picture
+_OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)  # and not of a disk
 _AXES = 64  # of an example at most, as NumPy has
 
 
@@ -189,6 +191,7 @@ def _recorded(
 ) -> Dataset:
     """Returns a data set from its records, written first where there are none."""
     data_dir = folder.parent.parent
+    missing = [place for place in folder.parents if not os.path.exists(place)]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder, check):
@@ -198,7 +201,10 @@ def _recorded(
             if not (folder / 'manifest.json').is_file():
                 recording.write(experiment, folder, data_dir, check, whole=whole)
                 verify = True
-    except OSError as error:
+    except BaseException as error:
+        _withdraw(folder, missing)
+        if not isinstance(error, OSError) or error.errno in _OF_THE_PROCESS:
+            raise
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
     stamp, budget = (folder / 'manifest.json').stat().st_mtime_ns, experiment.cache_bytes
     if verify:
@@ -207,6 +213,16 @@ def _recorded(
     else:
         data = _kept(folder, budget, stamp)
     return data._replace(key=key)
+
+
+def _withdraw(folder: Path, made: list[Path]) -> None:
+    """Removes the folders that were made for records that came to nothing, if that is all."""
+    lock = Path(f'{folder}.lock')
+    with suppress(OSError):
+        if made and {*os.listdir(folder.parent)} <= {lock.name}:
+            lock.unlink(missing_ok=True)
+            for place in made:
+                place.rmdir()
 
 
 @contextmanager
@@ -230,7 +246,7 @@ def _locked(folder: Path, check: Callable[[], None]) -> Iterator[None]:
 def _schema(folder: Path) -> int | None:
     """Returns the version of the records there; None where there are none, or damaged ones."""
     try:
-        return json.loads((folder / 'manifest.json').read_text())['schema']
+        return json.loads(content(folder / 'manifest.json'))['schema']
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -327,7 +343,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Returns the manifest of a folder of records; raises DataError where it is not one of ours."""
     file = folder / 'manifest.json'
     try:
-        manifest = json.loads(file.read_text())
+        manifest = json.loads(content(file))
         if manifest['schema'] != SCHEMA:
             raise DataError(f'{file}: schema {manifest["schema"]}; this version reads {SCHEMA}')
         if not _is_ours(manifest):

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO,
-          errno.EMFILE, errno.ENFILE)  # fmt: skip
+          errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)  # fmt: skip
 
 _NAMED = ('experiment', 'dataset', 'array', 'images', 'seed', 'set', 'precision', 'parent')
 _RUN = (*_NAMED, 'run_dir', 'tune', 'trust_graph')
@@ -165,6 +165,9 @@ def parse_flags(arguments: list[str]) -> list[str]:
     Raises UsageError for an unknown flag, and what would be ignored: a flag that is empty, or given
     twice. Places may be, so that a command overrides a flagfile's.
     """
+    for path in (each.partition('=')[2] for each in arguments if 'flagfile=' in each[:11]):
+        if os.path.exists(path) and not (os.path.isfile(path) or path.startswith('/dev/fd/')):
+            raise UsageError(f'--flagfile={path}: is no file that can be read')
     try:
         stray = FLAGS(arguments)[1:]
     except flags.UnrecognizedFlagError as error:
@@ -200,7 +203,7 @@ def act(named: list[str]) -> None:
     Raises UsageError for what takes no effect there.
     """
     if FLAGS.help:
-        say(*(__doc__ + FLAGS.main_module_help()).split('\n'))
+        say(*((__doc__ or '') + FLAGS.main_module_help()).split('\n'))
         return
     mode = FLAGS.mode
     if mode not in MODES:

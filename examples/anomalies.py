@@ -9,6 +9,7 @@ well the error tells each other digit from sevens that were held out: the area u
 environment of this project. Arguments: the folder of the run, the digits.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from sklearn.metrics import roc_auc_score
 
 import inst
 from inference import fit, load
+from system.errors import UserError
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the script at once
 RUN = Path(sys.argv[1] if len(sys.argv) > 1 else 'runs/sevens')
 FILE = sys.argv[2] if len(sys.argv) > 2 else 'digits.npz'
 NORMAL = 7
@@ -25,11 +28,15 @@ NORMAL = 7
 digits = np.load(FILE)
 x, y, is_train = digits['x'], digits['y'], digits['split'] == 'train'
 
-if RUN.exists():
-    run = load(RUN)
-else:
-    experiment = inst.basic.vary(hidden=(16,), epochs=300, batch_size=50)
-    run = fit(experiment, x[is_train & (y == NORMAL)], run_dir=RUN)
+try:
+    if (RUN / 'results.json').exists():
+        run = load(RUN)
+    else:
+        experiment = inst.basic.vary(hidden=(16,), epochs=300, batch_size=50)
+        run = fit(experiment, x[is_train & (y == NORMAL)], run_dir=RUN)
+except UserError as error:  # or Ctrl-C while it trains, which the same command goes on with
+    print(f'error: {error}', file=sys.stderr)
+    sys.exit(error.exit_code)
 with run:
     errors = run.score(x[~is_train])['mse']  # one an example, in their order
 kinds = y[~is_train]

@@ -8,13 +8,16 @@ second call takes seconds. It needs the environment of this project. Argument: w
 made.
 """
 
+import signal
 import sys
 from pathlib import Path
 
 import inst
+from system.errors import UserError
 from train.folder import Place
 from train.run import run
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C between two runs ends the script at once
 RUNS = Path(sys.argv[1] if len(sys.argv) > 1 else 'runs')
 
 stack = inst.phasewise.vary(hidden=(300, 100), epochs=10)  # a phase of 10 epochs for each layer
@@ -30,7 +33,11 @@ fresh = pretrained.vary(initial='random')  # the values of its layers are drawn,
 place = Place(runs=RUNS, figures=False)
 found = {}
 for name, experiment in (('pretrained', pretrained), ('from random values', fresh)):
-    results = run(experiment, inst.phasewise_finetune, place)  # trains the parent first
+    try:
+        results = run(experiment, inst.phasewise_finetune, place)  # trains the parent first
+    except UserError as error:  # or Ctrl-C within one, which the same command goes on with
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(error.exit_code)
     found[name] = results['metrics']['test/accuracy']
     print(f'{name}: {place.folder(experiment, inst.phasewise_finetune)}')
 

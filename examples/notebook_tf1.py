@@ -14,6 +14,7 @@ The graph is one for this project's classifiers, too, here without the script's 
 """
 
 # %% In [1]
+import signal
 import sys
 
 import numpy as np
@@ -22,6 +23,7 @@ import tensorflow.compat.v1 as tf  # NEW: compat.v1
 from networks.layers import dense  # NEW: for tf.layers.dense and contrib.layers.fully_connected
 
 tf.disable_v2_behavior()  # NEW
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the script, without a traceback
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else 'tf-logs'
 FILE = sys.argv[2] if len(sys.argv) > 2 else 'digits.npz'
 he_init = tf.variance_scaling_initializer(2.0)  # NEW: for contrib's, whose factor was 2 by default

@@ -44,7 +44,7 @@ def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, A
         target = disk.made_inside(folder / f'evaluation-{data.key}')
         title = f'{network.experiment.name} on {data.key}'
         if place.figures:
-            drawing.draw(target / 'figures', network, data, title, metrics)
+            drawing.draw(disk.made_inside(target / 'figures'), network, data, title, metrics)
         disk.write_json(target / 'results.json', results)
         say(*screen.scores(results).split('\n'))
         return results

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from system import disk
 from system.errors import DataError, UsageError, UserError
 
 _HEADER = 10_000  # bytes, at most, of an array's header
@@ -288,7 +289,10 @@ def read_idx(file: Path, *, dimensions: int) -> np.ndarray:
     magic = bytes((0, 0, 8, dimensions))
     size = 4 + 4 * dimensions
     try:
-        with gzip.open(file) if file.suffix == '.gz' else open(file, 'rb') as opened:
+        with (
+            disk.opened_regular(file, follows=True) as packed,
+            gzip.open(packed) if file.suffix == '.gz' else packed as opened,
+        ):
             header = opened.read(size)
             if header[:4] != magic or len(header) < size:
                 raise DataError(

@@ -412,7 +412,7 @@ def converted(
         try:
             tasks = ((found.folder, chunk, settings) for chunk in chunks)
             yield streams(results(_in_order(pool, tasks, 2 * workers + 2)))
-        except BrokenProcessPool:
+        except (BrokenProcessPool, BrokenPipeError):
             raise DataError(
                 f'{found.named}: a process that read pictures was killed (memory?); the '
                 'same command goes on from the last whole shard'

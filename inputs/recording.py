@@ -39,17 +39,19 @@ def write(
 
     A folder of pictures that is wanted `whole` is one split, in the order of its paths.
     """
-    say(f'writing the records of {folder.name} to {folder}, once')
+    begun = f'writing the records of {folder.name} to {folder}, once'
     if experiment.dataset in PICTURES:
         settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
         if experiment.dataset in CALTECH:
             found = caltech.listed(experiment.dataset, data_dir)
-            say(*found.told)
+            say(begun, *found.told)
         else:
             found = (pictures.everything if whole else pictures.listed)(experiment.data_path)
+            say(begun)
         write_pictures(found, settings, folder, check)
     else:
         source = sources.read(experiment.dataset, experiment.data_path, data_dir, check)
+        say(begun)
         write_arrays(source, folder, check)
 
 

@@ -156,7 +156,8 @@ def files_of(folder: Path, shard: Mapping[str, Any], remedy: str) -> list[str]:
     if not file.is_file() or disk.sha256(file) != shard['files_sha256']:
         raise DataError(f'{file}: missing, or not what the manifest says; {remedy}')
     paths = json.loads(file.read_text())
-    if len(paths) != shard['examples'] or not all(isinstance(path, str) for path in paths):
+    is_list = isinstance(paths, list) and len(paths) == shard['examples']
+    if not is_list or not all(isinstance(path, str) for path in paths):
         raise DataError(f'{file}: not the paths of {shard["file"]}; {remedy}')
     return paths
 

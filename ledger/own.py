@@ -18,10 +18,12 @@ from ledger.claim import Claim
 from parameters import Experiment
 from studies import catalogue
 from studies.study import Study
+from system import disk
 from system.errors import UsageError, UserError, place_in
 from system.rules import nearest
 
 _NAME = re.compile(r'\w[\w.-]*')
+_LARGEST = 1 << 24  # bytes of such a file
 _MAKERS = ('Claim', 'Experiment', 'Study', 'vary')
 
 
@@ -44,11 +46,14 @@ def load(file: str | None) -> Own:
     if not file:
         return Own()
     try:
-        text = Path(file).read_bytes()
+        with disk.opened_regular(file, follows=True) as opened:
+            text = opened.read(_LARGEST + 1)
     except FileNotFoundError:
         raise UsageError(f'--inst={file}: no such file') from None
     except OSError as error:
         raise UsageError(f'--inst={file}: cannot be read ({error.strerror})') from None
+    if len(text) > _LARGEST:
+        raise UsageError(f'--inst={file}: longer than {_LARGEST:,} bytes')
     tree, values = _executed(file, text)
     made, claims = _collected(file, values, _lines(tree))
     data_sets = _data_sets()

@@ -75,7 +75,8 @@ def run_study(
     }
     disk.write_json(folder / 'results.json', results)
     title = f'{study.name} on {first.dataset}'
-    figures.save(figure.draw(study, results['points'], title), folder / 'figures' / 'study.png')
+    drawn = figure.draw(study, results['points'], title)
+    figures.save(drawn, disk.made_inside(folder / 'figures') / 'study.png')
     say(*_lines(study, results))
     say(f'seeds: {study.seeds}; the figure and results.json are in {folder}')
     return results

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from system.errors import UsageError
 
+_LEFT_SECONDS = 86_400.0  # after which nobody goes on with what was begun
+_LONGEST = 220  # bytes of a name, to which more is added
+
 
 def beside(target: Path) -> Path:
-    """Returns the name under which a file or folder is written before it is whole."""
+    """Returns the name under which a folder is written that one process at a time goes on with."""
     return target.with_name(f'.{target.name}.writing')
 
 
@@ -27,7 +33,7 @@ def tidy(folder: Path) -> None:
         remove(left)
 
 
-@contextmanager
+@contextlib.contextmanager
 def whole(file: Path, mode: str = 'w', **options: Any) -> Iterator[IO[Any]]:
     """Opens a file beside `file` for writing, which takes its place when the block has ended well.
 
@@ -40,7 +46,7 @@ def whole(file: Path, mode: str = 'w', **options: Any) -> Iterator[IO[Any]]:
         yield opened
 
 
-@contextmanager
+@contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Makes an empty folder that takes the place of `folder` when the block has ended well."""
     with replaced(folder) as aside:
@@ -49,16 +55,25 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         yield aside
 
 
-@contextmanager
+@contextlib.contextmanager
 def replaced(target: Path) -> Iterator[Path]:
-    """Yields the name that `target` is written under until the block has ended well."""
-    aside = beside(target)
+    """Yields the name that `target` is written under until the block has ended well.
+
+    It is nobody else's: of two processes that write one target, the one that ends last has it. What
+    a killed one left is removed by a later one, a day after.
+    """
+    begin = os.fsdecode(os.fsencode(f'.{target.name}')[:_LONGEST])
+    for left in target.parent.glob(f'{glob.escape(begin)}.*.writing'):
+        with contextlib.suppress(OSError):
+            if time.time() - left.lstat().st_mtime > _LEFT_SECONDS:
+                remove(left)
+    aside = target.with_name(f'{begin}.{secrets.token_hex(4)}.writing')
     try:
         yield aside
         move(aside, target)
     except BaseException as error:
         remove(aside)
-        if isinstance(error, OSError) and not error.filename:
+        if isinstance(error, OSError) and error.filename in (None, str(aside)):
             error.filename = str(target)  # which is what a full disk leaves unsaid
         raise
 
@@ -72,6 +87,16 @@ def made_inside(folder: Path) -> Path:
         raise UsageError(f'{folder}: is a file or a link, and no folder to write into; remove it')
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def appended(file: Path) -> IO[str]:
+    """Opens a text to be added to, a line at a time, which takes whatever is printed.
+
+    Raises UsageError where something else is in its place, as a link that leads elsewhere.
+    """
+    if os.path.lexists(file) and (file.is_symlink() or not file.is_file()):
+        raise UsageError(f'{file}: is a link or a folder, and no file to write to; remove it')
+    return open(file, 'a', buffering=1, encoding='utf-8', errors='backslashreplace')
 
 
 def write_json(file: Path, content: Any) -> None:
@@ -127,6 +152,12 @@ def read_regular(file: Path, most: int) -> bytes:
     """
     with opened_regular(file) as opened:
         return opened.read(most)
+
+
+def content(file: Path | str) -> bytes:
+    """Returns what a file holds, be it behind links; raises OSError where it is none itself."""
+    with opened_regular(file, follows=True) as opened:
+        return opened.read()
 
 
 def read_below(folder: Path, path: Path, most: int) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 from system.errors import Exhausted
 from system.standard import fill
 
-_ADDRESSES = 9 << 28  # bytes: on two cores a small run takes 1.2 GiB for code, and 1.1 for threads
+_ADDRESSES = 11 << 28  # bytes: on two cores a small run that draws takes 2.46 GiB
 _LOCK = threading.Lock()
 
 

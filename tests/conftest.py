@@ -7,7 +7,6 @@ import gc
 import json
 import os
 import shutil
-import struct
 import sys
 import tempfile
 import zlib
@@ -26,6 +25,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 import main as program  # noqa: E402
+from torture.pictures import png_of  # noqa: E402
 
 gc.set_threshold(50_000, 20, 20)  # as the program does
 
@@ -163,16 +163,6 @@ def main(data_dir, tmp_path, capsys):
         return code, *capsys.readouterr()
 
     return run
-
-
-def png_of(width: int, height: int, colours: int, *chunks: tuple[bytes, bytes]) -> bytes:
-    """Returns a PNG that claims this size, with chunks of (kind, content) after its header."""
-    header = struct.pack('>IIBBBBB', width, height, 8, colours, 0, 0, 0)
-    made = b'\x89PNG\r\n\x1a\n'
-    for kind, content in ((b'IHDR', header), *chunks):
-        crc = struct.pack('>I', zlib.crc32(kind + content))
-        made += struct.pack('>I', len(content)) + kind + content + crc
-    return made
 
 
 def results_of(folder: Path) -> dict:

@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import signal
+import time
 from pathlib import Path
 
 import forked
@@ -87,6 +89,19 @@ def test_an_example_runs(ended, name):
     code, said = ended[name]
     assert code == 0, said
     assert re.search(SAID[name], said), said
+
+
+def test_an_example_that_is_interrupted_says_so_in_a_line(here, digits, tmp_path):
+    (tmp_path / 'data').symlink_to(here / 'data')
+    code = (FOLDER / 'layer_by_layer.py').read_text().replace('epochs=10)', 'epochs=100_000)')
+    process = forked.script(code, ['', str(tmp_path / 'runs')], tmp_path)
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob('runs/*/*/metrics.csv')) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130 and 'Traceback' not in said, said
+    assert said.splitlines()[-1].startswith('error: SIGINT: saved')
 
 
 def test_the_drawn_digits_are_a_picture(ended, here):

@@ -1,7 +1,8 @@
 """Disturbs as many runs as are missing, a kind after the other, and writes the table.
 
 With --of=graphs, it runs on each graph of the corpus instead, and writes how these runs ended; with
---of=folders, it uses run folders that were damaged.
+--of=folders, it uses run folders that were damaged; with --of=inputs, it runs on arrays, on folders
+of pictures and in surroundings that are not as they should be.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ FLAGS = flags.FLAGS
 _CORPUS = {  # what is tried -> what does that, and the table it writes
     'graphs': ('torture.corpus', 'GRAPHS.md'),
     'folders': ('torture.tries', 'FOLDERS.md'),
+    'inputs': ('torture.inputs', 'INPUTS.md'),
 }
 flags.DEFINE_integer('attempts', 100, 'Runs to disturb, over all kinds.', lower_bound=1)
 flags.DEFINE_float('minutes', 60.0, 'When to stop before that; the same command goes on.')
@@ -32,7 +34,7 @@ flags.DEFINE_string('only', '', 'A pattern to be found in the kind of run.')
 flags.DEFINE_integer('seed', 0, 'Keys the times of the kills and what is damaged.')
 flags.DEFINE_string('output', 'torture/RESULTS.md', 'The table; outcomes are kept beside it.')
 flags.DEFINE_enum(
-    'of', 'runs', ('runs', 'graphs', 'folders'), 'Tried: kills, or harmful graphs or folders.'
+    'of', 'runs', ('runs', *_CORPUS), f'Tried: kills, or what does harm: {", ".join(_CORPUS)}.'
 )
 flags.DEFINE_integer(
     'jobs', os.cpu_count() or 1, 'Of a corpus that are tried at once.', lower_bound=1

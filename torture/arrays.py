@@ -186,7 +186,8 @@ CASES: dict[str, Case] = {
     'a member of no name': Case(members((' ', npy(_X))), LINE),
     'x that is words': Case(members(('x.npy', b'words')), LINE),
     'x that is empty': Case(members(('x.npy', b'')), LINE),
-    '50,000 members': Case(members(_ONES[0], *((f'{k}.npy', npy(_Y[:1])) for k in range(50_000)))),
+    '50,000 members': Case(written(
+        lambda folder: zipped(_ONES[0], *((f'{k}.npy', npy(_Y[:1])) for k in range(50_000))))),
     'members that lead out': Case(members(_ONES[0], ('../../out.npy', npy(_Y)))),
     'packed by bzip2': Case(members(_ONES[0], how=zipfile.ZIP_BZIP2)),
     'packed by LZMA': Case(members(_ONES[0], how=zipfile.ZIP_LZMA)),
@@ -237,7 +238,7 @@ CASES: dict[str, Case] = {
     'pickled, and not read': Case(_unpickled('z.npy')),
     'objects': Case(saved(x=_X.astype(object)), LINE),
     'words': Case(saved(x=_X.astype(str)), LINE),
-    'rank 0': Case(saved(x=np.float32(1)), LINE),
+    'rank 0': Case(saved(x=np.array(1.0)), LINE),
     'rank 1': Case(saved(x=_X[:, 0]), LINE),
     'rank 6': Case(saved(x=_X.reshape(40, 1, 2, 1, 3, 1))),
     'rank 30': Case(saved(x=_X.reshape(40, 6, *[1] * 28))),
@@ -248,7 +249,8 @@ CASES: dict[str, Case] = {
     'the least numbers': Case(saved(x=np.full((40, 6), 1e-45, np.float32)), EITHER),
     'the greatest numbers': Case(saved(x=np.full((40, 6), 3e38, np.float32) * (1 - _X)), EITHER),
     'no number': Case(saved(x=_X * np.nan), LINE),
-    'labels of megabytes': Case(saved(x=_X, y=np.array(['a' * 1_000_000, 'b'] * 20)), EITHER),
+    'labels of megabytes': Case(
+        lambda folder: saved(x=_X, y=np.array(['a' * 1_000_000, 'b'] * 20))(folder), EITHER),
     'labels for half': Case(saved(x=_X, y=_Y[:20]), EITHER),
     'lengths of no number': Case(saved(x=_X, length=np.full(40, np.nan)), LINE),
     'splits in bytes that are no text': Case(saved(x=_X, split=np.array([b'\xff'] * 40)), LINE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import shutil
@@ -11,6 +12,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,7 +23,9 @@ _FLAGS = (
     '--experiment=conv_ae', '--set=image_size=16', '--set=filters=2', '--set=code_size=2',
     '--set=epochs=1', '--set=steps_per_epoch=2', '--set=parts=1', '--nofigures',
 )  # fmt: skip
-_NOBODY = 65534
+_RIGHTS = (1, 2)  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of linux/capability.h
+_VERSION = 0x20080522  # of what capget takes
+_DROP = 24  # PR_CAPBSET_DROP of linux/prctl.h
 _MEANWHILE_SECONDS = 30.0
 
 
@@ -38,11 +42,11 @@ def holding(add: Callable[[Path], object], count: int = 60, side: int = 20) -> M
     return made
 
 
-def drawn(file: Path, side: int = 20, **options: object) -> None:
+def drawn(file: Path, side: int = 20) -> None:
     """Saves a picture of noise."""
     file.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(len(file.name)).integers(0, 256, (side, side, 3), np.uint8)
-    Image.fromarray(noise).save(file, **options)
+    Image.fromarray(noise).save(file)
 
 
 def png_of(width: int, height: int, colours: int, *chunks: tuple[bytes, bytes]) -> bytes:
@@ -66,7 +70,7 @@ def _files(contents: Sequence[bytes], ending: str = 'png') -> Callable[[Path], N
     return add
 
 
-def _encoded(form: str, side: int = 60, **options: object) -> bytearray:
+def _encoded(form: str, side: int = 60, **options: Any) -> bytearray:
     file = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     Image.fromarray(noise).save(file, form, **options)
@@ -82,16 +86,37 @@ def _claims(form: str, mark: bytes, offset: int, size: bytes) -> bytes:
 
 
 _TRUE = zlib.compress(bytes(3 * 20 + 1) * 20)
-_BOMBS = {  # what claims, or unpacks to, more than it should -> its bytes, and its file's ending
-    'PNG': (png_of(60_000, 60_000, 2, (b'IDAT', _TRUE)), 'png'),
-    'JPEG': (_claims('JPEG', b'\xff\xc0', 5, b'\xff\xdc\xff\xdc'), 'jpg'),
-    'GIF': (_claims('GIF', b'GIF8', 6, b'\xe8\xfd\xe8\xfd'), 'gif'),
-    'BMP': (_claims('BMP', b'BM', 18, struct.pack('<ii', 2**31 - 1, -(2**31))), 'bmp'),
-    'words': (png_of(20, 20, 2, (b'zTXt', b'a\0\0' + zlib.compress(bytes(200 << 20), 1)),
-                     (b'IDAT', _TRUE)), 'png'),
-    'pixels': (png_of(20, 20, 2, (b'IDAT', zlib.compress(bytes(200 << 20), 1))), 'png'),
-}  # fmt: skip
-_CUT = {form: bytes(_encoded(form)[:900]) for form in ('PNG', 'JPEG', 'GIF', 'WEBP', 'BMP', 'TIFF')}
+_BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {  # what claims, or unpacks to, too much
+    'PNG': (lambda: png_of(60_000, 60_000, 2, (b'IDAT', _TRUE)), 'png'),
+    'JPEG': (lambda: _claims('JPEG', b'\xff\xc0', 5, b'\xff\xdc\xff\xdc'), 'jpg'),
+    'GIF': (lambda: _claims('GIF', b'GIF8', 6, b'\xe8\xfd\xe8\xfd'), 'gif'),
+    'BMP': (lambda: _claims('BMP', b'BM', 18, struct.pack('<ii', 2**31 - 1, -(2**31))), 'bmp'),
+    'words': (lambda: png_of(20, 20, 2, (b'zTXt', b'a\0\0' + _zeros()), (b'IDAT', _TRUE)), 'png'),
+    'pixels': (lambda: png_of(20, 20, 2, (b'IDAT', _zeros())), 'png'),
+}
+_FORMS = ('PNG', 'JPEG', 'GIF', 'WEBP', 'BMP', 'TIFF')
+
+
+def _zeros() -> bytes:
+    return zlib.compress(bytes(200 << 20), 1)
+
+
+def _animated() -> bytes:
+    more = [Image.new('RGB', (4, 4), (k % 256, k // 256, 0)) for k in range(3000)]
+    return bytes(_encoded('GIF', 4, save_all=True, append_images=more))
+
+
+def _odd(made: Callable[[], bytes], ending: str, count: int = 1) -> Callable[[Path], None]:
+    """Returns what writes so many pictures that are alike, of bytes that are made then."""
+    return lambda mine: _files([made()] * count, ending)(mine)
+
+
+def _times(count: int, add: Callable[[Path, int], object]) -> Callable[[Path], None]:
+    def added(mine: Path) -> None:
+        for number in range(count):
+            add(mine, number)
+
+    return added
 
 
 def _pipes(mine: Path, count: int) -> None:
@@ -127,18 +152,21 @@ def _nested(mine: Path, depth: int, name: str = 'd') -> None:
 
 def _closed(mine: Path, *patterns: str) -> None:
     """Takes away the right to read what the patterns find."""
-    mine.parent.chmod(0o777)
     for pattern in patterns:
-        for path in sorted(mine.glob(pattern)):
+        for path in [mine.parent / pattern] if pattern == mine.name else sorted(mine.glob(pattern)):
             path.chmod(0)
 
 
-def as_nobody(_: Path) -> None:
-    """Has no more rights than anybody has, who may not read what was closed."""
-    if not os.geteuid():
-        os.setgroups([])
-        os.setgid(_NOBODY)
-        os.setuid(_NOBODY)
+def as_anybody(_: Path) -> None:
+    """Has no right to read what was closed, nor to write there, which Linux has given to root."""
+    libc = ctypes.CDLL(None)
+    header, rights = (ctypes.c_uint32 * 2)(_VERSION, 0), (ctypes.c_uint32 * 6)()
+    libc.capget(header, rights)
+    for number in _RIGHTS:
+        libc.prctl(_DROP, number, 0, 0, 0)  # of what is started from here too
+    for kind in range(3):  # effective, permitted, inherited
+        rights[kind] &= ~sum(1 << number for number in _RIGHTS)
+    libc.capset(header, rights)
 
 
 def _meanwhile(change: Callable[[Path], object]) -> Callable[[Path], None]:
@@ -188,35 +216,33 @@ CASES: dict[str, Case] = {
         holding(lambda mine: drawn(mine / os.fsdecode(b'\xff') / os.fsdecode(b'\n\xfe.png')))),
     '20,000 other files': Case(holding(_files([b''] * 20_000, 'txt'))),
     '5,000 empty folders': Case(
-        holding(lambda mine: [(mine / f'c{k}').mkdir() for k in range(5000)])),
+        holding(_times(5000, lambda mine, k: (mine / f'c{k}').mkdir()))),
     '3,000 classes of one picture': Case(
-        holding(lambda mine: [drawn(mine / f'c{k}/0.png', 2) for k in range(3000)])),
+        holding(_times(3000, lambda mine, k: drawn(mine / f'c{k}/0.png', 2)))),
     'a picture beside classes': Case(holding(lambda mine: drawn(mine / 'odd.png')), LINE),
     'two of 62 are none': Case(holding(_files([b'words', b'']))),
     'five of 65 are none': Case(holding(_files([b'words', b''] * 3)), LINE),
     'all are none': Case(holding(_files([b'words'] * 20), 0), LINE),
-    **{f'a cut {form}': Case(holding(_files([cut], form.lower()))) for form, cut in _CUT.items()},
-    **{f'a bomb: {name}': Case(holding(_files([bomb], end)))
-       for name, (bomb, end) in _BOMBS.items()},
-    'nothing but bombs': Case(holding(_files([_BOMBS['PNG'][0]] * 50), 0), LINE),
-    'an animation of 3,000': Case(holding(_files([bytes(_encoded('GIF', 4, save_all=True,
-        append_images=[Image.new('RGB', (4, 4), (k % 256, k // 256, 0)) for k in range(3000)]))],
-        'gif'))),
+    **{f'a cut {form}': Case(holding(_files([bytes(_encoded(form)[:900])], form.lower())))
+       for form in _FORMS},
+    **{f'a bomb: {name}': Case(holding(_odd(*bomb))) for name, bomb in _BOMBS.items()},
+    'nothing but bombs': Case(holding(_odd(*_BOMBS['PNG'], 50), 0), LINE),
+    'an animation of 3,000': Case(holding(_odd(_animated, 'gif'))),
     'as large as may be': Case(holding(lambda mine: Image.new('L', (9400, 9400)).save(
         mine / 'a/large.png', compress_level=1))),
     'one that may not be read': Case(holding(lambda mine: _closed(mine, 'a/0.png')), RIGHT,
-        as_nobody),
+        as_anybody),
     'half that may not be read': Case(holding(lambda mine: _closed(mine, 'b/*.png')), LINE,
-        as_nobody),
+        as_anybody),
     'a class that may not be listed': Case(holding(lambda mine: _closed(mine, 'b')), LINE,
-        as_nobody),
-    'none that may be listed': Case(holding(lambda mine: _closed(mine, '.')), LINE, as_nobody),
+        as_anybody),
+    'none that may be listed': Case(holding(lambda mine: _closed(mine, 'mine')), LINE, as_anybody),
     'replaced meanwhile': Case(_many(lambda mine: None), EITHER,
-        _meanwhile(lambda mine: _each(mine, lambda file: drawn(file, 30)))),
+        _meanwhile(lambda mine: _each(mine, lambda file: drawn(file, 30))), True),
     'cut meanwhile': Case(_many(lambda mine: None), EITHER,
-        _meanwhile(lambda mine: _each(mine, lambda file: os.truncate(file, 500)))),
+        _meanwhile(lambda mine: _each(mine, lambda file: os.truncate(file, 500))), True),
     'pipes meanwhile': Case(_many(lambda mine: None), EITHER,
-        _meanwhile(lambda mine: _each(mine, _to_a_pipe))),
+        _meanwhile(lambda mine: _each(mine, _to_a_pipe)), True),
     'gone meanwhile': Case(_many(lambda mine: None), EITHER,
-        _meanwhile(lambda mine: shutil.rmtree(mine, ignore_errors=True))),
+        _meanwhile(lambda mine: shutil.rmtree(mine, ignore_errors=True)), True),
 }  # fmt: skip

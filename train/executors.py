@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from system import disk
 from system.errors import Lost, UsageError, UserError
 from system.lines import say
 from train import command
@@ -99,7 +99,7 @@ def _hush() -> None:
 def _address_in(file: str) -> str:
     """Returns the address that a scheduler's file holds."""
     try:
-        return str(json.loads(Path(file).read_text())['address'])
+        return str(json.loads(disk.content(file))['address'])
     except OSError as error:
         reason = error.strerror or str(error)
     except (ValueError, TypeError, KeyError, RecursionError):

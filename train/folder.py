@@ -35,6 +35,7 @@ from train.naming import canonical, former_names, name_of
 
 _WRITTEN = ('*.json', 'metrics.csv', 'model.*', 'report.html', 'predictions-*', 'codes-*',
             'scores-*', 'reconstructions-*', 'generated-*', 'evaluation-*')  # fmt: skip
+_FOLDERS = ('checkpoints', 'cache', 'figures', 'tb', 'saved_model')
 _LATER = ('cpu', 'instructions', 'variables')  # which an earlier version did not write down
 _REMOVE = 'remove it'
 _GOES_ON = 'the command that made this run goes on from its checkpoint'
@@ -127,11 +128,18 @@ def _withdraw(folder: Path, made: list[Path], *, keeps_log: bool) -> None:
 
 def restart(folder: Path) -> None:
     """Empties a run's folder of all that a run writes."""
-    for name in ('checkpoints', 'cache', 'figures', 'tb', 'saved_model'):
+    for name in _FOLDERS:
         disk.remove(folder / name)
     for pattern in _WRITTEN:
         for file in folder.glob(pattern):
             disk.remove(file)
+
+
+def refuse_links(folder: Path) -> None:
+    """Raises UsageError where a folder that a run writes into is a link, or a file."""
+    for name in _FOLDERS:
+        if os.path.lexists(folder / name):
+            disk.made_inside(folder / name)
 
 
 def configured(folder: Path) -> dict[str, Any]:

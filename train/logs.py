@@ -70,9 +70,8 @@ class Events:
 
     def __init__(self, folder: Path, first_step: int):
         """Opens a file in `folder`; later events of a run that was killed are hidden by it."""
-        folder.mkdir(parents=True, exist_ok=True)
         stamp = f'{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}'
-        self._file = folder / f'events.out.tfevents.{stamp}'
+        self._file = disk.made_inside(folder) / f'events.out.tfevents.{stamp}'
         with self._faults():
             self._opened = tf.io.TFRecordWriter(names.plain(self._file))
         try:
@@ -129,7 +128,7 @@ class Log:
         What metrics.csv has, and tb/ has not, as after the folder was moved, is written there.
         """
         self._metrics = Metrics(folder, updates)
-        self._folder = folder / 'tb'
+        self._folder = disk.made_inside(folder / 'tb')
         self._first_step = updates + 1 if updates else 0
         self._opened: dict[str, Events] = {}
         self._told: dict[str, tf.Summary.Value] = {}  # of the network, by tag

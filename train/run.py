@@ -32,6 +32,7 @@ from train.folder import (
     as_begun,
     claimed,
     extend_sibling,
+    refuse_links,
     restart,
     results_of,
     settle,
@@ -94,6 +95,7 @@ def run(
             config['parent'] = saved_graph.checksum(restored.variables)
         if place.restart:  # now, when all that could be wrong was looked at
             restart(folder)
+        refuse_links(folder)
         sibling = None if place.run_dir else extend_sibling(folder, config)
         if sibling:
             say(f'goes on from {sibling}')

@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from command_line import base_of_parent, flags_of
 from parameters import Experiment
+from system import disk
 from system.errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
 from system.interrupts import Interrupts
 from system.lines import shown
@@ -105,7 +106,7 @@ def _look_ahead(jobs: Sequence[Job], log: Path) -> None:
     """Looks at the data of each experiment and of its parents, without holding them in memory."""
     seen: set[Experiment] = set()
     with (
-        open(log, 'a', buffering=1) as opened,
+        disk.appended(log) as opened,
         contextlib.redirect_stdout(opened),
         Interrupts() as interrupts,
     ):
@@ -124,7 +125,7 @@ def _look_ahead(jobs: Sequence[Job], log: Path) -> None:
 
 def _run(job: Job, log: Path) -> dict[str, Any]:
     """Trains, or only reads what is finished; progress bars, on the error stream, still show."""
-    with _appended(log) as opened, contextlib.redirect_stdout(opened):
+    with disk.appended(log) as opened, contextlib.redirect_stdout(opened):
         return run(*job)
 
 
@@ -143,11 +144,6 @@ def _read(job: Job, log: Path) -> dict[str, Any]:
             )
         time.sleep(_POLL_SECONDS)
     return _run(job._replace(place=dataclasses.replace(job.place, restart=False)), log)
-
-
-def _appended(log: Path) -> IO[str]:
-    """Opens a log, a line at a time, which takes whatever a run prints."""
-    return open(log, 'a', buffering=1, encoding='utf-8', errors='backslashreplace')
 
 
 def _stages(jobs: list[Job]) -> list[list[Job]]:
@@ -186,7 +182,7 @@ def _submitted(
 def _seconds_of(job: Job, outcome: Outcome, log: Path) -> float:
     """Returns what a run took, when its words are in the log; raises what it failed of."""
     code, said, seconds = outcome
-    with _appended(log) as opened:
+    with disk.appended(log) as opened:
         opened.writelines(f'{shown(line)}\n' for line in said.splitlines())
     if code:
         lines = said.strip().splitlines() or [f'exit code {code}']

@@ -130,6 +130,19 @@ def test_a_write_that_fails_keeps_the_older_file(tmp_path):
     assert json.loads(file.read_text()) == [1] and os.listdir(tmp_path) == ['results.json']
 
 
+def test_two_that_write_one_file_at_once_leave_one_whole(tmp_path):
+    file = tmp_path / 'page.html'
+    left = tmp_path / '.page.html.00000000.writing'
+    left.write_text('of a killed one')
+    os.utime(left, (0, 0))
+    with disk.whole(file) as first:
+        first.write('a' * 9)
+        with disk.whole(file) as second:
+            second.write('b')
+        assert file.read_text() == 'b'
+    assert file.read_text() == 'a' * 9 and os.listdir(tmp_path) == ['page.html']
+
+
 def test_on_a_full_disk_the_older_file_stays_and_the_error_names_the_file(tmp_path, monkeypatch):
     file = tmp_path / 'results.json'
     disk.write_json(file, [1])
