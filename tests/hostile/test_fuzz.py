@@ -21,8 +21,10 @@ from ledger import fill, store
 from ledger.claim import Claim
 from networks import saved_graph
 from reports import comparison, recorded, run_files, run_page, runs_page
+from system import disk
 from system.errors import UserError
-from train.folder import configuration
+from train import logs
+from train.folder import configuration, settle
 
 LONG = settings(
     max_examples=int(os.environ.get('FUZZ_EXAMPLES', '60')),
@@ -67,6 +69,14 @@ def answered(function, *arguments) -> None:
         function(*arguments)
     except UserError as error:
         assert str(error) and '\n' not in str(error)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def unhurried():
+    """Nothing waits for the disk, which would take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, 'flush', lambda path: None)
+        yield
 
 
 @pytest.fixture(scope='module')
@@ -215,7 +225,7 @@ def runs(tmp_path_factory):
     CHANGES,
     some.booleans(),
     some.sampled_from([*run_of(inst.basic)]),
-    some.sampled_from(['phasewise', 'conv_finetune']),
+    some.sampled_from(['phasewise', 'conv_finetune', 'vae']),
 )
 def test_the_files_of_a_run(runs, path, value, changes, as_bytes, name, experiment):
     run, parts = runs / 'changed', run_of(inst.EXPERIMENTS[experiment])
@@ -229,6 +239,9 @@ def test_the_files_of_a_run(runs, path, value, changes, as_bytes, name, experime
     answered(shown_with_another, run)
     answered(runs_page.write, runs.parent)
     answered(lambda: store.keep(*configuration(run)[:1], run, runs / 'kept'))
+    longer = inst.EXPERIMENTS[experiment].vary(epochs=10_000)
+    answered(settle, run, {'experiment': longer.resolved()}, 'mnist')
+    answered(logs.Metrics, run, 2)
 
 
 READ = {
