@@ -19,7 +19,7 @@ from torture.cases import TOUCHED, Case
 from torture.corpus import SECONDS, call_main, outcome, ran, table
 
 _ROOT = Path(__file__).resolve().parent.parent
-_BUSY = 3  # times as many seconds as a case may compute are waited for it, on a busy machine
+_BUSY = 10  # times as many seconds as a case may compute are waited for it, on a busy machine
 _LINES = (1, 2, 3, 4)  # exit codes: a full disk and the like too, and a loss without an end
 CASES: dict[str, Case] = {
     f'{kind}: {name}': case

@@ -199,7 +199,7 @@ def _to_a_pipe(file: Path) -> None:
 
 
 _many = partial(holding, count=400, side=300)
-CASES: dict[str, Case] = {
+_CASES: dict[str, Case] = {
     'as they should be': Case(holding(lambda mine: None)),
     'none': Case(holding(lambda mine: None, 0), LINE),
     'fifty pipes': Case(holding(lambda mine: _pipes(mine / 'a', 50))),
@@ -238,11 +238,13 @@ CASES: dict[str, Case] = {
         as_anybody),
     'none that may be listed': Case(holding(lambda mine: _closed(mine, 'mine')), LINE, as_anybody),
     'replaced meanwhile': Case(_many(lambda mine: None), EITHER,
-        _meanwhile(lambda mine: _each(mine, lambda file: drawn(file, 30))), True),
+        _meanwhile(lambda mine: _each(mine, lambda file: drawn(file, 30)))),
     'cut meanwhile': Case(_many(lambda mine: None), EITHER,
-        _meanwhile(lambda mine: _each(mine, lambda file: os.truncate(file, 500))), True),
+        _meanwhile(lambda mine: _each(mine, lambda file: os.truncate(file, 500)))),
     'pipes meanwhile': Case(_many(lambda mine: None), EITHER,
-        _meanwhile(lambda mine: _each(mine, _to_a_pipe)), True),
+        _meanwhile(lambda mine: _each(mine, _to_a_pipe))),
     'gone meanwhile': Case(_many(lambda mine: None), EITHER,
-        _meanwhile(lambda mine: shutil.rmtree(mine, ignore_errors=True)), True),
+        _meanwhile(lambda mine: shutil.rmtree(mine, ignore_errors=True))),
 }  # fmt: skip
+# What is refused while other processes read pictures leaves these to the end of its own process.
+CASES = {name: case._replace(is_started=case.end != RIGHT) for name, case in _CASES.items()}
