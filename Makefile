@@ -53,6 +53,7 @@ results: setup
 torture: setup
 	$(BIN)/python -m torture
 	$(BIN)/python -m torture --of=graphs
+	$(BIN)/python -m torture --of=inputs
 
 tensorboard: setup
 	$(BIN)/tensorboard --logdir runs

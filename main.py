@@ -165,9 +165,9 @@ def parse_flags(arguments: list[str]) -> list[str]:
     Raises UsageError for an unknown flag, and what would be ignored: a flag that is empty, or given
     twice. Places may be, so that a command overrides a flagfile's.
     """
-    for path in (each.partition('=')[2] for each in arguments if 'flagfile=' in each[:11]):
-        if os.path.exists(path) and not (os.path.isfile(path) or path.startswith('/dev/fd/')):
-            raise UsageError(f'--flagfile={path}: is no file that can be read')
+    for file in (each.partition('=')[2] for each in arguments if 'flagfile=' in each[:11]):
+        if os.path.exists(file) and not (os.path.isfile(file) or file.startswith('/dev/fd/')):
+            raise UsageError(f'--flagfile={file}: is no file that can be read')
     try:
         stray = FLAGS(arguments)[1:]
     except flags.UnrecognizedFlagError as error:
