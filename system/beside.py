@@ -37,12 +37,14 @@ def each(actions: Sequence[Callable[[], object]], here: Sequence[Callable[[], ob
         if len(actions) > 1 and cores() > 1:
             with contextlib.suppress(OSError):  # no file or process to be had: all is done here
                 left = _queue(ends, len(actions))
-                copy = _copied(ends, lambda: _take(left, actions))
+                copy = _copied(ends, left, actions)
         for action in here:
             action()
         done = set() if left is None else _take(left, actions)
         if copy is not None:
             copy.join(max(_PATIENCE, _SLOWER * (time.monotonic() - begun)))
+            copy.kill()
+            copy.join()
         if copy is None or copy.exitcode != 0:
             for index in set(range(len(actions))) - done:
                 actions[index]()
@@ -66,8 +68,12 @@ def _take(left: int, actions: Sequence[Callable[[], object]]) -> set[int]:
     return done
 
 
-def _copied(ends: contextlib.ExitStack, work: Callable[[], object]) -> BaseProcess | None:
-    """Starts a copy of this process that does some work; returns None where there can be none.
+def _copied(
+    ends: contextlib.ExitStack, left: int, actions: Sequence[Callable[[], object]]
+) -> BaseProcess | None:
+    """Starts a copy of this process that does what is left; returns None where there can be none.
+
+    At the end it is gone, having ended what it was at, where it has not hung.
 
     Raises OSError where there is no memory for it, or where no more processes are allowed.
     """
@@ -77,22 +83,32 @@ def _copied(ends: contextlib.ExitStack, work: Callable[[], object]) -> BaseProce
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # a closed one
             stream.flush()  # or the copy could say it again
-    copy = multiprocessing.get_context('fork').Process(target=_alone, args=(work,), daemon=True)
+    copy = multiprocessing.get_context('fork').Process(
+        target=_alone, args=(left, actions), daemon=True
+    )
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', DeprecationWarning)  # of the threads it lacks
         copy.start()
-    ends.callback(copy.join)
-    ends.callback(copy.kill)
+    ends.callback(_end, copy, left)
     return copy
 
 
-def _alone(work: Callable[[], object]) -> None:
-    """Does some work in the copy and ends it; what fails is done again, and said, by the other."""
+def _end(copy: BaseProcess, left: int) -> None:
+    """Lets the copy end what it is at, and nothing more: a file is whole then, or was not begun."""
+    while os.read(left, 256):
+        pass
+    copy.join(_PATIENCE)
+    copy.kill()
+    copy.join()
+
+
+def _alone(left: int, actions: Sequence[Callable[[], object]]) -> None:
+    """Does what is left in the copy and ends it; what fails is done again, and said, elsewhere."""
     sys.stdout = sys.stderr = open(os.devnull, 'w')  # noqa: SIM115  (until the end)
     gc.freeze()  # nothing of TensorFlow's is to be taken down
     gc.disable()
     try:
-        work()
+        _take(left, actions)
     except BaseException:
         os._exit(1)
     os._exit(0)

@@ -126,6 +126,7 @@ def _restoring(folder: Path) -> Sequence[str]:
 _PICTURES = pictures.CASES['as they should be'].made
 _SIGNALS = ('SIGCHLD', 'SIGPIPE', 'SIGHUP', 'SIGINT', 'SIGUSR1')
 _VARIABLES: dict[str, dict[str, str | None]] = {  # that none of these may stop a run
+    # In /proc nobody can make a folder.
     'a backend that nobody has': {'MPLBACKEND': 'nothing'},
     "a notebook's backend": {'MPLBACKEND': 'module://matplotlib_inline.backend_inline'},
     'the locale C': {'LC_ALL': 'C', 'LANG': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'},
@@ -135,9 +136,9 @@ _VARIABLES: dict[str, dict[str, str | None]] = {  # that none of these may stop 
     'a time zone of none': {'TZ': 'Nowhere/None'},
     'a terminal of none': {'TERM': None, 'COLUMNS': 'many', 'LINES': '-1'},
     'no HOME': {'HOME': None, 'XDG_STATE_HOME': None, 'XDG_CACHE_HOME': None},
-    'a HOME that is not there': {'HOME': '/nowhere', 'XDG_STATE_HOME': None},
+    'a HOME that is not there': {'HOME': '/proc/nowhere', 'XDG_STATE_HOME': None},
     'a HOME of no name': {'HOME': '', 'XDG_STATE_HOME': None},
-    'a TMPDIR that is not there': {'TMPDIR': '/nowhere'},
+    'a TMPDIR that is not there': {'TMPDIR': '/proc/nowhere'},
     'no PATH': {'PATH': None},
     'threads that are no number': {'OMP_NUM_THREADS': 'many'},
     'no threads': {'OMP_NUM_THREADS': '0', 'TF_NUM_INTRAOP_THREADS': '0'},
