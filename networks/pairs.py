@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow.compat.v1 as tf
 
-from networks.layers import ACTIVATION, Mode, bias_variable, flattened, kernel_variable
+from networks.layers import ACTIVATION, Mode, bias_variable, flattened, is_saved, kernel_variable
 
 MOMENTUM = 0.98  # share of its moving averages that batch norm keeps at an update
 _EPSILON = 1e-3  # added to the variance that batch norm divides by
@@ -42,6 +42,10 @@ class BatchNorm(NamedTuple):
             pairs = zip(tf.nn.moments(inputs, [0, 1, 2]), moments, strict=True)
             moments = [tf.where_v2(mode.training, batch, learned) for batch, learned in pairs]
         mean, variance = moments
+        if mode.training is False and is_saved():  # which converters know, fused with ReLU too
+            return tf.nn.batch_normalization(
+                inputs, mean, variance, self.beta, self.gamma, _EPSILON
+            )
         return tf.nn.fused_batch_norm(
             inputs, **scale, mean=mean, variance=variance, is_training=False
         )[0]
