@@ -26,7 +26,7 @@ from networks.saved_graph import Declared, SavedGraph
 from networks.serving import Served
 from networks.standardize import AS_FED, Units, units_of
 from parameters import Experiment
-from system import beside
+from system import cores
 
 TOWERS: dict[str, Callable[[Blueprint], Endpoints]] = {  # a row a kind of network
     'dense': stacked.dense,
@@ -217,7 +217,7 @@ class Network(NamedTuple):
 
         So operations of one thread, as for a batch in parts, are no slower here.
         """
-        at_once = beside.cores() if self.experiment.parts > 1 else 1
+        at_once = cores.number() if self.experiment.parts > 1 else 1
         return sessions.in_order(lambda fed: self.session.run(fetches, fed), feeds, at_once)
 
     def decode(self, codings: np.ndarray) -> np.ndarray:

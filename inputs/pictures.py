@@ -27,7 +27,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inputs.folders import Found, check_open, digest_of, found_in, of_unread, stamps_of
 from inputs.splits import alone, sizes
-from system import beside, disk
+from system import cores, disk
 from system.errors import DataError
 from system.lines import say
 from system.progress import Bar
@@ -391,7 +391,7 @@ def converted(
         for job in jobs
         for start in range(0, len(job), _CHUNK)
     ]
-    workers = min(beside.cores(), len(chunks))
+    workers = min(cores.number(), len(chunks))
     with Bar('recording', sum(map(len, jobs)), 'picture') as bar:
 
         def results(made: Iterable[list[bytes | str]]) -> Iterator[bytes | str]:

@@ -15,7 +15,7 @@ from evaluation import baselines, probes, scores
 from inputs.rows import Dataset, Rows, compared
 from model import Network
 from reports import features, figures
-from system import beside
+from system import cores
 from system.lines import shown
 
 _THUMBNAILS = 300  # pictures drawn at the place of their codes
@@ -80,7 +80,7 @@ def _saved(made: Drawings, folder: Path) -> list[Path]:
     files = {name: folder / f'{name}.png' for name in made}
     actions = {name: partial(_save, figure, files[name]) for name, figure in made.items()}
     here = [actions.pop(name) for name in _HERE if name in actions]
-    beside.each([*actions.values()], here)
+    cores.share([*actions.values()], here)
     return list(files.values())
 
 

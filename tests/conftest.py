@@ -37,10 +37,10 @@ def undrawn():
     Nor is the process copied to share the work.
     """
     from reports import drawing, figures
-    from system import beside
+    from system import cores
 
     instead = {
-        (beside, '_copied'): lambda *_: None,
+        (cores, '_copied'): lambda *_: None,
         (drawing, 'draw'): lambda *_: [],
         (figures, 'save'): _save_a_dot,
         (figures, '_neighbourly'): lambda _, shape, __: np.zeros((shape[0], 2)),

@@ -262,7 +262,7 @@ def shrunk(added, some_digits, digits, strips):
         for name, value in (few | studies).items():
             patch.setitem(catalogue.CATALOGUE, name, value)
         patch.setattr(claims, 'CLAIMS', claimed)
-        patch.setattr(pictures.beside, 'cores', lambda: 1)
+        patch.setattr(pictures.cores, 'number', lambda: 1)
         yield
 
 

@@ -25,7 +25,7 @@ from inputs.spec import Spec
 from networks import session as sessions
 from parameters import Experiment
 from reports import run_files
-from system import beside, disk
+from system import cores, disk
 from system.errors import DataError, RunInUse, UsageError
 from system.lines import say
 from system.received import Damage
@@ -319,7 +319,7 @@ def environment(precision: str) -> dict[str, Any]:
         'tensorflow': tf.__version__,
         'numpy': np.__version__,
         'machine': platform.machine(),
-        'cpus': beside.cores(),
+        'cpus': cores.number(),
         'precision': precision,
         'cpu': sessions.cpu(),
         'instructions': ' '.join(sessions.instructions()),

@@ -409,7 +409,7 @@ def finished(tmp_path_factory) -> Path:
 @pytest.mark.parametrize('name', CASES)
 def test_an_awkward_input_ends_right_or_in_one_line(name, main, finished, tmp_path, monkeypatch):
     case = CASES[name]
-    monkeypatch.setattr(pictures.beside, 'cores', lambda: 1)  # more would take longer to begin
+    monkeypatch.setattr(pictures.cores, 'number', lambda: 1)  # more would take longer to begin
     flags = case.make(tmp_path)
     asked = next((flag[1:] for flag in flags if flag.startswith('@')), '')
     folder = finished / asked if asked else tmp_path / 'run'

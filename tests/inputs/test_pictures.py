@@ -86,7 +86,7 @@ def test_an_interrupted_write_goes_on_after_its_last_whole_shard(
     whole = load(folder, tmp_path / 'whole')
     monkeypatch.setattr(pictures, 'SHARD', 6)
     monkeypatch.setattr(pictures, '_CHUNK', 2)
-    monkeypatch.setattr(pictures.beside, 'cores', lambda: 1)
+    monkeypatch.setattr(pictures.cores, 'number', lambda: 1)
     calls = []
 
     def check():
@@ -115,7 +115,7 @@ def test_an_interrupted_write_goes_on_after_its_last_whole_shard(
 def test_several_processes_record_what_one_does(folder, tmp_path, monkeypatch):
     one = load(folder, tmp_path / 'one')
     monkeypatch.setattr(pictures, '_CHUNK', 3)
-    monkeypatch.setattr(pictures.beside, 'cores', lambda: 2)
+    monkeypatch.setattr(pictures.cores, 'number', lambda: 2)
     two = load(folder, tmp_path / 'two')
     assert one.digest == two.digest
 

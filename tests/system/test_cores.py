@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from system import beside
+from system import cores
 
 
 def _write(folder, number, gone_wrong=lambda: None):
@@ -23,8 +23,8 @@ _US = os.getpid()
 
 @pytest.fixture(autouse=True)
 def two_cores(undrawn, monkeypatch):
-    monkeypatch.setattr(beside, '_copied', undrawn[beside, '_copied'])
-    monkeypatch.setattr(beside, 'cores', lambda: 2)
+    monkeypatch.setattr(cores, '_copied', undrawn[cores, '_copied'])
+    monkeypatch.setattr(cores, 'number', lambda: 2)
 
 
 def _done_by(folder):
@@ -41,16 +41,16 @@ def _done_by(folder):
     ids=['an error', 'killed', 'hangs'],
 )
 def test_what_the_copy_does_not_get_done_is_done_here(gone_wrong, tmp_path, monkeypatch):
-    monkeypatch.setattr(beside, '_PATIENCE', 0.1)
-    monkeypatch.setattr(beside, '_SLOWER', 0)
-    beside.each([partial(_write, tmp_path, n, gone_wrong) for n in range(9)], here=[])
+    monkeypatch.setattr(cores, '_PATIENCE', 0.1)
+    monkeypatch.setattr(cores, '_SLOWER', 0)
+    cores.share([partial(_write, tmp_path, n, gone_wrong) for n in range(9)], here=[])
     assert len([*tmp_path.iterdir()]) == 9
     assert _done_by(tmp_path) == {_US}
 
 
 def test_a_copy_helps_but_with_what_is_to_be_done_here(tmp_path):
     here = partial(_write, tmp_path, 'here')
-    beside.each([partial(_write, tmp_path, n) for n in range(20)], here=[here])
+    cores.share([partial(_write, tmp_path, n) for n in range(20)], here=[here])
     assert len(_done_by(tmp_path)) == 2
     assert (tmp_path / 'here').read_text() == str(_US)
 
@@ -61,12 +61,12 @@ def test_without_files_or_processes_to_be_had_all_is_done_here(module, name, tmp
         raise OSError('none left')
 
     monkeypatch.setattr(f'{module}.{name}', refuse)
-    beside.each([partial(_write, tmp_path, n) for n in range(3)], here=[])
+    cores.share([partial(_write, tmp_path, n) for n in range(3)], here=[])
     assert _done_by(tmp_path) == {_US}
 
 
 def test_an_error_here_is_raised_and_the_copy_is_gone(tmp_path):
     with pytest.raises(ZeroDivisionError):
-        beside.each([partial(_write, tmp_path, n) for n in range(9)], here=[lambda: 1 / 0])
+        cores.share([partial(_write, tmp_path, n) for n in range(9)], here=[lambda: 1 / 0])
     assert not multiprocessing.active_children()
     assert len(_done_by(tmp_path)) <= 1 and len([*tmp_path.iterdir()]) < 9

@@ -16,14 +16,14 @@ _PATIENCE = 10.0  # seconds that the copy has at least, where nothing is left to
 _SLOWER = 3  # or so many times as long as what was done here took
 
 
-def cores() -> int:
+def number() -> int:
     """Returns the number of cores that this process may use."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def each(actions: Sequence[Callable[[], object]], here: Sequence[Callable[[], object]]) -> None:
+def share(actions: Sequence[Callable[[], object]], here: Sequence[Callable[[], object]]) -> None:
     """Does up to 256 things in whatever order, and those of `here` in this process alone.
 
     The former may change files, and nothing in memory. The copy begins with all that is in memory
@@ -34,7 +34,7 @@ def each(actions: Sequence[Callable[[], object]], here: Sequence[Callable[[], ob
     begun = time.monotonic()
     with contextlib.ExitStack() as ends:
         left, copy = None, None
-        if len(actions) > 1 and cores() > 1:
+        if len(actions) > 1 and number() > 1:
             with contextlib.suppress(OSError):  # no file or process to be had: all is done here
                 left = _queue(ends, len(actions))
                 copy = _copied(ends, left, actions)
