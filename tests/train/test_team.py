@@ -142,7 +142,7 @@ def test_whoever_is_killed_stopped_or_interrupted_the_run_goes_on_to_the_same_bi
     flags = ('--experiment=tied', '--set=hidden=8', *common, '--set=epochs=200')
     flags = tuple(flag for flag in flags if flag != '--set=epochs=2')
     alone = program(*flags, f'--runs={tmp_path}/alone')
-    flags += ('--checkpoint_seconds=0.2', '--worker_seconds=3')
+    flags += ('--checkpoint_seconds=0.2', '--worker_seconds=6')
     for index, number in ((1, signal.SIGKILL), (0, signal.SIGKILL), (1, signal.SIGSTOP)):
         both = training(tmp_path, *flags)
         both[index].send_signal(number)
@@ -195,11 +195,11 @@ def test_what_is_not_the_same_on_all_is_a_line_on_all(each, what, digits, data_d
 
 
 def test_a_worker_that_never_comes_is_a_line(common, tmp_path):
-    flags = ('--experiment=tied', *common, '--set=parts=3', '--worker_seconds=2')
+    flags = ('--experiment=tied', *common, '--set=parts=3', '--worker_seconds=10')
     for code, said, error in ended(workers(tmp_path, *flags, count=3, come=2)):
         assert code == 6 and 'waiting for worker ' in said
         assert line_of(error).startswith('error: worker 2 (127.0.0.1:')
-        assert 'has not come in 2 seconds' in error
+        assert 'has not come in 10 seconds' in error
 
 
 SLOW = """
