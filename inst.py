@@ -939,3 +939,10 @@ vae_burda = Experiment(
     batch_size=20,
     schedule='cosine',
 )
+iwae_burda = vae_burda.vary(
+    'iwae_burda',
+    description='vae_burda by the importance-weighted bound of 50 codes an image',
+    bound_samples=50,
+    kl_warmup=0,
+    epochs=100,
+)

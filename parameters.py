@@ -52,7 +52,11 @@ _SPARSE = Need('sparsity', lambda e: e.sparsity)
 _WRITES = Need('task=reconstruct or composite', lambda e: e.task != 'predict')
 _NOT_GAUSSIAN = Need('variational=false', lambda e: not (e.variational and e.code_activation))
 _VARIATIONAL = Need('variational', lambda e: e.variational)
-_KL = Need('variational and beta above 0', lambda e: e.variational and e.beta)
+_WEIGHED = Need('variational and bound_samples=1', lambda e: e.variational and e.bound_samples < 2)
+_KL = Need(
+    'variational, beta above 0 and bound_samples=1',
+    lambda e: e.variational and e.beta and e.bound_samples < 2,
+)
 _LAYERS = Need('a second layer', lambda e: e.depth > 1 or not (e.variational or e.code_activation))
 _DROPPED = Need('a second layer', lambda e: e.depth > 1 or not e.variational)
 _JOINT_EPOCHS = Need('joint_epochs', lambda e: e.joint_epochs)
@@ -155,11 +159,14 @@ class Experiment:
     variational: bool = setting(False, 'dense conv', None,
         'the code is drawn from a Gaussian (VAE)')
     beta: float = setting(1.0, 'dense conv', WEIGHT,
-        'weight of the KL from the unit Gaussian', _VARIATIONAL)
+        'weight of the KL from the unit Gaussian', _WEIGHED)
     kl_warmup: int = setting(0, 'dense conv', COUNT,
         'epochs in which beta rises from zero', _KL)
     importance_samples: int = setting(0, 'dense conv', COUNT,
         'codes a test example, to estimate its likelihood; 0: no estimate', _VARIATIONAL)
+    bound_samples: int = setting(1, 'dense conv', Span(1, 10**4),
+        'codes an example in training, whose importance-weighted bound falls; 1: the ELBO',
+        _VARIATIONAL)
     binarize: bool = setting(False, 'dense conv', None,
         'draw each pixel black or white, by its grey, when it is read')
     classify: float = setting(0.0, 'dense conv', WEIGHT,
@@ -236,51 +243,19 @@ class Experiment:
             object.__setattr__(self, name, FIELDS[name].default)
         for name in (name for name in FIELDS if name in asked):
             self._check_effect(name)
-        self._check_together()
+        together.check(self)
 
     def _check_effect(self, name: str) -> None:
-        """Raises UsageError where a field has no effect here."""
+        """Raises UsageError where a field has no effect here, unless it asks for nothing."""
         need = RULES[name].needs if name in RULES else None
+        value = getattr(self, name)
         if name not in self.fields():
             why = f'belongs to {_owner(name, self)}'
-        elif need and not need.met(self):
+        elif need and not need.met(self) and (value or value != FIELDS[name].default):
             why = f'needs {need.words}'
         else:
             return
-        value = written(getattr(self, name))
-        raise UsageError(f'{name}={value} has no effect on {self.name}: it {why}')
-
-    def _check_together(self) -> None:
-        """Raises UsageError for values that are possible alone, but not with each other."""
-        layers = {self.code_layer} | ({self.activation} if self.training == 'greedy' else set())
-        if self.sparsity and layers != {'sigmoid'}:
-            raise UsageError(
-                f'sparsity={self.sparsity}: needs codes in (0, 1), variational=false, activation '
-                f'or code_activation=sigmoid; they are {", ".join(sorted(layers))}'
-            )
-        if self.loss == 'bernoulli' and (found := self.output_activation) != 'sigmoid':
-            raise UsageError(f'loss=bernoulli: needs output_activation=sigmoid, it is {found}')
-        for name in ('corruption', 'test_corruption'):
-            if self.corruption_kind == 'mask' and (amount := getattr(self, name) or 0.0) >= 1:
-                raise UsageError(f'{name}={amount}: must be below 1 where corruption_kind=mask')
-        joint = {'variational': self.variational, 'classify': self.classify,
-                 'loss': self.loss in ('gaussian', 'laplace')}  # fmt: skip
-        for name in (name for name, value in joint.items() if value and self.training == 'greedy'):
-            raise UsageError(f'{name}={getattr(self, name)}: needs training=joint')
-        if self.binarize and (self.loss, self.training) != ('bernoulli', 'joint'):
-            raise UsageError('binarize=true: needs loss=bernoulli and training=joint')
-        if self.importance_samples and self.variational and self.loss not in LIKELIHOODS:
-            raise UsageError(f'importance_samples: needs loss={" or ".join(LIKELIHOODS)}')
-        if self.joint_epochs and self.training != 'greedy':
-            raise UsageError(f'joint_epochs={self.joint_epochs}: needs training=greedy')
-        if self.labels == 'parent' and self.label_fraction == 1:
-            raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
-        if self.batch_size and self.parts > self.batch_size:
-            raise UsageError(f'parts={self.parts}: must be at most batch_size={self.batch_size}')
-        parent = self.parent
-        if self.labels == 'parent' and isinstance(parent, Experiment) and not parent.classifies:
-            raise UsageError(f'labels=parent: needs one; {parent.name} is no classifier')
-        together.check(self)
+        raise UsageError(f'{name}={written(value)} has no effect on {self.name}: it {why}')
 
     def vary(self, name: str | None = None, **changes: Any) -> Experiment:
         """Returns a copy with other fields, `parent.x` its parent's field x.
@@ -374,6 +349,11 @@ class Experiment:
     def code_layer(self) -> str:
         """The activation of the layer that gives the code."""
         return 'linear' if self.variational else self.code_activation or self.activation
+
+    @property
+    def bounds(self) -> bool:
+        """Whether it minimises the importance-weighted bound of several codes an example."""
+        return bool(self.has('variational')) and self.bound_samples > 1
 
     @property
     def noise(self) -> Noise:
@@ -477,7 +457,9 @@ def _terms(experiment: Experiment) -> tuple[Term, ...]:
     terms = [Term(name) for name in names]
     if experiment.has('sparsity'):
         terms.append(Term('sparsity', experiment.sparsity))
-    if experiment.has('variational'):
+    if experiment.bounds:
+        terms[0] = Term('bound')
+    elif experiment.has('variational'):
         terms.append(Term('kl', experiment.beta, experiment.kl_warmup))
     if experiment.has('classify'):
         terms.append(Term('cross_entropy', experiment.classify))

@@ -73,12 +73,10 @@ def _log_weights(
             return tensor
         mean, log_var = found['codings_mean'], found['codings_log_var']
         noise = tf.random.stateless_normal(tf.concat([[count], tf.shape(mean)], 0), seed)
-        codes = mean + tf.exp(0.5 * log_var) * noise  # [count, N, units]
-        squares = tf.square(noise) + log_var - tf.square(codes)
-        found['prior'] = 0.5 * tf.reduce_sum(squares, axis=-1)  # log p(z) / q(z | x), [count, N]
+        codes, found['log_ratios'] = layers.weighed(mean, log_var, noise)
         return tf.reshape(codes, [-1, int(mean.shape[-1])])
 
     ones = [1] * (examples.shape.rank - 1)
     batch = Batch(examples, tf.tile(examples, [count, *ones]))
     nll = network.tower(expose=sampled)(batch, layers.Mode()).losses['nll']()
-    return found['prior'] - tf.reshape(nll, tf.shape(found['prior']))
+    return found['log_ratios'] - tf.reshape(nll, tf.shape(found['log_ratios']))

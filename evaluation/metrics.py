@@ -82,7 +82,7 @@ METRICS = {
         'mean squared error a feature',
         'The squared difference of output and target, the mean over the features of an example '
         '(of a sequence, over the steps that count), then over the examples. Where `binarize` '
-        'draws pixels, the target is what was drawn.',
+        'draws pixels in training, it is still of the greys.',
         'less',
         _POSITIVE,
     ),
@@ -223,6 +223,13 @@ METRICS = {
         'negative evidence lower bound (nats an example)',
         '`nll` plus `kl`, whatever `beta` weighs the latter with in training: in expectation at '
         'least minus the logarithm of the probability of an example (Kingma and Welling 2014).',
+        'less',
+    ),
+    'bound': Metric(
+        'importance-weighted bound (nats an example)',
+        'Minus the logarithm of the mean of p(x, z) / q(z | x) over `bound_samples` codes z of an '
+        'example: what training lowers there. In expectation it lies between `nelbo`, which it is '
+        'with one code, and minus the logarithm of the probability (Burda et al. 2016).',
         'less',
     ),
     'kl': Metric(

@@ -179,11 +179,14 @@ def of_each(network: Network) -> Evaluation:
 def whole(network: Network, keeps: Sequence[str] = ()) -> Evaluation:
     """Returns what evaluates all metrics of results.json that are means over examples.
 
-    The likelihood of a variational network is that of a drawn code, all else that of its mean.
+    The likelihood of a variational network is that of a drawn code, and of drawn pixels where an
+    experiment binarizes; all else is that of the code's mean, and of the greys.
     """
-    views, noise = [View(samples=False)], network.experiment.test_noise
+    views, noise = [View(samples=False, draws=False)], network.experiment.test_noise
     if network.experiment.has('variational') and 'nelbo' in network.endpoints.metrics:
-        views.append(View({name: name for name in ('nll', 'nelbo')}))
+        views.append(View({name: name for name in ('nll', 'kl', 'nelbo')}))
+    elif network.experiment.binarize:
+        views.append(View({'nll': 'nll'}))
     if noise.amount:
         views.append(View({'mse_corrupted': 'mse'}, samples=False, noise=noise))
     return Evaluation(network, *views, keeps=keeps)

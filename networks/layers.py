@@ -265,8 +265,30 @@ def sample(mean: tf.Tensor, log_var: tf.Tensor, mode: Mode) -> tf.Tensor:
     """Draws from N(mean, exp(log_var)), differentiably; returns the mean where the mode says so."""
     if not mode.samples:
         return mean
+    return mean + tf.exp(0.5 * log_var) * _normal(tf.shape(mean), mode, 'sample')
+
+
+def samples(
+    mean: tf.Tensor, log_var: tf.Tensor, count: int, mode: Mode
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draws `count` codes z of each example, as `weighed` returns them."""
+    shape = tf.concat([[count], tf.shape(mean)], axis=0)
+    if not mode.samples:
+        return weighed(mean, log_var, tf.zeros(shape))
+    return weighed(mean, log_var, _normal(shape, mode, 'samples'))
+
+
+def weighed(mean: tf.Tensor, log_var: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns codes z, [K, N, units], from unit noise, and log p(z) / q(z | x) of each, [K, N].
+
+    q is N(mean, exp(log_var)), p the unit Gaussian.
+    """
+    codes = mean + tf.exp(0.5 * log_var) * noise
+    squares = tf.square(noise) + log_var - tf.square(codes)
+    return codes, 0.5 * tf.reduce_sum(squares, axis=-1)
+
+
+def _normal(shape: tf.Tensor, mode: Mode, name: str) -> tf.Tensor:
     if mode.seed is not None:
-        noise = tf.random.stateless_normal(tf.shape(mean), _keyed(mode.seed, 'sample'))
-    else:
-        noise = tf.random.normal(tf.shape(mean)) * tf.cast(mode.training, tf.float32)
-    return mean + tf.exp(0.5 * log_var) * noise
+        return tf.random.stateless_normal(shape, _keyed(mode.seed, name))
+    return tf.random.normal(shape) * tf.cast(mode.training, tf.float32)

@@ -75,6 +75,15 @@ def gaussian_kl(mean: tf.Tensor, log_var: tf.Tensor) -> tf.Tensor:
     return 0.5 * tf.reduce_sum(_per_example(terms), axis=1)
 
 
+def importance_bound(log_weights: tf.Tensor) -> tf.Tensor:
+    """Minus the importance-weighted bound on log p(x), [N], of log p(x, z) / q(z | x), [K, N].
+
+    Burda et al. 2016; of one code, in expectation, the evidence lower bound.
+    """
+    count = tf.cast(tf.shape(log_weights)[0], tf.float32)
+    return tf.math.log(count) - tf.reduce_logsumexp(log_weights, axis=0)
+
+
 def sparsity_kl(activations: tf.Tensor, target: float) -> tf.Tensor:
     """Returns sum_j KL(Bernoulli(target) || Bernoulli(mean activation of unit j)), a scalar.
 

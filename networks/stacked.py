@@ -225,7 +225,20 @@ def _scored(
         )
         if name == 'nll':  # only then are both in nats
             metrics['nelbo'] = lambda: terms['nll']() + terms['kl']()
+    if experiment.bounds:
+        terms['bound'] = partial(_bound, path, tensors, distance)
     return Endpoints(tensors, terms | _phase_losses(path, hidden, distance, name), metrics)
+
+
+def _bound(path: _Path, tensors: dict[str, tf.Tensor], distance: Distance) -> tf.Tensor:
+    """Returns minus the bound on the likelihood by several codes of each example, [N]."""
+    plan, count = path.plan, path.plan.experiment.bound_samples
+    mean, log_var = tensors['codings_mean'], tensors['codings_log_var']
+    codes, log_ratios = layers.samples(mean, log_var, count, plan.mode)
+    logits = path.decode(plan.top, tf.reshape(codes, [-1, int(mean.shape[-1])]))
+    target = tf.tile(plan.batch.target, [count, *[1] * (plan.batch.target.shape.rank - 1)])
+    nll = distance(logits, path.activation(plan.bottom), target)
+    return losses.importance_bound(log_ratios - tf.reshape(nll, tf.shape(log_ratios)))
 
 
 def _phase_losses(

@@ -1,4 +1,4 @@
-"""Which values of an experiment cannot stand together: of sequences, k-means, whitening, patches.
+"""Which values of an experiment cannot stand together.
 
 Standard library only; the experiment is read by the names of its fields.
 """
@@ -13,11 +13,40 @@ from system.rules import written
 
 def check(experiment: Any) -> None:
     """Raises UsageError, one line, for values that are possible alone, but not with each other."""
+    _any(experiment)
     kinds = {'lstm': _sequences, 'kmeans': _centroids, 'head': _head}
     if experiment.kind in kinds:
         kinds[experiment.kind](experiment)
     if experiment.has('standardize') == 'zca':
         _whitened(experiment)
+
+
+def _any(e: Any) -> None:
+    layers = {e.code_layer} | ({e.activation} if e.training == 'greedy' else set())
+    if e.sparsity and layers != {'sigmoid'}:
+        raise UsageError(
+            f'sparsity={e.sparsity}: needs codes in (0, 1), variational=false, activation '
+            f'or code_activation=sigmoid; they are {", ".join(sorted(layers))}'
+        )
+    if e.loss == 'bernoulli' and (found := e.output_activation) != 'sigmoid':
+        raise UsageError(f'loss=bernoulli: needs output_activation=sigmoid, it is {found}')
+    for name in ('corruption', 'test_corruption'):
+        if e.corruption_kind == 'mask' and (amount := getattr(e, name) or 0.0) >= 1:
+            raise UsageError(f'{name}={amount}: must be below 1 where corruption_kind=mask')
+    joint = {'variational': e.variational, 'classify': e.classify,
+             'loss': e.loss in ('gaussian', 'laplace')}  # fmt: skip
+    for name in (name for name, value in joint.items() if value and e.training == 'greedy'):
+        raise UsageError(f'{name}={getattr(e, name)}: needs training=joint')
+    if e.binarize and (e.loss, e.training) != ('bernoulli', 'joint'):
+        raise UsageError('binarize=true: needs loss=bernoulli and training=joint')
+    sampled = {'importance_samples': e.importance_samples, 'bound_samples': e.bound_samples > 1}
+    for name in (name for name, value in sampled.items() if value):
+        if e.variational and e.distance != 'nll':
+            raise UsageError(f'{name}: needs loss=bernoulli or gaussian or laplace')
+    if e.joint_epochs and e.training != 'greedy':
+        raise UsageError(f'joint_epochs={e.joint_epochs}: needs training=greedy')
+    if e.batch_size and e.parts > e.batch_size:
+        raise UsageError(f'parts={e.parts}: must be at most batch_size={e.batch_size}')
 
 
 def _sequences(e: Any) -> None:
@@ -55,3 +84,7 @@ def _head(e: Any) -> None:
         raise UsageError(f'pool={e.pool}: needs a parent that reads patches, as network=dense')
     if cut and not e.pool:
         raise UsageError(f'parent.patch_size={cut}: needs pool=..., 2 sums over quadrants')
+    if e.labels == 'parent' and e.label_fraction == 1:
+        raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
+    if e.labels == 'parent' and hasattr(e.parent, 'has') and not e.parent.classifies:
+        raise UsageError(f'labels=parent: needs one; {e.parent.name} is no classifier')

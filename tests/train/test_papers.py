@@ -1,9 +1,11 @@
 """What the papers' experiments need: likelihoods, drawn pixels, varied parents, shifted digits."""
 
+import csv
 import json
 
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow.compat.v1 as tf
 
 import dataset
@@ -11,10 +13,23 @@ import inst
 from command_line import command
 from inference.open import opened
 from inputs.rows import stratified
-from networks import layers
+from networks import layers, losses
 from studies import catalogue
 from system.errors import UsageError
 from train.transfer import taught
+
+
+def by_integral(run, data_dir, split):
+    """Returns -log p(x), the mean over a split, of a code of one number."""
+    grid = np.linspace(-6, 6, 2001)
+    with opened(run) as network:
+        rows = dataset.load(network.experiment, data_dir).splits[split]
+        p = network.decode(grid[:, None]).astype(np.float64)
+    x, p = rows.floats(0, len(rows)).astype(np.float64), np.clip(p, 1e-12, 1 - 1e-12)
+    log_joint = x @ np.log(p).T + (1 - x) @ np.log(1 - p).T - grid**2 / 2 - np.log(2 * np.pi) / 2
+    most = log_joint.max(axis=1)
+    density = np.log(np.exp(log_joint - most[:, None]).sum(axis=1) * (grid[1] - grid[0])) + most
+    return -density.mean()
 
 
 def test_the_estimated_likelihood_is_the_integral_over_the_codes(main, digits, data_dir, tmp_path):
@@ -26,16 +41,45 @@ def test_the_estimated_likelihood_is_the_integral_over_the_codes(main, digits, d
     )  # fmt: skip
     assert code == 0, err
     found = json.loads((tmp_path / 'run/results.json').read_text())['metrics']
-    grid = np.linspace(-6, 6, 2001)
-    with opened(tmp_path / 'run') as network:
-        test = dataset.load(network.experiment, data_dir).splits['test']
-        p = network.decode(grid[:, None]).astype(np.float64)
-    x, p = test.floats(0, len(test)).astype(np.float64), np.clip(p, 1e-12, 1 - 1e-12)
-    log_joint = x @ np.log(p).T + (1 - x) @ np.log(1 - p).T - grid**2 / 2 - np.log(2 * np.pi) / 2
-    most = log_joint.max(axis=1)
-    density = np.log(np.exp(log_joint - most[:, None]).sum(axis=1) * (grid[1] - grid[0])) + most
-    np.testing.assert_allclose(found['test/importance_nll'], -density.mean(), atol=0.02)
+    integral = by_integral(tmp_path / 'run', data_dir, 'test')
+    np.testing.assert_allclose(found['test/importance_nll'], integral, atol=0.02)
     assert found['test/importance_nll'] < found['test/nelbo']
+
+
+def test_a_bound_of_many_codes_is_the_likelihood_and_of_one_the_evidence_lower_bound():
+    """Against NumPy, with the codes that were drawn."""
+    rng = np.random.default_rng(0)
+    mean, log_var = rng.normal(size=(2, 5, 3)).astype(np.float32)
+    noise, nll = rng.normal(size=(7, 5, 3)).astype(np.float32), rng.uniform(1, 9, (7, 5))
+    with tf.Graph().as_default(), tf.Session() as session:
+        codes, ratios = layers.weighed(tf.constant(mean), tf.constant(log_var), tf.constant(noise))
+        bound = losses.importance_bound(ratios - tf.constant(nll, tf.float32))
+        codes, ratios, bound = session.run([codes, ratios, bound])
+    deviation = np.exp(log_var / 2)
+    np.testing.assert_allclose(codes, mean + deviation * noise, rtol=1e-5)
+    posterior = scipy.stats.norm.logpdf(codes, mean, deviation).sum(axis=-1)
+    log_weights = scipy.stats.norm.logpdf(codes).sum(axis=-1) - posterior - nll
+    np.testing.assert_allclose(ratios - nll, log_weights, rtol=1e-4)
+    np.testing.assert_allclose(bound, -np.log(np.exp(log_weights).mean(axis=0)), rtol=1e-4)
+
+
+def test_training_lowers_the_bound_of_several_codes(main, digits, data_dir, tmp_path):
+    """Of one code unit, by so many draws that the bound is the likelihood, nearly."""
+    flags = ('--set=hidden=16,1', '--set=epochs=3', '--set=binarize=false', '--nofigures',
+             '--set=batch_size=100', '--set=importance_samples=0')  # fmt: skip
+    code, _, err = main(
+        '--experiment=iwae_burda', f'--array={digits}', *flags, '--set=bound_samples=200',
+        f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 0, err
+    found = json.loads((tmp_path / 'run/results.json').read_text())['metrics']
+    with open(tmp_path / 'run/metrics.csv') as file:
+        bounds = [float(row['validation/bound']) for row in csv.DictReader(file)]
+    assert bounds == sorted(bounds, reverse=True)
+    assert bounds[-1] < found['validation/nelbo']
+    np.testing.assert_allclose(
+        bounds[-1], by_integral(tmp_path / 'run', data_dir, 'validation'), atol=0.05
+    )
 
 
 def test_a_pixel_is_drawn_white_as_often_as_it_is_grey():
@@ -47,7 +91,10 @@ def test_a_pixel_is_drawn_white_as_often_as_it_is_grey():
 
 
 def test_what_is_drawn_is_what_is_reconstructed(main, tmp_path):
-    """Of fair coins nothing can be told beforehand: ln 2 a pixel, unless the input shows them."""
+    """Of fair coins nothing can be told beforehand: ln 2 a pixel, unless the input shows them.
+
+    The squared error is that of greys all the same, as that of the principal components beside it.
+    """
     np.savez(tmp_path / 'grey.npz', x=np.full((512, 16), 0.5, np.float32))
     code, _, err = main(
         '--experiment=vae_plain', f'--array={tmp_path}/grey.npz', '--set=hidden=64,32',
@@ -57,6 +104,9 @@ def test_what_is_drawn_is_what_is_reconstructed(main, tmp_path):
     assert code == 0, err
     found = json.loads((tmp_path / 'run/results.json').read_text())['metrics']
     assert found['train/nll'] < 0.5 * 16 * np.log(2)
+    with opened(tmp_path / 'run') as network:
+        made = network.reconstruct(np.full((1, 16), 0.5, np.float32))
+    np.testing.assert_allclose(found['train/mse'], np.square(made - 0.5).mean(), rtol=1e-5)
 
 
 def test_a_field_of_the_parent_is_varied_by_its_name(main, digits, tmp_path):
