@@ -18,11 +18,11 @@ import tensorflow.compat.v1 as tf
 
 from inputs.rows import Rows
 from inputs.spec import Spec
-from networks import head, kmeans, lstm, memory, patches, saved_graph, serving, stacked
+from networks import head, kmeans, lstm, memory, patches, saved_graph, serving, stacked, weights
 from networks import session as sessions
 from networks.endpoints import Batch, Blueprint, Endpoints, Expose, unchanged
 from networks.layers import TOWER, Mode, grouped
-from networks.saved_graph import Declared, SavedGraph
+from networks.saved_graph import SavedGraph
 from networks.serving import Served
 from networks.standardize import AS_FED, Units, units_of
 from parameters import Experiment
@@ -173,9 +173,9 @@ class Network(NamedTuple):
         made: tf.GraphDef = tf.graph_util.extract_sub_graph(whole, names)
         return made
 
-    def declared(self) -> dict[str, Declared]:
+    def declared(self) -> dict[str, weights.Declared]:
         """Returns type and shape of each variable by name."""
-        return {v.op.name: Declared(v.dtype.base_dtype, v.shape) for v in self.variables}
+        return {v.op.name: weights.Declared(v.dtype.base_dtype, v.shape) for v in self.variables}
 
     def values(self) -> dict[str, np.ndarray]:
         """Returns the variables' values by name, in order of the names."""
@@ -256,11 +256,11 @@ def network_of(
             made = variables(graph)
             network = Network(experiment, spec, restored, session, endpoints, made)
             if prefix:
-                values = saved_graph.values(prefix, network.declared(), alone=True)
-                saved_graph.load(session, values)
+                values = weights.values(prefix, network.declared(), alone=True)
+                weights.load(session, values)
             else:
                 session.run(tf.variables_initializer(made))
-                saved_graph.load(session, restored.variables if restored else {})
+                weights.load(session, restored.variables if restored else {})
         except BaseException:
             session.close()
             raise

@@ -224,6 +224,8 @@ class Experiment:
         'share of their inputs set to zero', _FINETUNED)
     finetune_dropout: float = setting(0.0, 'transfer', SHARE,
         "share dropped of the restored layers' activations in them", _FINETUNED)
+    finetune_batch_norm: bool = setting(False, 'transfer', None,
+        'in them the restored batch norm goes by each batch, and its averages follow', _FINETUNED)
     # fmt: on
 
     asked: dataclasses.InitVar[frozenset[str] | None] = None

@@ -22,7 +22,7 @@ from inference.open import STOPPED, data_for, opened
 from inference.outputs import write_npz
 from inputs.rows import Rows
 from model import Network, exported
-from networks import saved_graph, serving
+from networks import serving, weights
 from networks.lstm import UNROLLED
 from networks.serving import Served, Signature
 from system import disk, quiet
@@ -130,9 +130,9 @@ def _graph(network: Network, rows: Rows, to_lite: tflite.Convert) -> Iterator[_G
         tf.Session() as session,
     ):
         served = build(trains=False)
-        saved_graph.load(session, values)
+        weights.load(session, values)
         saved_model = Path(aside, 'saved_model')
-        offered = serving.write(session, saved_model, served, saved_graph.checksum(values))
+        offered = serving.write(session, saved_model, served, weights.checksum(values))
         offered = {name: one for name, one in offered.items() if name not in _HIDDEN}
         fed, wanted = {}, {}
         tensors = served.tensors

@@ -17,7 +17,7 @@ import dataset
 from inputs import values
 from inputs.rows import Dataset, Rows, refuse_lengths, shaped
 from model import Network, network_of
-from networks import fits, saved_graph, trial
+from networks import fits, saved_graph, trial, weights
 from parameters import OWN_DATA, PICTURES
 from reports import run_files
 from system.errors import DataError, UsageError
@@ -45,7 +45,7 @@ def network_of_run(folder: Path, trusted: bool = False) -> Network:
     try:
         return network_of(experiment, spec, restored, str(folder / 'model'))
     except _UNBUILT as error:
-        why = saved_graph.words_of(error) or type(error).__name__
+        why = weights.words_of(error) or type(error).__name__
         raise DataError(
             f'{folder / run_files.CONFIG}: describes a network that cannot be built ({why})'
         ) from None
@@ -66,7 +66,7 @@ def identity(folder: Path, network: Network) -> str:
         {
             'run': str(folder),
             'experiment': network.experiment.resolved(),
-            'variables_sha256': saved_graph.checksum(network.values()),
+            'variables_sha256': weights.checksum(network.values()),
         }
     )
 

@@ -20,7 +20,7 @@ from inputs import sources
 from inputs.rows import ARRANGED, Rows
 from inputs.spec import Spec
 from model import Network, network_of
-from networks import saved_graph
+from networks import weights
 from networks.saved_graph import SavedGraph
 from parameters import Experiment
 from system.errors import DataError, UsageError
@@ -153,7 +153,7 @@ def _rebuilt(
     labels: np.ndarray,
 ) -> Run:
     network = network_of(experiment, spec, restored)
-    saved_graph.load(network.session, values)
+    weights.load(network.session, values)
     return Run(network, name, labels)
 
 

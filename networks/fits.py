@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 
 from inputs.spec import Spec
-from networks import saved_graph
+from networks import saved_graph, weights
 from parameters import Experiment
 from system.errors import DataError
 
@@ -24,8 +24,8 @@ def check(prefix: str, experiment: Experiment, spec: Spec) -> None:
 
     The latter is looked at where the saved graph itself is there.
     """
-    with saved_graph.opened_weights(prefix) as weights:
-        found = {m[1] for m in map(_LAYER.match, weights.get_variable_to_shape_map()) if m}
+    with weights.opened(prefix) as checkpoint:
+        found = {m[1] for m in map(_LAYER.match, checkpoint.get_variable_to_shape_map()) if m}
     if experiment.kind in _LAYERED and len(found) != experiment.depth:
         raise DataError(
             f'{prefix}: the weights are of {len(found)} layers, config.json says {experiment.depth}'

@@ -14,7 +14,7 @@ def classifier(plan: Blueprint) -> Endpoints:
     """Puts a head on the codings of a restored graph; reading 'codings', the head alone.
 
     The restored part is used as at inference, whatever the mode: what is random in it is off. Its
-    layers' activations are dropped as the experiment says.
+    layers' activations are dropped, and its batch norm goes by the batch, as the experiment says.
     """
     experiment, batch = plan.experiment, plan.batch
 
@@ -33,7 +33,9 @@ def classifier(plan: Blueprint) -> Endpoints:
         else:
             is_exposed = plan.expose is not unchanged
             expose = plan.expose if is_exposed else None  # so that the outputs are of what is fed
-            tensors = plan.restored.tower(batch.inputs, batch.length, change, expose)
+            by_batch = experiment.finetune_batch_norm and plan.mode.training is True
+            statistics = plan.mode.statistics if by_batch else None
+            tensors = plan.restored.tower(batch.inputs, batch.length, change, expose, statistics)
         if 'outputs' in tensors and not _is_reconstruction(plan, tensors['outputs']):
             del tensors['outputs']
         tensors |= {

@@ -11,6 +11,14 @@ import tensorflow.compat.v1 as tf
 _IMPORTS = itertools.count(1)  # numbers the graphs with functions that this process imports
 
 
+class Moment(NamedTuple):
+    """What batch norm reads in a graph: of the batch in training, else of what it has learned."""
+
+    node: str  # that chooses
+    batch: str  # the tensor that it takes in training
+    variable: str  # what it reads else
+
+
 class Halves(NamedTuple):
     """A graph in two: what does not need a tensor, with that tensor, and what does."""
 
@@ -39,6 +47,11 @@ def halved(graph: tf.GraphDef, at: str, names: Iterable[str]) -> Halves | None:
     if not above:
         return None
     return Halves(_of(graph, below), _of(graph, above), tuple(crossing))
+
+
+def below(graph: tf.GraphDef, name: str) -> tf.GraphDef:
+    """Returns what a node is computed from, and the node."""
+    return _of(graph, _closure({node.name: node for node in graph.node}, name))
 
 
 def _of(graph: tf.GraphDef, names: set[str]) -> tf.GraphDef:
@@ -82,6 +95,26 @@ def at_inference(graph: tf.GraphDef, switch: str, names: Iterable[str]) -> tf.Gr
             made.node.add().CopyFrom(node)
     nodes = {node.name: node for node in made.node}
     return _of(made, set().union(*(_closure(nodes, name) for name in names)))
+
+
+def moments(graph: tf.GraphDef, switch: str, variables: Iterable[str]) -> list[Moment]:
+    """Returns where `switch`, a bool, chooses between a tensor and a variable."""
+    nodes, found, known = {node.name: node for node in graph.node}, [], set(variables)
+    for node in graph.node:
+        if node.op not in ('Select', 'SelectV2') or node_of(node.input[0]) != switch:
+            continue
+        read = node_of(node.input[2])
+        while read in nodes and nodes[read].op in ('Identity', 'ReadVariableOp'):
+            read = node_of(nodes[read].input[0])
+        if read in known:
+            found.append(Moment(node.name, node.input[1], read))
+    return found
+
+
+def from_below(graph: tf.GraphDef, names: Iterable[str]) -> list[str]:
+    """Returns names of nodes in an order in which none is computed from a later one."""
+    nodes = {node.name: node for node in graph.node}
+    return sorted(names, key=lambda name: len(_closure(nodes, name)))
 
 
 def named_by(node: tf.NodeDef) -> list[str]:

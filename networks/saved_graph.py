@@ -6,11 +6,8 @@ its variables; the file's own saver, initialisers and optimizer are never used.
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import json
 import math
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,11 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
+from tensorflow.core.framework.variable_pb2 import VariableDef
 
 from inputs.spec import Spec, as_json, from_json
-from networks import bounds, codes, known, layers, pieces, serving
+from networks import bounds, codes, known, layers, pieces, serving, weights
 from networks.allowed_ops import VARIABLES, confined
-from networks.session import assign
 from system import disk, names
 from system.errors import DataError
 
@@ -46,8 +43,17 @@ class SavedGraph(NamedTuple):
     tensors: tuple[str, ...]  # promised names, without ':0'
     shape: tuple[int | None, ...] | None  # of X without the batch; None where the file does not say
     trains: bool  # it reads a `training:0`
+    fixed: frozenset[str] = frozenset()  # names of those variables that training leaves alone
     trained: Spec | None = None  # what it was trained on, where the file says
     trusted: bool = False  # whoever asked knows it: it may be large, and loop
+
+    @property
+    def moments(self) -> list[pieces.Moment]:
+        """Where the batch norm below its codings takes the moments of a batch in training."""
+        if not self.trains:
+            return []
+        encoder = pieces.below(self.graph_def, 'codings')
+        return pieces.moments(encoder, 'training', self.variables)
 
     @property
     def hidden(self) -> list[str]:
@@ -88,12 +94,14 @@ class SavedGraph(NamedTuple):
         length: tf.Tensor | None = None,
         change: Callable[[str, tf.Tensor], tf.Tensor] | None = None,
         expose: Callable[[str, tf.Tensor], tf.Tensor] | None = None,
+        statistics: dict[str, tf.Tensor] | None = None,
     ) -> dict[str, tf.Tensor]:
         """Imports the graph over `inputs`, as at inference, and returns its tensors by name.
 
         Of sequences of different lengths, `length` [N] or [1] says how many steps count. What
         `change` returns of a layer's name and activations is what the layers above it read; what
-        `expose` returns of the codings, what is computed from these.
+        `expose` returns of the codings, what is computed from these. With `statistics` its batch
+        norm goes by the batch, whose moments are left there by the variables that follow them.
 
         The first tower in a graph makes the variables (zeros, see `load`), later ones share them.
         Raises DataError where the codings are not [N, units] and cannot be made that.
@@ -103,7 +111,12 @@ class SavedGraph(NamedTuple):
             zeros = tf.zeros_initializer()
             with tf.variable_scope(tf.get_variable_scope(), reuse=_exists(name)):
                 variable = tf.get_variable(
-                    name, value.shape, value.dtype, initializer=zeros, use_resource=True
+                    name,
+                    value.shape,
+                    value.dtype,
+                    initializer=zeros,
+                    trainable=name not in self.fixed,
+                    use_resource=True,
                 )
             is_handle = name in self.handles
             sources[f'{name}:0'] = variable.handle if is_handle else variable.value()
@@ -114,9 +127,16 @@ class SavedGraph(NamedTuple):
             counted = tf.constant([int(inputs.shape[1])]) if length is None else length
             counted = tf.cast(counted, placed.attr['dtype'].type)
             sources['length:0'] = tf.broadcast_to(counted, tf.shape(inputs)[:1])
-        if change is not None:
-            for name in self.hidden:
-                sources[f'{name}:0'] = change(name, self._imported([name], sources)[name])
+        moments = {} if statistics is None else {moment.node: moment for moment in self.moments}
+        changed = [] if change is None else self.hidden
+        for name in pieces.from_below(self.graph_def, [*changed, *moments]):
+            read = moments[name].batch if name in moments else name
+            (found,) = self._imported([read], sources).values()
+            if statistics is not None and name in moments:
+                statistics[moments[name].variable] = found
+            elif change is not None:
+                found = change(name, found)
+            sources[f'{name}:0'] = found
         graph_def = self.graph_def
         if layers.is_saved():
             graph_def = pieces.at_inference(graph_def, 'training', self.tensors)
@@ -173,7 +193,7 @@ class SavedGraph(NamedTuple):
             }
             found = tf.import_graph_def(own, there, wanted, name=scope)
         except (ValueError, tf.errors.OpError) as error:
-            raise DataError(f'{self.prefix}.meta: damaged ({words_of(error)})') from None
+            raise DataError(f'{self.prefix}.meta: damaged ({weights.words_of(error)})') from None
         return dict(zip(names, found, strict=True))
 
     def randomized(self, initializer: Callable[[str, tuple[int, ...]], np.ndarray]) -> SavedGraph:
@@ -281,11 +301,12 @@ def read(path: str, wanted: tuple[str, ...] = (), *, trusted: bool = False) -> S
     return SavedGraph(
         prefix=prefix,
         graph_def=cut,
-        variables=values(prefix, {node.name: _declared(node) for node in variables}),
+        variables=weights.values(prefix, {node.name: _declared(node) for node in variables}),
         handles=frozenset(node.name for node in variables if node.op == 'VarHandleOp'),
         tensors=tuple(tensors),
         shape=shape,
         trains='training' in needed,
+        fixed=_fixed(meta, {node.name for node in variables}),
         trained=_trained_on(meta),
         trusted=trusted,
     )
@@ -304,15 +325,8 @@ def faults_said(restored: SavedGraph | None) -> Iterator[None]:
             raise
         raise DataError(
             f'{restored.prefix}.meta: its operation {found[1]} fails on these examples '
-            f'({words_of(error)})'
+            f'({weights.words_of(error)})'
         ) from None
-
-
-def words_of(error: Exception) -> str:
-    """Returns the line in which an operation says why it failed; of other errors the first."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ['']
-    places = [i for i, line in enumerate(lines) if line.startswith('[[{{node')]
-    return names.unlinked(lines[places[0] - 1] if places and places[0] else lines[0])[:200]
 
 
 def say_trained_on(spec: Spec) -> None:
@@ -327,6 +341,19 @@ def _trained_on(meta: tf.MetaGraphDef) -> Spec | None:
         return from_json(json.loads(said))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _fixed(meta: tf.MetaGraphDef, variables: set[str]) -> frozenset[str]:
+    """Returns the names of those variables that are not among the trainable ones of the file.
+
+    None of them where the file names no trainable variable.
+    """
+    held = meta.collection_def[tf.GraphKeys.TRAINABLE_VARIABLES].bytes_list.value
+    try:
+        trained = {VariableDef.FromString(said).variable_name.split(':')[0] for said in held}
+    except DecodeError:
+        return frozenset()
+    return frozenset(variables - trained) if variables & trained else frozenset()
 
 
 def _closure(nodes: Mapping[str, tf.NodeDef], name: str, prefix: str) -> list[str]:
@@ -346,19 +373,12 @@ def _closure(nodes: Mapping[str, tf.NodeDef], name: str, prefix: str) -> list[st
     return list(seen)
 
 
-class Declared(NamedTuple):
-    """What a graph says of one of its variables."""
-
-    dtype: tf.DType
-    shape: tf.TensorShape
-
-
-def _declared(node: tf.NodeDef) -> Declared:
+def _declared(node: tf.NodeDef) -> weights.Declared:
     try:
         dtype = tf.as_dtype(node.attr['dtype'].type)
     except TypeError:
         raise DataError(f'{node.name}: a variable of no type; the saved graph is damaged') from None
-    return Declared(dtype, tf.TensorShape(node.attr['shape'].shape))
+    return weights.Declared(dtype, tf.TensorShape(node.attr['shape'].shape))
 
 
 def sizes_of(shape: Any) -> tuple[int | None, ...] | None:
@@ -366,68 +386,6 @@ def sizes_of(shape: Any) -> tuple[int | None, ...] | None:
     if shape.unknown_rank or not shape.dim:
         return None
     return tuple(None if dim.size < 0 else dim.size for dim in shape.dim[1:])
-
-
-@contextmanager
-def opened_weights(prefix: str) -> Iterator[Any]:
-    """Opens a saved graph's weights; raises DataError where they cannot be read."""
-    for file in (Path(f'{prefix}.index'), *data_files(prefix)):
-        if os.path.lexists(file) and not file.is_file():
-            raise DataError(f'{file}: is no file')
-    try:
-        yield tf.train.load_checkpoint(names.plain(prefix))
-    except (tf.errors.OpError, IndexError, RuntimeError, ValueError, MemoryError) as error:
-        raise DataError(f'{prefix}: the checkpoint cannot be read ({words_of(error)})') from None
-
-
-def values(
-    prefix: str, declared: Mapping[str, Declared], *, alone: bool = False
-) -> dict[str, np.ndarray]:
-    """Reads the variables of a saved graph, as data; `alone` there may be no others.
-
-    Raises DataError for a checkpoint that cannot be read, and one that lists all variables that are
-    missing, of another type or shape than declared, longer than the file, or not finite.
-    """
-    with opened_weights(prefix) as checkpoint:
-        shapes, dtypes = (
-            checkpoint.get_variable_to_shape_map(),
-            checkpoint.get_variable_to_dtype_map(),
-        )
-        held = sum(file.stat().st_size for file in data_files(prefix))
-        faults, found = [], {}
-        for name, wanted in declared.items():
-            if name not in shapes:
-                faults.append(f'{name} is missing')
-            elif not wanted.shape.is_compatible_with(shapes[name]) or wanted.dtype != dtypes[name]:
-                is_ = f'{dtypes[name].name} {shapes[name]}'
-                faults.append(f'{name} is {is_}, not {wanted.dtype.name} {wanted.shape}')
-            elif math.prod(shapes[name]) * wanted.dtype.size > held:
-                faults.append(f'{name} is longer than the file')
-            else:
-                found[name] = checkpoint.get_tensor(name)
-                if wanted.dtype.is_floating and not np.isfinite(found[name]).all():
-                    faults.append(f'{name} has NaN or infinity')
-        # A head on pooled codes keeps what its parent brings outputs back by, and has no outputs.
-        idle = (n for n in sorted(shapes.keys() - declared) if not n.startswith('standardize/'))
-        faults += [f'{name} is of no use' for name in idle if alone]
-        if faults:
-            raise DataError(f'{prefix}: the weights do not fit the graph: {"; ".join(faults)}')
-        return found
-
-
-def data_files(prefix: str) -> list[Path]:
-    """Returns the files that hold a saved graph's weights."""
-    return list(Path(prefix).parent.glob(f'{glob.escape(Path(prefix).name)}.data-*'))
-
-
-def checksum(variables: Mapping[str, np.ndarray]) -> str:
-    """Returns the sha256 (16 hex digits) of the variables' names, types, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name in sorted(variables):
-        value = np.ascontiguousarray(variables[name])
-        digest.update(f'{name} {value.dtype} {value.shape}\n'.encode())
-        digest.update(value.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def write(
@@ -438,7 +396,7 @@ def write(
     `build(trains=...)` makes the inference graph, with the switch to training or without; `values`
     are its variables'. The files appear whole: each is written aside and then renamed.
     """
-    owner = checksum(values)
+    owner = weights.checksum(values)
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix='.export-', suffix='.writing', dir=folder) as aside,
@@ -469,7 +427,7 @@ def _valued(
     with tf.Graph().as_default(), tf.Session() as session:
         with layers.saving():
             served = build(trains=trains)
-        load(session, values)
+        weights.load(session, values)
         yield session, served
 
 
@@ -482,9 +440,3 @@ def _own_variables(graph_def: tf.GraphDef, owner: str) -> None:
     for node in graph_def.node:
         if node.op == 'VarHandleOp':
             node.attr['shared_name'].s = f'{owner}/{node.name}'.encode()
-
-
-def load(session: tf.Session, values: Mapping[str, np.ndarray]) -> None:
-    """Sets the named variables of the session's graph, adding no operation to it."""
-    made = {v.op.name: v for v in session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)}
-    assign(session, {made[name]: value for name, value in values.items()})

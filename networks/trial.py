@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from networks import saved_graph
+from networks import saved_graph, weights
 from networks.codes import FLAT
 from system.errors import DataError
 from system.lines import say
@@ -170,9 +170,9 @@ def answer() -> None:
     except (MemoryError, tf.errors.ResourceExhaustedError):
         said = {'refused': f'{file}: refused, for a trial of it {too_much}'}
     except tf.errors.OpError as error:
-        said = {'refused': f'{file}: fails on the first examples ({saved_graph.words_of(error)})'}
+        said = {'refused': f'{file}: fails on the first examples ({weights.words_of(error)})'}
     except Exception as error:  # whatever it is, it is the graph's: the caller has the words
-        words = f'{type(error).__name__}: {saved_graph.words_of(error)}'
+        words = f'{type(error).__name__}: {weights.words_of(error)}'
         said = {'refused': f'{file}: cannot be used ({words})'}
     answered.write(json.dumps(said))
     answered.flush()
@@ -182,9 +182,9 @@ def answer() -> None:
 def _limited(asked: Mapping[str, Any]) -> int:
     """Limits the memory and time of this process from now on; returns the bytes it may take."""
     prefix = saved_graph.prefix_of(asked['path'])
-    weights = sum(file.stat().st_blocks * 512 for file in saved_graph.data_files(prefix))
+    held = sum(file.stat().st_blocks * 512 for file in weights.data_files(prefix))
     inputs = Path(asked['examples']).stat().st_size
-    most = _BYTES + _OF_WEIGHTS * weights + _OF_INPUTS * inputs
+    most = _BYTES + _OF_WEIGHTS * held + _OF_INPUTS * inputs
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = math.ceil(used.ru_utime + used.ru_stime) + SECONDS
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
@@ -227,7 +227,7 @@ def _run(
         counts = restored.counts_steps and length is not None
         counted = tf.placeholder(tf.int32, [None]) if counts else None
         tensors = restored.tower(X, counted)
-        saved_graph.load(session, restored.variables)
+        weights.load(session, restored.variables)
         name = next(name for name in FLAT if name in tensors)
 
         def codes(count: int) -> np.ndarray:

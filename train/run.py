@@ -16,7 +16,7 @@ from command_line import base_of_parent
 from inputs import values, whitening
 from inputs.rows import Dataset, refuse_lengths, shaped
 from inputs.spec import as_json
-from networks import layers, patches, saved_graph
+from networks import layers, patches, saved_graph, weights
 from networks import session as sessions
 from networks.saved_graph import SavedGraph
 from parameters import Experiment
@@ -92,7 +92,7 @@ def run(
                 refuse_lengths(data)
             if experiment.initial != 'parent':
                 restored = transfer.random_values(restored, experiment)
-            config['parent'] = saved_graph.checksum(restored.variables)
+            config['parent'] = weights.checksum(restored.variables)
         if place.restart:  # now, when all that could be wrong was looked at
             restart(folder)
         refuse_links(folder)

@@ -16,7 +16,7 @@ from evaluation import metrics, overfit, scores
 from inputs import values, whitening
 from inputs.rows import Dataset, Rows, stratified, unlabelled
 from model import built
-from networks import kmeans, saved_graph, standardize
+from networks import kmeans, saved_graph, standardize, weights
 from networks.saved_graph import SavedGraph
 from parameters import Experiment, schedule_of
 from phases import Phase
@@ -203,7 +203,7 @@ class Trainer:
             return rows
         names = model.upstream(self.network.endpoints.tensors[phase.reads])
         values = self.network.values()
-        below = saved_graph.checksum({name: values[name] for name in values if name in names})
+        below = weights.checksum({name: values[name] for name in values if name in names})
         return feeding.cached(
             self.network,
             phase.reads,
@@ -218,11 +218,11 @@ class Trainer:
         rows, kind = self.splits['train'], self.experiment.standardize
         if kind == 'zca':
             white = whitening.fitted(rows, self.data.key, self.interrupts.check)
-            saved_graph.load(self.network.session, standardize.whitened(white))
+            weights.load(self.network.session, standardize.whitened(white))
             return
         shift, scale = values.scales(rows, self.data.spec, kind, self.interrupts.check)
         found = {standardize.SHIFT: shift, standardize.SCALE: scale}
-        saved_graph.load(self.network.session, found)
+        weights.load(self.network.session, found)
 
     def _begin_at_examples(self) -> None:
         """Sets each centroid of k-means near the mean, a part of the way to a training example.
@@ -238,7 +238,7 @@ class Trainer:
             found = standardize.standardized(found, self.network.values())
         mean = found.mean(axis=0)
         begun = mean + _FROM_THE_MEAN * (found - mean)
-        saved_graph.load(self.network.session, {kmeans.KERNEL: begun.T.astype(np.float32)})
+        weights.load(self.network.session, {kmeans.KERNEL: begun.T.astype(np.float32)})
 
     def _standardize(self, codings: Rows) -> None:
         """Sets the head's mean and standard deviation from the training codings."""
@@ -247,7 +247,7 @@ class Trainer:
         deviation = np.std(x, axis=0, dtype=np.float64)
         deviation[deviation < 1e-6] = 1.0  # a dead code stays at zero
         values = {'head/mean': mean, 'head/deviation': deviation}
-        saved_graph.load(self.network.session, values)
+        weights.load(self.network.session, values)
 
     def _results(
         self,

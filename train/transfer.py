@@ -12,8 +12,8 @@ import tensorflow.compat.v1 as tf
 from inputs.rows import Dataset, Rows, stratified
 from inputs.spec import Spec
 from model import batch_size
-from networks import layers, patches, saved_graph, standardize, trial
-from networks.saved_graph import SavedGraph, checksum
+from networks import layers, patches, saved_graph, standardize, trial, weights
+from networks.saved_graph import SavedGraph
 from parameters import Experiment
 from system.errors import DataError
 
@@ -63,12 +63,17 @@ def _fits(shape: tuple[int | None, ...], sizes: tuple[int, ...]) -> bool:
 def check(restored: SavedGraph, experiment: Experiment, spec: Spec) -> None:
     """Raises DataError where the saved graph cannot read this data, or its names are taken.
 
-    Or where nothing in it bears the names of layers that are to be dropped.
+    Or where nothing in it bears the names of layers that are to be dropped, or has batch norm.
     """
     if experiment.finetune_dropout and not restored.hidden:
         raise DataError(
             f'{restored.prefix}: names no layer hidden1:0, ..., that finetune_dropout='
             f'{experiment.finetune_dropout} could drop'
+        )
+    if experiment.finetune_batch_norm and not restored.moments:
+        raise DataError(
+            f'{restored.prefix}: chooses by no training:0 what its batch norm goes by, as '
+            'finetune_batch_norm=true needs'
         )
     if experiment.pool:
         patches.grid_of(restored, spec, experiment)
@@ -101,9 +106,9 @@ def proof(
         'initial': initial,
         'restored': sorted(names),
         'values': sum(value.size for value in restored.variables.values()),
-        'sha256_file': checksum(restored.variables),
-        'sha256_restored': checksum({name: before[name] for name in names}),
-        'sha256_trained': checksum({name: after[name] for name in names}),
+        'sha256_file': weights.checksum(restored.variables),
+        'sha256_restored': weights.checksum({name: before[name] for name in names}),
+        'sha256_trained': weights.checksum({name: after[name] for name in names}),
         'new': sorted(after.keys() - names),
         'changed': sorted(n for n in names if not np.array_equal(before[n], after[n])),
     }
@@ -171,7 +176,7 @@ def probabilities(
         length = None if rows.length is None else tf.placeholder(tf.int32, [None])
         logits = restored.tower(X, length)['logits']
         wanted = tf.sigmoid(logits) if joint else tf.nn.softmax(logits)
-        saved_graph.load(session, restored.variables)
+        weights.load(session, restored.variables)
         size, parts = batch_size(rows.x.shape[1:], widest), []
         for start in range(0, len(rows), size):
             check()

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from google.protobuf import text_format
 
 import inst
-from networks import saved_graph
+from networks import saved_graph, weights
 from system.errors import DataError
 from train.folder import Place
 
@@ -124,7 +124,7 @@ def test_what_hangs_on_the_files_own_restore_or_beside_the_codes_is_cut_away(the
     with tf.Graph().as_default(), tf.Session() as session:
         codes = graph.tower(tf.constant(x))['codings']
         session.run(tf.global_variables_initializer())
-        saved_graph.load(session, graph.variables)
+        weights.load(session, graph.variables)
         np.testing.assert_allclose(session.run(codes), x @ graph.variables['kernel'], rtol=1e-6)
     assert not (tmp_path / 'written').exists()
 

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from networks import weights
+
 SMALL = ('--set=hidden=20,5', '--set=epochs=3', '--nofigures')
 
 
@@ -54,7 +56,7 @@ def codes_of(folder, x):
     restored = saved_graph.read(str(folder))
     with tf.Graph().as_default(), tf.Session() as session:
         codings = restored.tower(tf.constant(x.reshape(len(x), -1) / np.float32(255)))['codings']
-        saved_graph.load(session, restored.variables)
+        weights.load(session, restored.variables)
         return session.run(codings)
 
 

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 from conftest import results_of, weights_of
 from PIL import Image
 
-from networks import saved_graph
+from networks import saved_graph, weights
 
 DIGITS = '--dataset=mnist5k'
 
@@ -44,7 +44,7 @@ def test_encode_writes_codes_labels_and_the_runs_identity(finished, main):
     assert made['index'].tolist() == list(range(5000))
     run = json.loads(str(made['run']))
     assert run['experiment']['hidden'] == [50, 4] and run['experiment']['variational'] is True
-    assert run['variables_sha256'] == saved_graph.checksum(weights_of(folder))
+    assert run['variables_sha256'] == weights.checksum(weights_of(folder))
     assert str(made['data']).startswith('mnist5k ')
 
 
@@ -58,7 +58,7 @@ def test_codes_are_those_of_the_saved_graph(finished, main, tmp_path):
     restored = saved_graph.read(str(folder))
     with tf.Graph().as_default(), tf.Session() as session:
         codings = restored.tower(tf.constant(x))['codings']
-        saved_graph.load(session, restored.variables)
+        weights.load(session, restored.variables)
         wanted = session.run(codings)
     with np.load(file) as made:
         assert 'labels' not in made

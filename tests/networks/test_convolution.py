@@ -14,7 +14,8 @@ from evaluation.scores import Evaluation, View
 from inputs.rows import Rows, unlabelled
 from inputs.spec import Spec
 from model import built, exported
-from networks import gradients, layers, losses, pairs, saved_graph
+from networks import gradients, layers, losses, pairs, saved_graph, weights
+from networks.endpoints import Batch
 from networks.layers import Mode
 from parameters import ACTIVATIONS, schedule_of
 from system.errors import UsageError
@@ -56,8 +57,41 @@ def test_a_batch_norm_is_followed_by_any_activation(activation, decoder, tmp_pat
     restored = saved_graph.read(str(tmp_path))
     with tf.Graph().as_default(), tf.Session() as session:
         made = restored.tower(tf.placeholder_with_default(x, [None, 8, 8, 1]))['outputs']
-        saved_graph.load(session, restored.variables)
+        weights.load(session, restored.variables)
         np.testing.assert_allclose(session.run(made), outputs, atol=1e-6)
+
+
+def test_a_restored_graph_can_go_by_the_moments_of_a_batch(tmp_path):
+    """As the network does in training; what drops a layer's activations comes before the next."""
+    experiment, spec = TINY.vary(filters=(4, 6, 5)), spec_of(8, 8, 1)
+    x = np.random.default_rng(0).normal(2, 3, (6, 8, 8, 1)).astype(np.float32)
+    halved = 0.5
+    with built(experiment, spec, None) as network:
+        values, left = network.values(), {}
+        mode = Mode(True, tf.constant([1, 2], tf.int64), left)
+        found = network.tower()(Batch(tf.constant(x), tf.constant(x)), mode).tensors
+        wanted = network.session.run(
+            [found['codings'], {n: left[n] for n in left if 'decoder' not in n}]
+        )
+    saved_graph.write(tmp_path, partial(exported, experiment, spec, None), values)
+    restored = saved_graph.read(str(tmp_path))
+    assert restored.fixed == {n for n in restored.variables if 'moving' in n}
+    with tf.Graph().as_default(), tf.Session() as session:
+        towers = []
+        for change in (None, lambda name, values: values, lambda name, values: halved * values):
+            seen = {}
+            made = restored.tower(tf.constant(x), change=change, statistics=seen)['codings']
+            towers.append((made, {name: seen[name] for name in wanted[1]}))
+        weights.load(session, restored.variables)
+        *same, dropped = session.run(towers)
+    for codings, moments in same:
+        np.testing.assert_allclose(codings, wanted[0], rtol=1e-3, atol=1e-4)
+        for name, value in wanted[1].items():
+            count = 6 * (8 >> int(name[len('layer')])) ** 2  # fused, the variance is of one less
+            value = value * ((count - 1) / count if name.endswith('variance') else 1)
+            np.testing.assert_allclose(moments[name], value, rtol=1e-3, atol=1e-4)
+    means = [wanted[1]['layer2/moving_mean'], dropped[1]['layer2/moving_mean']]
+    np.testing.assert_allclose(means[1], halved * means[0], rtol=1e-3, atol=1e-4)
 
 
 def convolved(x, kernel):

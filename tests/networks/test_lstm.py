@@ -11,7 +11,7 @@ from inputs import foreign, sources
 from inputs.rows import Dataset, Rows, steps
 from inputs.spec import Spec
 from model import built
-from networks import lstm, saved_graph
+from networks import lstm, weights
 from networks.endpoints import Batch
 from networks.layers import Mode
 from parameters import schedule_of
@@ -57,7 +57,7 @@ def values_of(network):
     """Returns the first layer's values, drawn anew so that no bias is zero."""
     generator = np.random.default_rng(1)
     drawn = {n: generator.normal(0, 0.4, v.shape) for n, v in network.values().items()}
-    saved_graph.load(network.session, {n: v.astype(np.float32) for n, v in drawn.items()})
+    weights.load(network.session, {n: v.astype(np.float32) for n, v in drawn.items()})
     return {
         k: {n.removeprefix(f'layer{k}/'): v for n, v in drawn.items() if n.startswith(f'layer{k}/')}
         for k in (1, 2)
@@ -155,9 +155,9 @@ def test_gradients_are_those_of_finite_differences():
             direction /= np.linalg.norm(direction)
             ends = []
             for sign in (1, -1):
-                saved_graph.load(network.session, {name: values[name] + sign * step * direction})
+                weights.load(network.session, {name: values[name] + sign * step * direction})
                 ends.append(float(network.session.run(loss)))
-            saved_graph.load(network.session, {name: values[name]})
+            weights.load(network.session, {name: values[name]})
             slope = (ends[0] - ends[1]) / (2 * step)
             assert slope == pytest.approx(float((gradient * direction).sum()), rel=0.01, abs=2e-4)
 
@@ -175,7 +175,7 @@ def test_padded_sequences_are_as_if_unpadded(order, hidden):
         values = network.values()
     for row, count in enumerate(length):
         with built(experiment, SPEC._replace(shape=(int(count), 3)), None) as network:
-            saved_graph.load(network.session, values)
+            weights.load(network.session, values)
             codings, outputs = run(network, ['codings', 'outputs'], {'X': x[row : row + 1, :count]})
         np.testing.assert_allclose(padded[0][row], codings[0], atol=1e-5)
         np.testing.assert_allclose(padded[1][row, :count], outputs[0], atol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import call, results_of
 
-from networks import saved_graph
+from networks import saved_graph, weights
 from system.errors import DataError
 
 STEPS, FEATURES = 6, 3
@@ -94,10 +94,10 @@ def test_a_file_that_names_its_variables_as_others_do_is_still_read(two, tmp_pat
             node.attr['shared_name'].s = node.name.encode()
     (tmp_path / 'model.meta').write_bytes(meta.SerializeToString())
     old, new = (saved_graph.read(str(folder)) for folder in (tmp_path, two[0]))
-    assert saved_graph.checksum(old.variables) == saved_graph.checksum(new.variables)
+    assert weights.checksum(old.variables) == weights.checksum(new.variables)
     with tf.Graph().as_default(), tf.Session() as session:
         made = old.tower(tf.constant(X))['codings']
-        saved_graph.load(session, old.variables)
+        weights.load(session, old.variables)
         np.testing.assert_array_equal(session.run(made), codings_alone(two[0]))
 
 
@@ -217,7 +217,7 @@ def test_where_the_data_has_no_lengths_a_stranger_is_told_that_all_steps_count(t
     restored = saved_graph.read(save(tmp_path))
     with tf.Graph().as_default(), tf.Session() as session:
         made = restored.tower(tf.constant(X))['codings']
-        saved_graph.load(session, restored.variables)
+        weights.load(session, restored.variables)
         found = session.run(made)
     np.testing.assert_allclose(found, X.sum(axis=1) @ restored.variables['kernel'], rtol=1e-5)
 

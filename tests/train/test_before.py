@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, results_of, weights_of
 
 import inst
-from networks import saved_graph
+from networks import saved_graph, weights
 from system.errors import UsageError
 from train.folder import as_begun, extend_sibling, settle
 
@@ -64,7 +64,7 @@ def test_a_finished_run_of_before_is_evaluated(main, kept):
 
 
 def test_a_saved_graph_of_before_is_restored(main, kept, tmp_path):
-    checksum = saved_graph.checksum(saved_graph.read(str(kept / 'ended')).variables)
+    checksum = weights.checksum(saved_graph.read(str(kept / 'ended')).variables)
     flags = ('--experiment=phasewise_classifier', f'--parent={kept}/ended', '--set=epochs=1')
     code, out, err = main(*flags, *FLAGS, f'--run_dir={tmp_path}/run')
     assert code == 0 and f'sha256 {checksum} in the file, {checksum} in the session' in out, err

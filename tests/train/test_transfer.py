@@ -11,7 +11,7 @@ from PIL import Image
 
 import inst
 from command_line import base_of_parent
-from networks import saved_graph
+from networks import saved_graph, weights
 from system.errors import DataError
 from train.folder import Place
 
@@ -108,7 +108,7 @@ def test_the_proof_says_what_was_restored_what_is_new_and_that_it_stayed(trained
     assert proof['new'] == sorted(child.keys() - parent.keys())
     assert proof['changed'] == []
     assert proof['sha256_file'] == proof['sha256_restored'] == proof['sha256_trained']
-    assert proof['sha256_file'] == saved_graph.checksum(parent)
+    assert proof['sha256_file'] == weights.checksum(parent)
     for name, value in parent.items():
         np.testing.assert_array_equal(child[name], value)
 
@@ -211,7 +211,7 @@ def test_what_is_changed_in_a_layer_is_what_the_layers_above_it_read(trained):
 
     with tf.Graph().as_default(), tf.Session() as session:
         codings = restored.tower(tf.constant(x), change=lowest_is_zero)['codings']
-        saved_graph.load(session, restored.variables)
+        weights.load(session, restored.variables)
         made = session.run(codings)
     assert seen == ['hidden1', 'hidden2']
     bias = restored.variables['layer2/bias']
@@ -243,6 +243,35 @@ def test_restored_layers_are_dropped_while_they_are_fine_tuned(trained, main, di
         same = [session.run(logits, {X: x}) for _ in range(2)]
         assert not np.array_equal(same[0], session.run(logits, {X: x, training: True}))
     np.testing.assert_array_equal(*same)
+
+
+def test_batch_norm_is_left_alone_or_follows_the_batches(kinds, main, digits, tmp_path):
+    """What it has learned is moved by no gradient: it follows, where that is asked for."""
+    flags = ('--experiment=conv_finetune', f'--array={digits}', f'--parent={kinds}/conv', '--nofigures',
+             '--set=epochs=0', '--set=finetune_epochs=1', '--set=crop=0', '--set=flip=false')  # fmt: skip
+    before, kept = weights_of(kinds / 'conv'), {}
+    for asked in ('false', 'true'):
+        run = tmp_path / asked
+        code, _, err = main(*flags, f'--set=finetune_batch_norm={asked}', f'--run_dir={run}')
+        assert code == 0, err
+        kept[asked] = weights_of(run)
+        assert not np.array_equal(kept[asked]['layer1/kernel'], before['layer1/kernel'])
+    averages = [n for n in kept['true'] if 'moving_' in n]
+    assert {'layer1/moving_mean', 'layer2/moving_variance', 'layer2/decoder_moving_mean'} <= {
+        *averages
+    }
+    for name in averages:
+        np.testing.assert_array_equal(kept['false'][name], before[name])
+        follows = 'decoder' not in name  # which the codes do not depend on
+        assert np.array_equal(kept['true'][name], before[name]) != follows, name
+
+
+def test_what_a_graph_has_no_batch_norm_of_is_a_line(trained, main, digits, tmp_path):
+    code, _, err = main(
+        '--experiment=phasewise_finetune', f'--array={digits}', f'--parent={parent_of(trained)}',
+        '--set=finetune_batch_norm=true', f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 3 and 'what its batch norm goes by' in err
 
 
 def test_a_graph_without_named_layers_cannot_be_dropped(main, digits, tmp_path):
@@ -305,7 +334,7 @@ def test_the_saved_model_answers_like_the_graph(trained):
     restored = saved_graph.read(str(child_of(trained)), wanted=('logits',))
     with tf.Graph().as_default(), tf.Session() as session:
         logits = restored.tower(tf.constant(x))['logits']
-        saved_graph.load(session, restored.variables)
+        weights.load(session, restored.variables)
         np.testing.assert_allclose(session.run(logits), served, rtol=1e-5)
 
 
