@@ -34,8 +34,8 @@ is repeated by `python main.py` and its flags, with `--seed`.{ends}"""
 _PROJECTS = """\
 What the sources claim, what this project measures, and whether it holds; written by
 `python main.py --mode=results`"""
-_PAPERS = """ Of the figures that
-the papers published it is said where they were found; their texts were not at hand to be read.
+_PAPERS = """ Figures that the papers
+published are from their own text, at the table that is named, or from the paper that is named.
 CIFAR-10 is read from JPEG files of quality 75 whose colour has half the resolution, not from the
 original pictures: on these the figures would be others."""
 _OWN = """\
