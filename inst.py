@@ -864,9 +864,9 @@ coates2011_centroids = Experiment(
     network='kmeans',
     standardize='zca',
     hidden=(1600,),
-    epochs=10,
+    epochs=30,
     batch_size=4000,
-    learning_rate=0.1,
+    learning_rate=0.03,
     schedule='cosine',
 )
 coates2011_autoencoder = coates2011_centroids.vary(
@@ -877,6 +877,7 @@ coates2011_autoencoder = coates2011_centroids.vary(
     tied=False,
     sparsity=0.01,
     sparsity_target=0.03,
+    epochs=10,
     batch_size=1000,
     learning_rate=1e-3,
 )
@@ -887,6 +888,7 @@ coates2011_denoiser = coates2011_centroids.vary(
     activation='relu',
     corruption=1.0,
     corruption_kind='gaussian',
+    epochs=10,
     batch_size=1000,
     learning_rate=2e-3,
 )
