@@ -12,7 +12,7 @@ import dataset
 import inst
 from command_line import command
 from inference.open import opened
-from inputs.rows import stratified
+from inputs.rows import Rows, stratified
 from networks import layers, losses
 from studies import catalogue
 from system.errors import UsageError
@@ -105,7 +105,7 @@ def test_what_is_drawn_is_what_is_reconstructed(main, tmp_path):
     found = json.loads((tmp_path / 'run/results.json').read_text())['metrics']
     assert found['train/nll'] < 0.5 * 16 * np.log(2)
     with opened(tmp_path / 'run') as network:
-        made = network.reconstruct(np.full((1, 16), 0.5, np.float32))
+        made = network.compute('outputs', Rows(np.full((1, 16), 0.5, np.float32), None))
     np.testing.assert_allclose(found['train/mse'], np.square(made - 0.5).mean(), rtol=1e-5)
 
 
