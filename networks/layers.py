@@ -273,8 +273,6 @@ def samples(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws `count` codes z of each example, as `weighed` returns them."""
     shape = tf.concat([[count], tf.shape(mean)], axis=0)
-    if not mode.samples:
-        return weighed(mean, log_var, tf.zeros(shape))
     return weighed(mean, log_var, _normal(shape, mode, 'samples'))
 
 
