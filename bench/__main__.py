@@ -106,7 +106,7 @@ def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], 
     measured: Seconds = {}
     rounds = rounds_of(network, facts)
 
-    def ask(worker: Worker, name: str, command: dict[str, int] | None = None) -> Any:
+    def ask(worker: Worker, name: str, command: dict[str, Any] | None = None) -> Any:
         try:
             if command:
                 worker.send(command)
@@ -118,18 +118,21 @@ def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], 
     with contextlib.ExitStack() as stack:
         workers = {}
         for contender in due(network, 0, facts):
-            name = contender.name
-            workers[name] = Worker(task._replace(network=network, contender=name))
-            stack.callback(workers[name].close)
-            measured[name] = [None] * rounds
-        for name, worker in workers.items():
-            ask(worker, name)
+            process = contender.process or contender.name
+            measured[contender.name] = [None] * rounds
+            if process not in workers:
+                workers[process] = Worker(task._replace(network=network, contender=process))
+                stack.callback(workers[process].close)
+        for process, worker in workers.items():
+            ask(worker, process)
         for index in range(rounds + 1):
-            for name in (contender.name for contender in due(network, index, facts)):
+            epochs = facts['epochs'] if index else 1
+            for contender in due(network, index, facts):
+                name = contender.name
                 seconds, times = None, measured[name]
                 if isinstance(times, list):
-                    command = {'seed': index, 'epochs': facts['epochs'] if index else 1}
-                    seconds = ask(workers[name], name, command)
+                    command = {'contender': name, 'seed': index, 'epochs': epochs}
+                    seconds = ask(workers[contender.process or name], name, command)
                     if index and seconds:
                         times[index - 1] = seconds
                 said = f'{seconds:.2f} s an epoch' if seconds else measured[name]

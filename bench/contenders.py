@@ -1,7 +1,7 @@
 """The contenders: each trains one network its own way, in a process of its own.
 
-A process reads JSON lines: a Task, then, for every round, the seed and the epochs to train. It
-answers each with one.
+A process reads JSON lines: a Task, then, for every round, the contender (some share a process), the
+seed and the epochs to train. It answers each with one.
 """
 
 from __future__ import annotations
@@ -72,6 +72,29 @@ def steps(experiment: Experiment, task: Task, *, checked: bool = True) -> Round:
 
     The seconds are an epoch's, at that speed.
     """
+    network, updates = _built(experiment, task)
+    count = max(1, updates.length.steps_per_epoch // 2)
+
+    def some(seed: int, epochs: int) -> float:
+        nonlocal count
+        sums = [0.0] * len(updates.terms)
+        feeds: dict[Any, Any] = {updates.first: 0, updates.last: count, updates.sums_before: sums}
+        fetches = [updates.sums, updates.health] if checked else updates.sums
+        if not seed:  # the round that is not counted: its first call prepares the graph
+            network.session.run(fetches, feeds)
+        began = time.perf_counter()
+        network.session.run(fetches, feeds)
+        seconds = (time.perf_counter() - began) / count
+        if not seed:
+            count = min(count, max(1, round(_CALL / seconds)))
+        return seconds * updates.length.steps_per_epoch
+
+    return some
+
+
+@functools.cache
+def _built(experiment: Experiment, task: Task) -> tuple[Any, Any]:
+    """Returns a network, and the updates of its first phase, about to be made."""
     import dataset
     from model import built
     from parameters import schedule_of
@@ -84,20 +107,7 @@ def steps(experiment: Experiment, task: Task, *, checked: bool = True) -> Round:
     updates = build(experiment, phase, train, data.spec.picture, network.tower())
     updates.initialize(network.session)
     updates.begin(network.session, 0, 0)
-    count = max(1, updates.length.steps_per_epoch // 2)
-
-    def some(seed: int, epochs: int) -> float:
-        nonlocal count
-        sums = [0.0] * len(updates.terms)
-        feeds: dict[Any, Any] = {updates.first: 0, updates.last: count, updates.sums_before: sums}
-        began = time.perf_counter()
-        network.session.run([updates.sums, updates.health] if checked else updates.sums, feeds)
-        seconds = (time.perf_counter() - began) / count
-        if not seed:  # the round that is not counted
-            count = min(count, max(1, round(_CALL / seconds)))
-        return seconds * updates.length.steps_per_epoch
-
-    return some
+    return network, updates
 
 
 class _Terminal(io.StringIO):
@@ -256,11 +266,15 @@ def serve() -> None:
         if task.contender == BYTES:
             experiment = NETWORKS[task.network][0].experiment
             return answer(bytes=workers.bytes_of(*_with_data(experiment, task)))
-        (contender,) = (c for c in NETWORKS[task.network] if c.name == task.contender)
-        train_round = TRAINERS[contender.trainer](contender.experiment, task)
+        rounds = {
+            contender.name: TRAINERS[contender.trainer](contender.experiment, task)
+            for contender in NETWORKS[task.network]
+            if task.contender in (contender.name, contender.process)
+        }
         answer()
         for line in sys.stdin:
-            answer(seconds=train_round(**json.loads(line)))
+            command = json.loads(line)
+            answer(seconds=rounds[command.pop('contender')](**command))
     except ModuleNotFoundError as error:
         answer(failed=f'not installed: {error.name}')
     except UserError as error:

@@ -30,8 +30,8 @@ class Forked:
         """Starts it; what it returns is the exit code."""
         with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join(_IMPORTED_FROM)):
             forkserver.ensure_running()  # whose first start imports what it is to hold
-        self._said = tempfile.TemporaryDirectory(prefix='said-')
-        self._process = _CONTEXT.Process(target=_do, args=(self._said.name, call, *arguments))
+        self._folder = tempfile.TemporaryDirectory(prefix='said-')
+        self._process = _CONTEXT.Process(target=_do, args=(self._folder.name, call, *arguments))
         self._process.start()
         weakref.finalize(self, self._process.kill)  # where a test fails, and nobody waits for it
 
@@ -46,11 +46,15 @@ class Forked:
 
     returncode = property(poll)
 
+    def said(self, name: str = 'out') -> str:
+        """Returns what it has written so far, to stdout or to stderr ('err')."""
+        file = Path(self._folder.name, name)
+        return file.read_text() if file.exists() else ''
+
     def communicate(self) -> tuple[str, str]:
         """Waits for its end; returns what it wrote to stdout and to stderr."""
         self.wait()
-        out, err = (Path(self._said.name, name).read_text() for name in ('out', 'err'))
-        return out, err
+        return self.said('out'), self.said('err')
 
     def send_signal(self, number: int) -> None:
         """Sends it a signal."""

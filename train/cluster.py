@@ -19,6 +19,7 @@ import tensorflow.compat.v1 as tf
 
 from networks import session as sessions
 from parameters import Experiment
+from system import listening
 from system.errors import UsageError
 from system.interrupts import Interrupts
 from system.lines import say
@@ -82,21 +83,27 @@ def require(environ: Mapping[str, str], what: str) -> None:
 
 
 def _serve(team: Team) -> None:
-    """Starts this worker's server, and says that it is one."""
+    """Starts this worker's server, and says that it is one.
+
+    TensorFlow's server listens on all interfaces, whatever its address. Where all workers are of
+    this machine it is kept from others, before it answers anybody.
+    """
     answer = sessions.serve(team.addresses, team.index)
-    team.open()
-    answer()
     local = all(_LOOPBACK.fullmatch(address.rpartition(':')[0]) for address in team.addresses)
     port = team.addresses[team.index].rpartition(':')[2]
-    if team.is_chief:
+    is_kept = local and listening.keep_to_this_machine(int(port))
+    team.open()
+    answer()
+    if not team.is_chief:
+        say(f'{team.named(team.index)} of {team.size}: the chief writes and prints')
+        return
+    say(f'{team.size} workers, this is the chief: {", ".join(team.addresses)}')
+    if not is_kept:
         reach = 'this machine' if local else 'this network'
         say(
-            f'{team.size} workers, this is the chief: {", ".join(team.addresses)}',
             f"warning: TensorFlow's server takes port {port} of all interfaces, without asking who "
-            f'calls; whoever reaches it from outside of {reach} can run operations here',
+            f'calls; whoever reaches it from outside of {reach} can run operations here'
         )
-    else:
-        say(f'{team.named(team.index)} of {team.size}: the chief writes and prints')
 
 
 def in_parts(experiment: Experiment, team: Team) -> Experiment:

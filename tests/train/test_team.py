@@ -2,10 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import DEVNULL, call
 
 import numpy as np
 import pytest
@@ -165,6 +169,50 @@ def test_whoever_is_killed_stopped_or_interrupted_the_run_goes_on_to_the_same_bi
     ours, theirs = (weights_of(only(tmp_path / name)) for name in ('runs0', 'alone'))
     for name in theirs:
         np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+@pytest.fixture
+def neighbour() -> Iterator[tuple[list[str], str]]:
+    """Gives what begins a command on another machine, as Linux makes one, and this one's address."""
+    name, ours, theirs = f'n{os.getpid()}', f'v{os.getpid()}', f'w{os.getpid()}'
+    there = ['ip', 'netns', 'exec', name]
+    lines = [
+        f'ip link add {ours} type veth peer name {theirs} netns {name}',
+        f'ip addr add 198.18.73.1/30 dev {ours}',
+        f'ip link set {ours} up',
+        f'ip -n {name} addr add 198.18.73.2/30 dev {theirs}',
+        f'ip -n {name} link set {theirs} up',
+    ]
+    if not shutil.which('ip') or call(['ip', 'netns', 'add', name], stderr=DEVNULL):
+        pytest.skip('no network can be made here')
+    try:
+        if any(call(line.split(), stderr=DEVNULL) for line in lines):
+            pytest.skip('no network can be made here')
+        yield there, '198.18.73.1'
+    finally:
+        call(['ip', 'netns', 'del', name])
+
+
+def test_no_other_machine_reaches_a_worker_of_this_one(neighbour, common, tmp_path):
+    there, address = neighbour
+
+    def reaches(port: int) -> bool:
+        calling = f'import socket; socket.create_connection(({address!r}, {port}), timeout=5)'
+        return not call([*there, sys.executable, '-c', calling], stderr=DEVNULL)
+
+    with socket.create_server(('', 0)) as control:
+        assert reaches(control.getsockname()[1])
+    (chief,) = workers(tmp_path, '--experiment=tied', *common, '--worker_seconds=60', come=1)
+    started = '2 workers, this is the chief: 127.0.0.1:'
+    while started not in (said := chief.said()):
+        assert chief.poll() is None, chief.communicate()
+        time.sleep(0.1)
+    port = int(said.partition(started)[2].partition(',')[0])
+    socket.create_connection(('127.0.0.1', port), timeout=10).close()
+    assert not reaches(port)
+    chief.send_signal(signal.SIGINT)
+    ((code, said, error),) = ended([chief])
+    assert code == 130 and 'all interfaces' not in said + error
 
 
 @pytest.mark.parametrize(
