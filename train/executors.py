@@ -5,7 +5,6 @@ Both take a command and give a `concurrent.futures` future of its outcome.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import json
@@ -61,6 +60,8 @@ def reached(scheduler: str | None, with_jobs: bool = False) -> str:
             '--scheduler needs Dask, which is not installed: '
             'python -m pip install -r requirements-cluster.txt'
         )
+    import asyncio  # a tenth of what --list takes
+
     address = scheduler if '://' in scheduler else _address_in(scheduler)
     found = _ADDRESS.fullmatch(address)
     if not found or not 0 < int(found['port']) < 65536:
@@ -79,6 +80,8 @@ def reached(scheduler: str | None, with_jobs: bool = False) -> str:
 
 async def _kind_of(address: str) -> str:
     """Returns what of Dask answers; a client alone would wait for ever for a port that is mute."""
+    import asyncio
+
     from distributed import Security
     from distributed.core import rpc
 
