@@ -65,6 +65,7 @@ _CLASSIFIES = Need('classify', lambda e: e.classify or e.parent)
 _HEAD_EPOCHS = Need('epochs above 0', lambda e: e.epochs)
 _HEAD_LAYERS = Need('head', lambda e: e.head)
 _PATCHES = Need('patch_size', lambda e: e.patch_size)
+_CODED = Need('memory_code', lambda e: e.memory_code)
 _POOLED = Need('pool', lambda e: e.pool)
 _FINETUNED = Need('finetune_epochs', lambda e: e.finetune_epochs)
 _AUGMENTED = Need('finetune_epochs', lambda e: e.finetune_epochs or not e.parent)
@@ -175,6 +176,8 @@ class Experiment:
     pictures: int = setting(64, 'memory', Span(1, 10**4), 'how many are stored')
     memory_code: int = setting(0, 'memory', Span(0, 10**4),
         'width of the vector learned for each; 0: one-hot')
+    memory_fixed: bool = setting(False, 'memory', None,
+        'these vectors are not learned, but stay as they are drawn', _CODED)
 
     epochs: int = setting(10, 'training', COUNT, 'passes over the training data, a phase')
     steps_per_epoch: int | None = setting(None, 'training', Span(1, 10**6),

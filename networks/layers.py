@@ -63,6 +63,7 @@ def kernel_variable(
     initializer: str,
     seed: int,
     fans: tuple[float, float] | None = None,
+    trainable: bool = True,
 ) -> tf.Variable:
     """Returns a kernel whose initial values depend on (seed, its full name) alone.
 
@@ -73,7 +74,7 @@ def kernel_variable(
         stddev=_deviation(initializer, *(fans or shape[-2:])) / _TRUNCATED,
         seed=zlib.crc32(f'{seed}:{full_name}'.encode()),
     )
-    return tf.get_variable(name, shape, initializer=keyed, use_resource=True)
+    return tf.get_variable(name, shape, initializer=keyed, trainable=trainable, use_resource=True)
 
 
 def _deviation(initializer: str, fan_in: float, fan_out: float) -> float:

@@ -13,12 +13,13 @@ from parameters import LOSSES
 
 
 def decoder(plan: Blueprint) -> Endpoints:
-    """Decodes a one-hot vector, or the vector learned for it, to the picture stored under it."""
+    """Decodes a one-hot vector, or the vector kept for it, to the picture stored under it."""
     experiment, spec = plan.experiment, plan.spec
     codings = plan.batch.inputs
     if experiment.memory_code:
         shape = (spec.shape[0], experiment.memory_code)
-        codes = layers.kernel_variable('codes', shape, 'unit', experiment.seed)
+        learned = not experiment.memory_fixed
+        codes = layers.kernel_variable('codes', shape, 'unit', experiment.seed, trainable=learned)
         with group('code'):
             codings = tf.matmul(codings, codes)
     codings = plan.expose('codings', codings)

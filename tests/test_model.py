@@ -261,6 +261,16 @@ def test_a_memory_decodes_to_the_pictures_shape(picture, code):
     np.testing.assert_allclose(fed, outputs, atol=1e-6)
 
 
+@pytest.mark.parametrize('fixed', [False, True])
+def test_a_memory_learns_its_vectors_unless_they_are_fixed(fixed):
+    spec = Spec(shape=(4,), picture=(8, 8))
+    with tf.Graph().as_default() as graph:
+        model.build(inst.memory_latent.vary(memory_fixed=fixed), spec)
+        names = {variable.op.name for variable in model.variables(graph)}
+        learned = {variable.op.name for variable in model.variables(graph, trainable=True)}
+    assert names - learned == ({'codes'} if fixed else set())
+
+
 def test_initial_weights_depend_on_the_seed_and_the_name_alone():
     def kernels(experiment):
         _, session = build(experiment)

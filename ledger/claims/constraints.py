@@ -35,6 +35,8 @@ from inst import (
 )
 from ledger.claim import OURS, Claim
 
+_THOUSAND = memory_latent.vary(pictures=1000, batch_size=64)
+
 CLAIMS = (
     Claim(
         'with L1 the loss falls, then stagnates: not below a picture of the medians (0.1256)',
@@ -184,5 +186,14 @@ CLAIMS = (
     Claim(
         'or under 16 numbers that are learned', NOTES,
         memory_latent, 'test/mse', '<', 1e-3,
+    ),
+    Claim(
+        'and one under a constant input', NOTES,
+        memory_onehot.vary(pictures=1), 'test/mse', '<', 1e-3,
+    ),
+    Claim(
+        '1,000 pictures are stored better under numbers that are learned than under random ones',
+        NOTES, _THOUSAND, 'test/mse', '<', _THOUSAND.vary(memory_fixed=True), seeds=3,
+        note='16 numbers each; the source: random ones are "obviously a bad idea"',
     ),
 )  # fmt: skip
