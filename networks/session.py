@@ -143,6 +143,18 @@ def has_bfloat16() -> bool:
     return not known or 'avx512_bf16' in known or 'amx_bf16' in known
 
 
+def has_onednn() -> bool:
+    """Whether TensorFlow computes by oneDNN here, which alone rounds to bfloat16.
+
+    By default it does on CPUs that have instructions for it; True where it does not say.
+    """
+    try:
+        from tensorflow.python.util import _pywrap_util_port as asked
+    except ImportError:
+        return True
+    return not hasattr(asked, 'IsMklEnabled') or bool(asked.IsMklEnabled())
+
+
 def instructions() -> list[str]:
     """Returns those of the CPU's instructions that code is chosen by; none where it says none."""
     return sorted(name for name in _said_of_cpu('flags').split() if _CHOSEN_BY.fullmatch(name))

@@ -372,5 +372,11 @@ def settle_environment(folder: Path, experiment: Experiment) -> None:
     disk.write_json(folder / 'environment.json', now)
     if experiment.precision == 'bfloat16' and sessions.gpus():
         say('warning: --precision=bfloat16 is for CPUs; what runs on the GPU stays in float32')
+    elif experiment.precision == 'bfloat16' and not sessions.has_onednn():
+        say(
+            'warning: TensorFlow computes without oneDNN on this CPU, so that '
+            '--precision=bfloat16 changes nothing; TF_ENABLE_ONEDNN_OPTS=1 in the environment '
+            'turns it on'
+        )
     elif experiment.precision == 'bfloat16' and not sessions.has_bfloat16():
         say('warning: this CPU has no bfloat16 instructions; expect it to be slower than float32')
