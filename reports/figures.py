@@ -50,7 +50,7 @@ def save(figure: Figure, file: Path) -> None:
     renderer: Any = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     if engine := figure.get_layout_engine():
         engine.execute(figure)
-        figure.set_layout_engine('none')
+        figure.set_layout_engine(None)  # or all would be laid out, and measured, once more
     box = figure.get_tightbbox(renderer).padded(rcParams['savefig.pad_inches'])
     file.parent.mkdir(parents=True, exist_ok=True)
     with disk.whole(file, 'wb') as opened:
@@ -364,7 +364,8 @@ def _plane(codings: np.ndarray, count: int) -> tuple[np.ndarray, list[float]]:
     """
     from sklearn.decomposition import PCA  # here, as TSNE
 
-    with np.errstate(invalid='ignore'):  # codes that are all dead have no variance to share
+    # Codes that are all dead have no variance to share; threads as in `_neighbourly`.
+    with np.errstate(invalid='ignore'), threadpool_limits(1):
         fitted = PCA(min(2, codings.shape[1])).fit(codings)
     plane = fitted.transform(codings[:count])
     if plane.shape[1] == 1:
