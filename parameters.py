@@ -206,6 +206,8 @@ class Experiment:
         'whose saved graph is restored')
     initial: str = setting('parent', 'transfer', INITIALS,
         "the encoder's values; random: drawn as its own were; or as 'he', ...")
+    layer: int = setting(0, 'transfer', Span(0, 1000),
+        'of the restored graph, whose activations the head reads; 0: its codes')
     pool: int = setting(0, 'transfer', Span(0, 1000),
         'sum the codes of all patches over so many by so many regions; 0: reads the whole')
     stride: int = setting(1, 'transfer', Span(1, 1000), 'pixels from patch to patch', _POOLED)

@@ -28,6 +28,7 @@ from system.errors import DataError
 
 TRAINED_ON = 'trained_on'  # a collection of one string
 _META_BYTES = 1 << 28  # of a saved graph at most, weights not included
+_HIDDEN = re.compile(r'hidden\d+')
 _OFFERED = re.compile(
     r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs|predictions'
 )
@@ -58,7 +59,7 @@ class SavedGraph(NamedTuple):
     @property
     def hidden(self) -> list[str]:
         """The names of its layers' activations, from the lowest on."""
-        return sorted(filter(re.compile(r'hidden\d+').fullmatch, self.tensors), key=_number)
+        return sorted(filter(_HIDDEN.fullmatch, self.tensors), key=_number)
 
     def shape_for(self, recorded: tuple[int, ...], otherwise: tuple[int, ...]) -> tuple[int, ...]:
         """Returns the shape in which it reads examples of a recorded shape, if it can at all.
@@ -248,12 +249,15 @@ def content_of(path: str) -> bytes:
     return Path(f'{prefix}.meta').read_bytes()
 
 
-def read(path: str, wanted: tuple[str, ...] = (), *, trusted: bool = False) -> SavedGraph:
+def read(
+    path: str, wanted: tuple[str, ...] = (), *, layer: int = 0, trusted: bool = False
+) -> SavedGraph:
     """Reads a saved graph, cut to its `codings` and what else it offers, or to `wanted` alone.
 
-    `path` is a run folder, a prefix or a `.meta` file. One that is `trusted`, or was written here,
-    may be large, and have loops of any kind. Raises DataError where a file is missing or damaged,
-    a tensor is not in it, or it holds what is refused.
+    `path` is a run folder, a prefix or a `.meta` file. With a `layer` the activations of that one
+    are its codings, and it ends there. One that is `trusted`, or was written here, may be large,
+    and have loops of any kind. Raises DataError where a file is missing or damaged, a tensor is not
+    in it, or it holds what is refused.
     """
     prefix, content = prefix_of(path), content_of(path)
     meta = tf.MetaGraphDef()
@@ -265,6 +269,8 @@ def read(path: str, wanted: tuple[str, ...] = (), *, trusted: bool = False) -> S
     if not trusted:
         bounds.short(meta.graph_def, f'{prefix}.meta')
     nodes = {node.name: node for node in meta.graph_def.node}
+    if layer:
+        nodes = _up_to(layer, nodes, prefix)
     for name in ('X', *(wanted or ('codings',))):
         if name not in nodes:
             raise DataError(f'{prefix}.meta: holds no tensor {name}:0, which is needed')
@@ -327,6 +333,26 @@ def faults_said(restored: SavedGraph | None) -> Iterator[None]:
             f'{restored.prefix}.meta: its operation {found[1]} fails on these examples '
             f'({weights.words_of(error)})'
         ) from None
+
+
+def _up_to(layer: int, nodes: dict[str, tf.NodeDef], prefix: str) -> dict[str, tf.NodeDef]:
+    """Returns the nodes that a layer's activations need, which are called codings.
+
+    Raises DataError where no tensor bears its name, or it is not between X and the codings.
+    """
+    name, file = f'hidden{layer}', f'{prefix}.meta'
+    if name not in nodes:
+        there = sorted(filter(_HIDDEN.fullmatch, nodes), key=_number)
+        has = f'; it has {", ".join(there)}' if there else ', nor of any other layer'
+        raise DataError(f'{file}: holds no tensor {name}:0, which layer={layer} reads{has}')
+    closure = _closure(nodes, name, prefix)
+    if 'X' not in closure or 'codings' in closure:
+        where = 'is computed from codings:0' if 'X' in closure else 'is not computed from X:0'
+        raise DataError(f'{file}: its {name}:0 {where}; layer={layer} needs one of the encoder')
+    codings = tf.NodeDef()
+    codings.CopyFrom(nodes[name])
+    codings.name = 'codings'
+    return {n: nodes[n] for n in nodes if n in closure and n != name} | {'codings': codings}
 
 
 def say_trained_on(spec: Spec) -> None:

@@ -61,14 +61,15 @@ def tried(
     examples: Callable[[], Examples],
     *,
     wanted: Sequence[Sequence[str]] = ((),),
+    layer: int = 0,
     trusted: bool = False,
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Tries a saved graph, unless it was written here; says in a line what is doubtful about it.
 
-    `path` is as of `saved_graph.read`, and of `wanted` each. One that is `trusted` has no limits.
-    `check` is called meanwhile. Raises DataError, one line, where the graph is refused, fails,
-    takes too much, or gives no codes.
+    `path` and `layer` are as of `saved_graph.read`, and of `wanted` each. One that is `trusted` has
+    no limits. `check` is called meanwhile. Raises DataError, one line, where the graph is refused,
+    fails, takes too much, or gives no codes.
     """
     if saved_graph.is_own(path):
         return
@@ -83,6 +84,7 @@ def tried(
             'examples': str(folder / 'examples.npz'),
             'shape': shape,
             'wanted': [list(names) for names in wanted],
+            'layer': layer,
             'trusted': trusted,
         }
         said = _asked(asked, folder / 'said', file, check)
@@ -207,7 +209,10 @@ def doubts(asked: Mapping[str, Any]) -> list[str]:
     length = steps if len(steps) else None
     found: dict[str, None] = {}
     for wanted in asked['wanted']:
-        restored = saved_graph.read(asked['path'], tuple(wanted), trusted=asked['trusted'])
+        layer = 0 if wanted else asked['layer']
+        restored = saved_graph.read(
+            asked['path'], tuple(wanted), layer=layer, trusted=asked['trusted']
+        )
         shape = restored.shape_for(x.shape[1:], tuple(asked['shape']))
         size = math.prod(shape)
         if size <= math.prod(x.shape[1:]):  # as of patches; more are said where it is used

@@ -125,6 +125,16 @@ conv_transfer = Study(
     metrics=('test/accuracy',),
 )
 
+conv_layers = Study(
+    'conv_layers',
+    'how much of the classes is left in each layer of conv_vae_cifar? heads on them; 5: its code',
+    inst.PRASAD,
+    arms=(inst.conv_classifier,),
+    seeds=1,
+    over='layer',
+    values=(1, 2, 3, 4, 5),
+    metrics=('test/accuracy', 'train/accuracy', 'test/separation'),
+)
 conv_checkerboard = Study(
     'conv_checkerboard',
     'how strong are checkerboard artifacts of transposed convolutions, by number of updates?',

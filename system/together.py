@@ -76,7 +76,28 @@ def _whitened(e: Any) -> None:
         raise UsageError(f'{name}={written(getattr(e, name))}: needs another standardize than zca')
 
 
+def _layers(e: Any) -> int:
+    """Returns how many layers of an encoder bear a number in its saved graph."""
+    if e.kind == 'memory':
+        return 0
+    if e.kind != 'head':
+        return int(e.depth)
+    if hasattr(e.parent, 'has'):
+        return e.layer - 1 if e.layer else _layers(e.parent)
+    return 1000  # who knows what is in somebody else's
+
+
 def _head(e: Any) -> None:
+    if e.layer and hasattr(e.parent, 'has') and e.layer > (most := _layers(e.parent)):
+        raise UsageError(
+            f'layer={e.layer}: must be at most {most}, the layers of {e.parent.name}; 0 reads '
+            'its codes'
+        )
+    if e.layer == 1 and e.finetune_dropout:
+        raise UsageError(
+            f'finetune_dropout={e.finetune_dropout}: needs a layer below layer=1; head_dropout '
+            'drops what the head reads'
+        )
     cut = e.parent.has('patch_size') if hasattr(e.parent, 'has') else None
     if e.pool and cut == 0:
         raise UsageError(f'pool={e.pool}: needs a parent that reads patches, parent.patch_size=...')

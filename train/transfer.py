@@ -41,8 +41,9 @@ def read(
         return trial.Examples(rows.floats(0, count).reshape(count, *recorded), length, shape)
 
     wanted = ((), ('logits',)) if experiment.labels == 'parent' else ((),)
-    trial.tried(path, examples, wanted=wanted, trusted=trusted, check=check)
-    return saved_graph.read(path, trusted=trusted)
+    layer = experiment.layer
+    trial.tried(path, examples, wanted=wanted, layer=layer, trusted=trusted, check=check)
+    return saved_graph.read(path, layer=layer, trusted=trusted)
 
 
 def shape_read(restored: SavedGraph, data: Dataset, *, pools: bool = False) -> tuple[int, ...]:

@@ -52,6 +52,7 @@ def written(tmp_path):
             'examples': str(tmp_path / 'examples.npz'),
             'shape': [graphs.FEATURES],
             'wanted': [[]],
+            'layer': 0,
             'trusted': False,
         }
 

