@@ -10,8 +10,11 @@ import tensorflow.compat.v1 as tf
 from evaluation.metrics import SPLITS
 from inputs.rows import Rows
 from inputs.spec import Spec
+from parameters import Experiment
 from phases import Phase
 from system.lines import shown
+
+_NOT_SPARSE = 2  # times its target
 
 
 def size(splits: Mapping[str, Rows], spec: Spec, variables: Sequence[tf.Variable]) -> str:
@@ -64,3 +67,15 @@ def scores(results: dict[str, Any]) -> str:
         f'{name:18}' + ''.join(f'{t:>12}' for t in texts) for name, *texts in [('', *splits), *rows]
     ]
     return '\n'.join(map(shown, lines + [f'{name:18}{text}' for name, text in others]))
+
+
+def unsparse(metrics: Mapping[str, float], experiment: Experiment) -> list[str]:
+    """Says where units are on far more often than their target, and what brings them there."""
+    target = experiment.sparsity_target
+    found = [value for name, value in metrics.items() if name.endswith('/mean_activation')]
+    if not experiment.has('sparsity') or not found or found[0] < _NOT_SPARSE * target:
+        return []
+    return [
+        f'warning: sparsity_target={target}: units are on for {found[0]:.3g} in the mean; more '
+        'epochs, a greater learning_rate or a greater sparsity bring them there'
+    ]

@@ -72,7 +72,7 @@ def run(
             if not (has_page := (folder / run_page.NAME).exists()):
                 run_page.write(folder, experiment, base, results)
             _list(place, anew=not has_page)
-            say(*screen.scores(results).split('\n'))
+            _show(results, experiment)
             return results
         data = looked_at(experiment, place, interrupts.check)
         cluster.compare(team, {f'data set {data.key}': data.digest})
@@ -131,11 +131,16 @@ def run(
             return results
         run_page.write(folder, experiment, base, results)
         _list(place)
-        say(*screen.scores(results).split('\n'))
+        _show(results, experiment)
         made = f'{run_page.NAME}, metrics.csv and the saved graph (prefix model)'
         say(f'{made} are in {folder}')
         team.agree(0)
         return results
+
+
+def _show(results: dict[str, Any], experiment: Experiment) -> None:
+    """Prints a finished run's scores, and what is to be doubted about them."""
+    say(*screen.scores(results).split('\n'), *screen.unsparse(results['metrics'], experiment))
 
 
 def run_together(

@@ -359,6 +359,19 @@ def test_a_run_with_patience_ends_early_and_keeps_its_best_epoch(main, digits, t
     assert found == pytest.approx(min(losses), rel=1e-4) and found < losses[-1]
 
 
+def test_a_code_that_is_not_as_sparse_as_asked_is_said(main, digits, tmp_path):
+    flags = ('--experiment=sparse', f'--array={digits}', '--nofigures', '--set=hidden=20')
+    found = []
+    for name, target in (('few', 0.01), ('many', 0.4)):
+        run = f'--run_dir={tmp_path}/{name}'
+        code, out, err = main(*flags, f'--set=sparsity_target={target}', '--set=epochs=2', run)
+        assert code == 0, err
+        found.append([line for line in out.splitlines() if 'units are on for' in line])
+    (line,) = found[0]
+    assert line.startswith('warning: sparsity_target=0.01: units are on for 0.')
+    assert not found[1]
+
+
 def test_patience_needs_validation_examples(main, tmp_path):
     code, _, err = main('--experiment=iris_linear', '--set=patience=3', f'--runs={tmp_path}')
     assert code == 2 and 'patience=3: needs validation examples' in err
