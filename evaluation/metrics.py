@@ -45,6 +45,9 @@ _LIKENESS = (  # of pictures to real ones
 )  # fmt: skip
 _PICTURES = (
     ('', ', of samples', '. Of pictures decoded from the unit Gaussian.'),
+    ('_between', ', of pictures between two',
+     '. Of pictures decoded halfway between the codes of two test pictures: whether codes that no '
+     'picture has mean something too.'),
     ('_real', ', of real pictures', '. Of training pictures, to compare with.'),
     ('_blurred', ', of blurred pictures',
      '. Of training pictures, blurred by a fourteenth of the side, to compare with.'),

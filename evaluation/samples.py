@@ -6,7 +6,7 @@ Pixels cannot tell: blurred pictures, and means of many, lie near everything.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -93,10 +93,10 @@ def likeness(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
     }
 
 
-def scores(data: Dataset, count: int, decoded: np.ndarray) -> dict[str, float]:
-    """Returns the likeness of decoded pictures to `count` test pictures, with two to compare with.
+def scores(data: Dataset, count: int, decoded: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Returns the likeness of pictures, by kind, to `count` test pictures, and of two other kinds.
 
-    `_real`: of as many training pictures; `_blurred`: of these, blurred.
+    `_real`: as many training pictures; `_blurred`: these, blurred.
     """
     train, picture = data.splits['train'], data.spec.picture
     eyes, test = opened(train, picture), compared(data.splits['test'], count)
@@ -113,6 +113,10 @@ def scores(data: Dataset, count: int, decoded: np.ndarray) -> dict[str, float]:
             for name, value in likeness(eyes.features(images), seen).items()
         }
 
-    found = likeness(eyes.features(decoded), seen)
+    found = {
+        f'{name}{kind}': value
+        for kind, images in decoded.items()
+        for name, value in likeness(eyes.features(images), seen).items()
+    }
     found |= remembered.figures(data, ('samples', count), beside)
     return {f'sample_{name}': value for name, value in found.items()}

@@ -297,7 +297,9 @@ def _codes(network: Network, data: Dataset, known: Mapping[str, np.ndarray]) -> 
     is_known = test.y is not None and among_all and len(data.spec.classes) > 1
     count = min(len(test), samples.COUNT, _limit(data.spec, _SIMILAR))
     if draws and is_known and count > samples.NEAREST:
-        decoded = network.decode(gaussian_codes(count, codings.shape[1]))
+        ends = codings[:count]
+        codes = {'': gaussian_codes(*ends.shape), '_between': (ends + np.roll(ends, 1, axis=0)) / 2}
+        decoded = {kind: network.decode(some) for kind, some in codes.items()}
         found |= samples.scores(data, count, decoded)
     return found
 

@@ -63,10 +63,12 @@ def scored(metrics: Mapping[str, float]) -> Scores:
 def scores(results: dict[str, Any]) -> str:
     """Lays out a finished run's metrics, a split a column."""
     splits, rows, others = scored(results['metrics'])
+    wide = max(len(name) for name, *_ in [('',), *rows, *others]) + 2
     lines = [
-        f'{name:18}' + ''.join(f'{t:>12}' for t in texts) for name, *texts in [('', *splits), *rows]
+        f'{name:{wide}}' + ''.join(f'{text:>12}' for text in texts)
+        for name, *texts in [('', *splits), *rows]
     ]
-    return '\n'.join(map(shown, lines + [f'{name:18}{text}' for name, text in others]))
+    return '\n'.join(map(shown, lines + [f'{name:{wide}}{text}' for name, text in others]))
 
 
 def unsparse(metrics: Mapping[str, float], experiment: Experiment) -> list[str]:

@@ -168,6 +168,14 @@ CLAIMS = (
         vae, 'test/sample_frechet', '<', vae, 'test/sample_frechet_blurred', seeds=3,
     ),
     Claim(
+        'its codes are regular: what is decoded halfway between two is nearer to real pictures',
+        CONSTRAINTS, vae, 'test/sample_frechet_between', '<', vae_plain, seeds=3,
+    ),
+    Claim(
+        'and near each other where the pictures are alike: neighbours tell the class better',
+        CONSTRAINTS, vae, 'test/separation', '>', vae_plain, seeds=3,
+    ),
+    Claim(
         "the source's own loss drowns the reconstruction: the error of the mean picture (0.0866)",
         OURS, vae_source, 'test/mse', '>=', 0.0866, seeds=3,
     ),

@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+import dataset
+import inst
 from evaluation import samples
+from inference import load
 from inputs.rows import Dataset, Rows
 from inputs.spec import Spec
+from train.folder import Place
+from train.run import run as train
 
 
 @pytest.fixture(scope='module')
@@ -56,7 +61,26 @@ def test_real_and_blurred_pictures_stand_beside(some_digits):
     x, y = some_digits[0].reshape(-1, 784), some_digits[1].astype(np.int32)
     splits = {'train': Rows(x[:600], y[:600]), 'test': Rows(x[600:], y[600:])}
     data = Dataset('d', Spec((784,), tuple('0123456789'), (28, 28)), splits, '', (28, 28))
-    found = samples.scores(data, 200, np.zeros((200, 784), np.float32))
+    empty = np.zeros((200, 784), np.float32)
+    halves = (x[600:] + x[600:][::-1]) / np.float32(2 * 255)
+    found = samples.scores(data, 200, {'': empty, '_between': halves})
     for name in ('sample_frechet', 'sample_coverage'):
-        assert {name, f'{name}_real', f'{name}_blurred'} <= found.keys()
+        assert {name, f'{name}_between', f'{name}_real', f'{name}_blurred'} <= found.keys()
     assert found['sample_frechet_real'] < found['sample_frechet_blurred'] < found['sample_frechet']
+    assert found['sample_frechet_real'] < found['sample_frechet_between'] < found['sample_frechet']
+
+
+def test_between_two_codes_is_what_the_decoder_makes_of_their_mean(digits, data_dir, tmp_path):
+    varied = {'hidden': (8,), 'epochs': 1, 'dataset': 'array', 'data_path': str(digits)}
+    place = Place(data_dir=data_dir, runs=tmp_path)
+    found = train(inst.vae_plain.vary(**varied), inst.vae_plain, place)['metrics']
+    data = dataset.load(inst.vae_plain.vary(**varied), data_dir)
+    test = data.splits['test'].floats(0, len(data.splits['test']))
+    (folder,) = (tmp_path / 'vae_plain').iterdir()
+    with load(folder) as run:
+        codes = run.encode(test * 255)
+        between = run.decode((codes + np.roll(codes, 1, axis=0)) / 2)
+    eyes = samples.opened(data.splits['train'], (28, 28))
+    likeness = samples.likeness(eyes.features(between), eyes.features(test))
+    for name, value in likeness.items():
+        assert found[f'test/sample_{name}_between'] == pytest.approx(value, rel=1e-3)
