@@ -205,7 +205,7 @@ def prepare(task: Task) -> dict[str, Any]:
     Where MNIST is not to be had, the 5,000 embedded digits take its place.
     """
     import dataset
-    from networks.session import has_bfloat16
+    from system.kernels import has_bfloat16
     from train.folder import environment
 
     folder, data_dir = Path(task.folder), Path(task.data_dir)

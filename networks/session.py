@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,7 +26,6 @@ B = TypeVar('B')
 # of a GPU's memory, from each of several runs at once too.
 os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
 _GLOBAL_POOL = '_ZN10tensorflow11LocalDevice22use_global_threadpool_E'
-_CHOSEN_BY = re.compile(r'sse4_[12]|avx\w*|fma|f16c|amx_\w+')  # instructions of a CPU
 _EXHAUSTED = ('No space left', 'OOM', 'ermission denied', 'Read-only')
 
 
@@ -137,40 +135,17 @@ def in_order(compute: Callable[[A], B], inputs: Iterable[A], at_once: int) -> It
             yield begun.popleft().result()
 
 
-def has_bfloat16() -> bool:
-    """Whether the CPU says that it has bfloat16 instructions; True where it cannot be asked."""
-    known = instructions()
-    return not known or 'avx512_bf16' in known or 'amx_bf16' in known
-
-
 def has_onednn() -> bool:
     """Whether TensorFlow computes by oneDNN here, which alone rounds to bfloat16.
 
-    By default it does on CPUs that have instructions for it; True where it does not say.
+    By itself it does on CPUs that have instructions for neural networks, by `kernels.choose` on
+    those with AVX2 too; True where it does not say.
     """
     try:
         from tensorflow.python.util import _pywrap_util_port as asked
     except ImportError:
         return True
     return not hasattr(asked, 'IsMklEnabled') or bool(asked.IsMklEnabled())
-
-
-def instructions() -> list[str]:
-    """Returns those of the CPU's instructions that code is chosen by; none where it says none."""
-    return sorted(name for name in _said_of_cpu('flags').split() if _CHOSEN_BY.fullmatch(name))
-
-
-def cpu() -> str:
-    """Returns the name of the CPU's model, '' where it says none: its caches divide up sums."""
-    return _said_of_cpu('model name')
-
-
-def _said_of_cpu(name: str) -> str:
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        return ''
-    return next((line.partition(':')[2].strip() for line in lines if line.startswith(name)), '')
 
 
 @contextmanager

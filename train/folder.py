@@ -25,7 +25,7 @@ from inputs.spec import Spec
 from networks import session as sessions
 from parameters import Experiment
 from reports import run_files
-from system import cores, disk
+from system import cores, disk, kernels
 from system.errors import DataError, RunInUse, UsageError
 from system.lines import say
 from system.received import Damage
@@ -321,8 +321,8 @@ def environment(precision: str) -> dict[str, Any]:
         'machine': platform.machine(),
         'cpus': cores.number(),
         'precision': precision,
-        'cpu': sessions.cpu(),
-        'instructions': ' '.join(sessions.instructions()),
+        'cpu': kernels.cpu(),
+        'instructions': ' '.join(kernels.instructions()),
         'variables': ' '.join(f'{name}={value}' for name, value in variables.items()),
     }
     return found | ({'gpu': ', '.join(sessions.gpus())} if sessions.gpus() else {})
@@ -374,9 +374,8 @@ def settle_environment(folder: Path, experiment: Experiment) -> None:
         say('warning: --precision=bfloat16 is for CPUs; what runs on the GPU stays in float32')
     elif experiment.precision == 'bfloat16' and not sessions.has_onednn():
         say(
-            'warning: TensorFlow computes without oneDNN on this CPU, so that '
-            '--precision=bfloat16 changes nothing; TF_ENABLE_ONEDNN_OPTS=1 in the environment '
-            'turns it on'
+            'warning: TensorFlow computes without oneDNN here, so that --precision=bfloat16 '
+            'changes nothing; TF_ENABLE_ONEDNN_OPTS=1 in the environment turns it on'
         )
-    elif experiment.precision == 'bfloat16' and not sessions.has_bfloat16():
+    elif experiment.precision == 'bfloat16' and not kernels.has_bfloat16():
         say('warning: this CPU has no bfloat16 instructions; expect it to be slower than float32')

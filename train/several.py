@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from command_line import base_of_parent, flags_of
 from parameters import Experiment
-from system import disk
+from system import disk, kernels
 from system.errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
 from system.interrupts import Interrupts
 from system.lines import shown
@@ -163,7 +163,7 @@ def _submitted(
     jobs: Sequence[Job], log: Path, executing: Executing, interrupts: Interrupts
 ) -> Iterator[tuple[Job, float]]:
     """Submits jobs, and yields each that has ended with its seconds; raises what one fails of."""
-    folder, environ = str(Path.cwd()), carried(os.environ)
+    folder, environ = str(Path.cwd()), carried(kernels.asked())
     running: dict[Future[Outcome], Job] = {}
     for job in jobs:
         words = (str(_MAIN), *job.flags())
