@@ -40,8 +40,8 @@ class Failed(Exception):
 class Worker:
     """A process that does one task and waits between its commands."""
 
-    def __init__(self, task: Task):
-        """Starts it; the first answer comes when it is ready."""
+    def __init__(self, task: Task, onednn: str = ''):
+        """Starts it, with oneDNN as it is told to; the first answer comes when it is ready."""
         self._log = tempfile.TemporaryFile('w+', dir=task.folder)  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, '-m', 'bench.contenders'],
@@ -50,6 +50,7 @@ class Worker:
             stderr=self._log,
             text=True,
             bufsize=1,
+            env=os.environ | ({'TF_ENABLE_ONEDNN_OPTS': onednn} if onednn else {}),
         )
         assert self._process.stdin and self._process.stdout  # they are pipes
         self._to, self._from = self._process.stdin, self._process.stdout
@@ -121,7 +122,8 @@ def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], 
             process = contender.process or contender.name
             measured[contender.name] = [None] * rounds
             if process not in workers:
-                workers[process] = Worker(task._replace(network=network, contender=process))
+                its = task._replace(network=network, contender=process)
+                workers[process] = Worker(its, contender.onednn)
                 stack.callback(workers[process].close)
         for process, worker in workers.items():
             ask(worker, process)

@@ -23,6 +23,7 @@ class Contender(NamedTuple):
     share: float = 0.0  # wanted of the processor's peak, in place of a ratio
     often: int = 1  # rounds of it for one of the others': short ones, so that more are needed
     process: str = ''  # of which contender's it is, where it has none of its own
+    onednn: str = ''  # '0' where TensorFlow is to compute without it
 
 
 TRAINED_ON = {'dense': 'images', 'conv': 'pictures', 'lstm': 'sequences'}  # by kind of network
@@ -94,6 +95,14 @@ def _beside_unchecked(experiment: Experiment) -> list[Contender]:
         'unchecked', 'steps_unchecked', experiment, 'unchecked', often=30, process='checked'
     )
     return [checked, unchecked]
+
+
+def _beside_eigen(experiment: Experiment) -> list[Contender]:
+    """Returns the product by the kernels that it chooses, oneDNN's, and by TensorFlow's others."""
+    return [
+        Contender('oneDNN', 'product', experiment, 'oneDNN'),
+        Contender('Eigen', 'product', experiment, 'oneDNN', 'at least 1', 1.0, onednn='0'),
+    ]
 
 
 def _on_workers(experiment: Experiment) -> list[Contender]:
@@ -178,6 +187,10 @@ NETWORKS: dict[str, list[Contender]] = {
     'checked updates, 784-300-150-300-784': _beside_unchecked(_STACK),
     'checked updates, convolutions': _beside_unchecked(_CONV),
     'checked updates, LSTM': _beside_unchecked(_LSTM),
+    'kernels, 784-512-256-128-11-128-256-512-784': _beside_eigen(_DEEP),
+    'kernels, 784-300-150-300-784': _beside_eigen(_STACK),
+    'kernels, convolutions': _beside_eigen(_CONV),
+    'kernels, LSTM': _beside_eigen(_LSTM),
     '784-1000-784': _beside_plain(
         inst.denoise_mask_control,
         inst.denoise_mask,

@@ -57,8 +57,10 @@ one pass a round. Checked updates are those of the product, which looks after ea
 not finite, beside the same without that, in one process: a call of a fifth of a second of one, a
 call of the other, thirty times as many rounds. What else guards a run are its checkpoints, which
 are spaced so that they take at most 1 % of the time, and files that are flushed to disk at the end
-of an epoch. On two workers: whole commands in processes of their own, started anew each round, each
-on the cores named; updates alone, by metrics.csv (each worker validates all examples by itself)."""
+of an epoch. Kernels are oneDNN's, by which the product computes where the CPU has AVX2, and those
+that TensorFlow has of Eigen (`TF_ENABLE_ONEDNN_OPTS=0`). On two workers: whole commands in
+processes of their own, started anew each round, each on the cores named; updates alone, by
+metrics.csv (each worker validates all examples by itself)."""
 
 _PAPER = f"""\
 Two workers, each on a core, as a share of twice one worker on one core, and beside one process in
