@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from inputs import digests, patches, pictures, readers, recording, sources
 from inputs.foreign import check_file
 from inputs.recording import SCHEMA
-from inputs.rows import ARRANGED, Dataset, Rows
+from inputs.rows import Dataset, Rows, arranged
 from inputs.shards import Form, Records, check_shard, files_of
 from inputs.spec import Spec
 from parameters import CALTECH, OWN_DATA, Experiment
@@ -126,13 +126,14 @@ def load(
     folder = folder_of(experiment, data_dir)
     data = _recorded(experiment, folder, key, verify, check)
     data = patches.patched(data, experiment, check)
-    return ARRANGED[experiment.layout](data, experiment)
+    return arranged(data, experiment)
 
 
 def whole(
     experiment: Experiment,
     data_dir: Path,
     *,
+    read: Spec | None = None,
     labelled: bool = True,
     verify: bool = False,
     check: Callable[[], None] = lambda: None,
@@ -140,7 +141,8 @@ def whole(
     """Loads what a finished run is applied to: a user's own data, whole, in the order they are in.
 
     They are its split `test`, which is called 'all'. An array is read as it is; of a folder of
-    pictures, records are written first where there are none. Raises as `load` does.
+    pictures, records are written first where there are none. Of sequences those steps may be
+    missing that follow what the run has `read`. Raises as `load` does.
     """
     key = key_of(experiment, whole=True)
     if experiment.dataset == 'array':
@@ -156,7 +158,7 @@ def whole(
             data = data._replace(spec=data.spec._replace(classes=()))
     rows = dataclasses.replace(data.splits['test'], in_order=True)
     data = data._replace(splits={'test': rows}, tested='all')
-    return ARRANGED[experiment.layout](data, experiment)
+    return arranged(data, experiment, read)
 
 
 def held(key: str, source: sources.Source, digest: str = '') -> Dataset:

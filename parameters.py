@@ -15,7 +15,7 @@ from typing import Any
 from phases import Noise, Phase, Term
 from system import together
 from system.errors import UsageError
-from system.rules import Need, Rule, Span, nearest, setting, written
+from system.rules import Need, Rule, Span, nearest, plain, setting, written
 
 ACTIVATIONS = ('linear', 'elu', 'relu', 'sigmoid', 'tanh')
 CORRUPTIONS = ('mask', 'gaussian')
@@ -267,8 +267,11 @@ class Experiment:
     def vary(self, name: str | None = None, **changes: Any) -> Experiment:
         """Returns a copy with other fields, `parent.x` its parent's field x.
 
-        Raises UsageError for an unknown or idle field.
+        Numbers and arrays may be NumPy's; of widths and sizes a list, or one alone, will do. Raises
+        UsageError for an unknown or idle field.
         """
+        for key in changes.keys() & FIELDS.keys():
+            changes[key] = plain(changes[key], str(FIELDS[key].type))
         passed = {key: changes.pop(key) for key in list(changes) if key.startswith(PARENTS)}
         if passed:
             parent = changes.get('parent', self.parent)

@@ -281,14 +281,15 @@ METRICS = {
     ),
     'separation_pixels': Metric(
         '5-nearest-neighbour accuracy of the inputs',
-        'The same as `separation`, of the inputs themselves, pixels or features: what a code has '
-        'to beat.',
+        'The same as `separation`, of the inputs themselves, pixels or features, standardised if '
+        'the network standardises them: what a code has to beat.',
         'greater',
         _SHARE,
     ),
     'separation_pca': Metric(
         '5-nearest-neighbour accuracy of principal components',
-        'The same as `separation`, of as many principal components as the code has numbers.',
+        'The same as `separation`, of as many principal components as the code has numbers, of '
+        'inputs that are standardised if the network standardises them.',
         'greater',
         _SHARE,
     ),

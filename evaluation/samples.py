@@ -22,6 +22,7 @@ COUNT = 2000  # pictures that are compared with as many
 _LAYERS = (128, 64)  # units of the classifier; the last ones are the features
 _LEARNED = 10_000  # pictures that it learns from,
 _EPOCHS = 5  # so often
+_TOGETHER = 100  # in a batch
 _SIDE = 32  # pixels, at most, that it sees of a side
 _PART = 64  # pictures that are read at once
 NEAREST = 5  # neighbours that say how far near is
@@ -46,7 +47,8 @@ class Eyes(NamedTuple):
 def opened(train: Rows, picture: tuple[int, ...]) -> Eyes:
     """Trains the classifier on pictures with labels, alike for the same ones."""
     rows = compared(train, _LEARNED)
-    network = MLPClassifier(_LAYERS, batch_size=100, max_iter=_EPOCHS, random_state=0)
+    size = min(_TOGETHER, len(rows))
+    network = MLPClassifier(_LAYERS, batch_size=size, max_iter=_EPOCHS, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', ConvergenceWarning)  # so few epochs are enough to see by
         network.fit(np.concatenate([*_parts(rows, picture)]), rows.labels)

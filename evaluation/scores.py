@@ -19,6 +19,7 @@ from networks.endpoints import Batch, Endpoints, OfBatch
 from networks.layers import Mode
 from parameters import Experiment
 from phases import Noise
+from system.errors import DataError
 from system.interrupts import Interrupts
 
 _OF_LABELS = ('cross_entropy', 'accuracy')
@@ -147,6 +148,12 @@ class Evaluation:
     def _batches(self, rows: Rows, fetches: Any) -> Iterator[tuple[int, Any]]:
         """Yields how many rows a batch has, and what is fetched of them."""
         starts = range(0, len(rows), self._batch)
+        if self._network.experiment.predicts and rows.target is None:
+            spec = self._network.spec
+            raise DataError(
+                f'sequences of {spec.shape[0]} steps: the {spec.future} that follow, which errors '
+                'are of, are missing'
+            )
 
         def feeds(start: int) -> dict[tf.Tensor, Any]:
             stop = min(start + self._batch, len(rows))
@@ -289,10 +296,7 @@ def _codes(network: Network, data: Dataset, known: Mapping[str, np.ndarray]) -> 
         among = known['train'] if 'train' in known else network.compute('codings', train)
         found['separation'] = probes.separation(among, train.labels, codings, test.y)
         if len(train) <= _limit(data.spec, _COMPARED):
-            units = codings.shape[1]
-            found |= remembered.figures(
-                data, ('separation', units), lambda: probes.baselines(train, test, units)
-            )
+            found |= _separated(network, data, train, test, codings.shape[1])
     draws = network.decodes() and data.spec.picture and data.spec.layout in ('flat', 'maps')
     is_known = test.y is not None and among_all and len(data.spec.classes) > 1
     count = min(len(test), samples.COUNT, _limit(data.spec, _SIMILAR))
@@ -302,6 +306,18 @@ def _codes(network: Network, data: Dataset, known: Mapping[str, np.ndarray]) -> 
         decoded = {kind: network.decode(some) for kind, some in codes.items()}
         found |= samples.scores(data, count, decoded)
     return found
+
+
+def _separated(
+    network: Network, data: Dataset, train: Rows, test: Rows, units: int
+) -> dict[str, float]:
+    """Returns how well inputs tell classes apart, as the network has them, and their components."""
+    if standardize.has_units(network.values(), data.spec.shape[-1]):
+        train, test = (_standardized(network, rows) for rows in (train, test))
+        return probes.baselines(train, test, units)
+    return remembered.figures(
+        data, ('separation', units), lambda: probes.baselines(train, test, units)
+    )
 
 
 def corrupted(network: Network, rows: Rows, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
@@ -345,8 +361,11 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
 
 
 def _standardized(network: Network, rows: Rows) -> Rows:
-    """Returns the rows in the network's units, [N, features], in memory."""
-    return Rows(standardize.standardized(rows.floats(0, len(rows)), network.values()), rows.y)
+    """Returns the rows in the network's units, [N, ...], in memory; 0 where no step counts."""
+    made = standardize.standardized(rows.floats(0, len(rows)), network.values())
+    if rows.length is not None:
+        made[np.arange(made.shape[1]) >= rows.length[:, None]] = 0
+    return Rows(made, rows.y)
 
 
 def _is_linear(experiment: Experiment) -> bool:

@@ -46,13 +46,17 @@ class _Estimator(BaseEstimator):
     def _trained(self, X: np.ndarray, y: np.ndarray | None) -> Run:
         """Returns a run of the experiment, with the settings, on X."""
         with _as_value_error():
-            found = named(self.experiment or self._USUAL)
-            changes = dict(self.settings or {})
-            own = 'standardize' if found.parent is None else 'parent.standardize'
-            changes.setdefault(own, self.standardize)
-            if self.random_state is not None:
-                changes['seed'] = _seed(self.random_state)
-            return fit(found.vary(**changes), X, y, validation=self.validation)
+            return fit(self._wanted(), X, y, validation=self.validation)
+
+    def _wanted(self) -> Experiment:
+        """Returns the experiment with the settings."""
+        found = named(self.experiment or self._USUAL)
+        changes = dict(self.settings or {})
+        own = 'standardize' if found.parent is None else 'parent.standardize'
+        changes.setdefault(own, self.standardize)
+        if self.random_state is not None:
+            changes['seed'] = _seed(self.random_state)
+        return found.vary(**changes)
 
     def _checked(self, X: Any) -> np.ndarray:
         """Returns X as the run reads it; raises ValueError where it is none."""
@@ -124,7 +128,7 @@ class CodeClassifier(ClassifierMixin, _Estimator):
         if len(self.classes_) < 2:
             raise ValueError(f'y has one class, {self.classes_[0]!r}; a classifier needs two')
         with _as_value_error():
-            if not (wanted := named(self.experiment or self._USUAL)).classifies:
+            if not (wanted := self._wanted()).classifies:
                 raise UsageError(f'{wanted.name}: is no classifier')
         self.run_ = self._trained(X, numbers)
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def fit(
     `x` is [N, ...]: floats, or bytes, which are scaled to [0, 1]. `y` [N] are labels, `length` [N]
     the steps of each sequence that count. A share `validation` of the rows, chosen by the
     experiment's seed, is held out: `patience` needs some. A parent is trained first, on the same
-    rows. What runs print is shown where `verbose`; a `run_dir` keeps the run's folder, which must
-    be new or empty.
+    rows. What runs print is shown where `verbose`; or else they warn as Python does. A `run_dir`
+    keeps the run's folder, which must be new or empty.
 
     Raises UsageError or DataError for what cannot be trained, Diverged where a loss is not finite.
     """
@@ -61,9 +62,13 @@ def fit(
         wanted = found.vary(dataset='array', data_path=str(file))
         target = folder or Path(aside, 'run')
         place = Place(Path(aside, 'runs'), Path(aside, 'data'), target, figures=bool(folder))
-        screen = contextlib.nullcontext() if verbose else unheard()
-        with screen:
+        told: list[str] = []
+        with contextlib.ExitStack() as silent:
+            if not verbose:
+                told = silent.enter_context(unheard())
             run(wanted, inst.EXPERIMENTS.get(found.name, found), place)
+        for line in told:
+            warnings.warn(line, stacklevel=2)
         made = load(target)
     if labels is not None and examples.y is not None and labels.size == len(examples.x):
         _, first = np.unique(examples.y, return_index=True)

@@ -83,10 +83,10 @@ def data_for(
 ) -> Dataset:
     """Returns data as the network reads them: the run's own, or others that `changes` name.
 
-    `folder` is the run's: where its own data are no longer what it was trained on, it says so. A
-    user's own that are named are whole, one split in the order they are in, `labelled` where their
-    labels are wanted; what the run was trained on keeps its splits. Of pictures that are read
-    `once` none are held in memory, however few they are. Raises as `fitting`.
+    `folder` is the run's: what it was trained on keeps its splits. A user's own that are named, or
+    have changed since, which is said, are whole, one split in the order they are in, `labelled`
+    where their labels are wanted. Of pictures that are read `once` none are held in memory, however
+    few they are. Raises as `fitting`.
     """
     experiment = network.experiment.vary(**changes)
     if once and changes.get('dataset') == 'images':
@@ -98,9 +98,16 @@ def data_for(
         experiment = experiment.vary(image_size=size, image_channels=channels, jpeg_quality=0)
     records, verify = place.data_dir, place.verify
     kept = configured(folder)['data']
-    named = changes.get('dataset') in OWN_DATA
-    if named and not dataset.same_data(dataset.key_if_there(experiment), str(kept.get('key'))):
-        data = dataset.whole(experiment, records, labelled=labelled, verify=verify, check=check)
+    key = dataset.key_if_there(experiment) if experiment.dataset in OWN_DATA else ''
+    if key and not dataset.same_data(key, str(kept.get('key'))):
+        if not changes:
+            say(
+                f'warning: {experiment.data_path} has changed since the run was trained on it: it '
+                'is read whole, for which of its examples were trained on is not known'
+            )
+        data = dataset.whole(
+            experiment, records, read=network.spec, labelled=labelled, verify=verify, check=check
+        )
         if network.spec.one_hot:
             count = len(data.splits['test'])
             say(f'{data.key}: its first {count} are beside the {count} that it stores')
@@ -114,7 +121,10 @@ def data_for(
     if dataset.same_examples(data, str(kept.get('key')), str(kept.get('digest')), check):
         return shaped(data, network.spec.shape)
     if not changes:
-        say(f'warning: {data.key} has changed since the run was trained on it')
+        say(
+            f'warning: {data.key} has changed since the run was trained on it; examples of its '
+            'test split may be among those'
+        )
     return fitting(network, data)
 
 
@@ -127,7 +137,11 @@ def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -
     spec = network.spec
     data = shaped(data, spec.shape)
     if data.spec.shape != spec.shape:
-        raise DataError(f'{data.key}: examples of {data.spec.said}, the run reads {spec.said}')
+        follow = f', and {spec.future} steps that follow or none' if spec.future else ''
+        seen = data.spec
+        if spec.future and len(seen.shape) == 2:
+            seen = seen._replace(shape=(seen.shape[0] + spec.future, *seen.shape[1:]), picture=())
+        raise DataError(f'{data.key}: examples of {seen.said}, the run reads {spec.said}{follow}')
     fed, known = (tuple(side for side in s.picture if side > 1) for s in (data.spec, spec))
     if fed and known and fed != known:
         raise DataError(f'{data.key}: pictures of {_sides(fed)}, the run reads {_sides(known)}')

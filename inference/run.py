@@ -17,7 +17,7 @@ import dataset
 from evaluation import scores
 from inference.open import classified, fitting, network_of_run
 from inputs import sources
-from inputs.rows import ARRANGED, Rows
+from inputs.rows import Rows, arranged
 from inputs.spec import Spec
 from model import Network, network_of
 from networks import weights
@@ -73,19 +73,22 @@ class Run:
         return self._together(encoded(self.network, self._rows(x, length)))['codings']
 
     def decode(self, codings: Any) -> np.ndarray:
-        """Returns what codes, [N, units], are decoded to: [N, ...] as the training data were.
+        """Returns what codes, [N, units], are decoded to, as `reconstruct` has it.
 
-        Raises UsageError where the run has no decoder of its own.
+        [N, ...] as pictures, sequences and rows were trained on; of arrays with other axes
+        [N, features]. Raises UsageError where the run does not decode.
         """
         network = self.network
-        if not network.decodes():
-            raise UsageError(f'{self.name}: {self.experiment.name} has no decoder of its own')
+        check_decodes(network, self.name)
         units = int(network.endpoints.tensors['codings'].shape[-1])
         codes = as_codings(codings, units, 'codings')
         return self._as_fed(network.decode(codes))
 
     def reconstruct(self, x: Any, length: Any = None) -> np.ndarray:
-        """Returns what the network makes of x, in its shape and units; a predictor what follows."""
+        """Returns what the network makes of x, in its shape; a predictor what follows.
+
+        In the units of the training data; of bytes these are numbers from 0 to 1, as they are read.
+        """
         made = self._together(reconstructed(self.network, self._rows(x, length)))['outputs']
         return made.reshape(-1, *output_shape(made.shape[1:], self.network, np.shape(x)[1:]))
 
@@ -95,7 +98,8 @@ class Run:
         """Returns each metric of the run for each example, [N] each, by name.
 
         Labels `y` [N] give a classifier's accuracy and cross-entropy too. With `detail`, the
-        squared errors of each feature, step or pixel are there as well, [N, ...].
+        squared errors of each feature, step or pixel are there as well, [N, ...]. They are in the
+        units of the training data, squared, in float32: values beyond 1e18 make them infinite.
         """
         rows = self._rows(x, length, y)
         return self._together(scored(self.network, self._evaluation, rows, detail=detail))
@@ -103,7 +107,9 @@ class Run:
     def predict_proba(self, x: Any, length: Any = None) -> np.ndarray:
         """Returns the probability of each class, [N, classes], in the order of `classes`.
 
-        Raises UsageError where the run is no classifier.
+        Those of a head add up to 1. A classifier that was trained together with its network
+        (`classify`) says of each class by itself how probable it is: they need not. Raises
+        UsageError where the run is no classifier.
         """
         rows = self._rows(x, length)
         return self._together(labelled(self.network, rows))['probabilities']
@@ -122,7 +128,7 @@ class Run:
         source = sources.of_arrays(x, y, length)
         data = dataset.held('x', source)
         count = len(data.splits['test'])
-        data = ARRANGED[self.experiment.layout](data, self.experiment)
+        data = arranged(data, self.experiment, self.network.spec)
         if len(data.splits['test']) != count:
             raise DataError(
                 f'x has {count} examples; {self.experiment.name} reads no others than the '
@@ -201,6 +207,16 @@ def output_shape(made: tuple[int, ...], network: Network, fed: tuple[int, ...]) 
         return made[0], *fed[1:]
     picture = network.spec.picture
     return picture if math.prod(picture) == math.prod(made) else made
+
+
+def check_decodes(network: Network, name: str) -> None:
+    """Raises UsageError, which names the run, where codes alone are not decoded."""
+    if network.decodes():
+        return
+    why = f'{network.experiment.name} has no decoder of its own'
+    if network.experiment.has('standardize') == 'zca':
+        why = 'with standardize=zca a code does not tell the brightness and contrast of its example'
+    raise UsageError(f'{name}: {why}')
 
 
 def _made(network: Network) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from evaluation import scores
 from inference.open import STOPPED, classified, data_for, identity, opened
 from inference.outputs import write_npz
-from inference.run import as_codings
+from inference.run import as_codings, check_decodes
 from inputs import foreign
 from reports import drawing, figures, screen
 from system import disk
@@ -60,8 +60,7 @@ def generate(
     Raises UsageError where the run does not decode, DataError where the codes do not fit it.
     """
     with opened(folder, trusted) as network:
-        if not network.decodes():
-            raise UsageError(f'{folder}: {network.experiment.name} has no decoder of its own')
+        check_decodes(network, str(folder))
         units = int(network.endpoints.tensors['codings'].shape[-1])
         codings = _codings(codes, units) if codes else scores.gaussian_codes(count, units, seed)
         name = f'generated-{filed(Path(codes).stem)}' if codes else f'generated-seed{seed}'

@@ -181,16 +181,17 @@ def maps(data: Dataset, experiment: Experiment) -> Dataset:
     return shaped(data, (*data.spec.picture[:2], *(data.spec.picture[2:] or (1,))))
 
 
-def steps(data: Dataset, experiment: Experiment) -> Dataset:
+def steps(data: Dataset, experiment: Experiment, *, follow: bool = True) -> Dataset:
     """Returns the data as sequences, [N, T, features]: the first axis of an example is time.
 
-    The last `future` steps are cut off, to be the target where they are predicted. Raises
-    UsageError where the data holds no sequences, or too short ones.
+    The last `future` steps are cut off, to be the target where they are predicted; where none
+    `follow` what is read, there is no target. Raises UsageError where the data holds no sequences,
+    or too short ones.
     """
     reads = experiment
     while isinstance(reads.parent, Experiment):
         reads = reads.parent
-    future = reads.future
+    future = reads.future if follow else 0
     if len(data.recorded) < 2:
         raise UsageError(
             f'{data.key}: holds {data.spec.shape[0]} features an example; network=lstm reads '
@@ -208,13 +209,13 @@ def steps(data: Dataset, experiment: Experiment) -> Dataset:
         if future and rows.length is not None:
             raise UsageError(f'future={future}: needs sequences of one length; {data.key} has more')
         rows = rows.shaped((total, features))
-        target = rows.steps(past, total) if experiment.predicts else None
+        target = rows.steps(past, total) if experiment.predicts and follow else None
         splits[name] = replace(rows, x=rows.steps(0, past), target=target)
     rows_are_steps = bool(data.spec.picture)
     frame = data.recorded[1:] if not rows_are_steps and len(data.recorded) > 2 else ()
     spec = data.spec._replace(
         shape=(past, features), picture=() if frame else (past, features), frame=frame,
-        future=future,
+        future=reads.future,
     )  # fmt: skip
     return data._replace(spec=spec, splits=splits)
 
@@ -250,6 +251,16 @@ ARRANGED: dict[str, Callable[[Dataset, Experiment], Dataset]] = {  # a row a lay
     'one-hot': one_hot,
     '': as_read,
 }
+
+
+def arranged(data: Dataset, experiment: Experiment, read: Spec | None = None) -> Dataset:
+    """Returns data as the experiment's network reads them; of a finished run, which `read` such.
+
+    Sequences no longer than what that has read are not cut: what follows them is not there yet.
+    """
+    if read and read.future and data.recorded[:1] == read.shape[:1]:
+        return steps(data, experiment, follow=False)
+    return ARRANGED[experiment.layout](data, experiment)
 
 
 def stratified(y: np.ndarray, share: float, seed: int) -> np.ndarray:

@@ -28,6 +28,7 @@ _READ = 10_000_000  # numbers looked at together
 _COLUMNS = 1000  # of a table, at most, whose ranges are kept one by one
 _FEW = 10  # examples below which a range says too little to refuse them
 _HUGE = 1e6  # a value whose error, squared, leaves little room in float32
+_GREATEST = 1e18  # a value whose square float32 holds, and so many of them
 _NARROW = 50  # part of a range, in which all values of several examples do not lie by chance
 _FAR = 10  # ranges outside of the range, which no value of the same scale is
 _HALF = 0.5  # of the range, which pictures on [0, 1] and on [-1, 1] lie outside of each other
@@ -122,6 +123,11 @@ def doubts(rows: Rows, values: Values, *, standardized: bool = False) -> str:
             'x is uint8 with a greatest value of 1, which is read as 1/255; if these are zeros and '
             'ones, save them as x.astype(numpy.float32)'
         )
+    if (size := max(-values.least, values.most)) > _GREATEST or 0 < size < 1 / _GREATEST:
+        return (
+            f'has values from {values.least:g} to {values.most:g}, whose squares float32 does not '
+            'hold: errors in their unit are infinite or 0; give them in another unit'
+        )
     if standardized:
         return ''
     if not values.is_bytes and _looks_like_bytes(values.least, values.most, rows.x):
@@ -137,9 +143,11 @@ def doubts(rows: Rows, values: Values, *, standardized: bool = False) -> str:
     return ''
 
 
-def _looks_like_bytes(least: float, most: float, x: np.ndarray | Records) -> bool:
-    """Whether values are whole numbers that fill much of what a byte holds."""
-    if not (least >= 0 and _BYTE / 2 < most <= _BYTE):
+def _looks_like_bytes(
+    least: float, most: float, x: np.ndarray | Records, above: float = _BYTE / 2
+) -> bool:
+    """Whether values are whole numbers that a byte holds, the greatest of them `above` so much."""
+    if not (least >= 0 and above < most <= _BYTE):
         return False
     some = x[:_FEW]
     return bool((some == np.round(some)).all())
@@ -182,9 +190,15 @@ def _brought(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], No
         return _of_bytes(data, rows, trained, say)
     found = measured(rows, data.spec)
     least, most = float(found.least.min()), float(found.most.max())
-    if _is_unit(trained) and most > 1.01 and _looks_like_bytes(least, most, rows.x):
+    above = 1 if trained.is_bytes else _BYTE / 2
+    if _is_unit(trained) and _looks_like_bytes(least, most, rows.x, above):
         say(f'{data.key}: values from {least:g} to {most:g} are divided by 255: {_was(trained)}')
         return replace(rows, x=rows.x[:] / np.float32(_BYTE))
+    if trained.is_bytes and _looks_like_bytes(least, most, rows.x, above=0):
+        say(
+            f'warning: {data.key}: values of 0 and 1 alone are taken as they are, not as bytes, '
+            f'which numpy.uint8 would be: {_was(trained)}'
+        )
     scaled = _looks_like_bytes(trained.least, trained.most, np.zeros(1))
     if scaled and data.spec.picture and least >= 0 and most <= 1 and most > 0:
         say(f'{data.key}: values from {least:g} to {most:g} are times 255: {_was(trained)}')

@@ -108,8 +108,16 @@ def whitened(found: Whitening) -> Mapping[str, np.ndarray]:
     return {_MEAN: found.mean, _WHITENING: found.whitening, _COLOURING: found.colouring}
 
 
+def has_units(values: Mapping[str, np.ndarray], columns: int) -> bool:
+    """Whether a network of these variables has units of its own for examples, [N, ..., columns].
+
+    One that is applied to patches of them has some for these alone.
+    """
+    return any(name in values and values[name].shape == (columns,) for name in (SHIFT, _MEAN))
+
+
 def standardized(examples: np.ndarray, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns examples, [N, columns], in the units of the network with these values of variables.
+    """Returns examples, [N, ..., columns], in the units of a network with these variables.
 
     Computed by NumPy, with nothing added to a graph.
     """

@@ -32,6 +32,8 @@ def opened(prefix: str) -> Iterator[Any]:
     for file in (Path(f'{prefix}.index'), *data_files(prefix)):
         if os.path.lexists(file) and not file.is_file():
             raise DataError(f'{file}: is no file')
+    if os.path.lexists(f'{prefix}.index') and not data_files(prefix):
+        raise DataError(f'{prefix}.data-00000-of-00001: is missing, and holds the weights')
     try:
         yield tf.train.load_checkpoint(names.plain(prefix))
     except (tf.errors.OpError, IndexError, RuntimeError, ValueError, MemoryError) as error:
@@ -76,6 +78,12 @@ def values(
 def data_files(prefix: str) -> list[Path]:
     """Returns the files that hold a saved graph's weights."""
     return list(Path(prefix).parent.glob(f'{glob.escape(Path(prefix).name)}.data-*'))
+
+
+def is_whole(prefix: str) -> bool:
+    """Whether all files of a saved graph are there, be there in them what will."""
+    files = (Path(f'{prefix}{ending}') for ending in ('.meta', '.index'))
+    return all(file.is_file() for file in files) and bool(data_files(prefix))
 
 
 def checksum(variables: Mapping[str, np.ndarray]) -> str:

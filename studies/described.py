@@ -21,7 +21,7 @@ def is_study(value: Experiment | Study) -> TypeIs[Study]:
 def line(name: str, value: Experiment | Study) -> str:
     """Returns what the list of the catalogue says of it."""
     kind = f' (study of {len(value.points())} x {value.seeds} runs)' if is_study(value) else ''
-    return f'{name:31}{value.description}{kind} [{value.source}]'
+    return f'{name:32} {value.description}{kind} [{value.source}]'
 
 
 def description(value: Experiment | Study) -> str:

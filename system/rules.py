@@ -26,6 +26,22 @@ _KINDS: dict[str, tuple[Any, str]] = {  # how a field is annotated -> its types,
 }
 
 
+def plain(value: Any, kind: str) -> Any:
+    """Returns a value as a field annotated so has it, of what NumPy and JSON hold, or one number.
+
+    What is none of these stays, to be refused.
+    """
+    if hasattr(value, 'tolist'):  # an array, or a number that it holds
+        value = value.tolist()
+    if not kind.startswith('tuple'):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(part.tolist() if hasattr(part, 'tolist') else part for part in value)
+
+
 class Need(NamedTuple):
     """What a field needs of the others, to have an effect."""
 

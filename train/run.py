@@ -69,6 +69,8 @@ def run(
             return results
         if results:
             say(f'{folder}: finished before; --restart trains it again')
+            if not weights.is_whole(str(folder / 'model')):
+                say(f'warning: {folder}: its saved graph is gone, or a part of it')
             if not (has_page := (folder / run_page.NAME).exists()):
                 run_page.write(folder, experiment, base, results)
             _list(place, anew=not has_page)
@@ -293,6 +295,8 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
 def _say(experiment: Experiment, data: Dataset) -> None:
     """Says what looks wrong with the data, and which classes have nothing to be learned on."""
     train, classes = data.splits['train'], data.spec.classes
+    if of_parent := transfer.doubt(experiment, data):
+        say(of_parent)
     first = experiment
     while isinstance(first.parent, Experiment):
         first = first.parent

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+import dataset
 from inputs.rows import Dataset, Rows, stratified
 from inputs.spec import Spec
 from model import batch_size
 from networks import layers, patches, saved_graph, standardize, trial, weights
 from networks.saved_graph import SavedGraph
-from parameters import Experiment
-from system.errors import DataError
-
-_NOT_RESTORED = ('random', 'the draw')  # a control: its values are drawn
+from parameters import OWN_DATA, PICTURES, Experiment
+from system.errors import DataError, UserError
+from train.folder import configuration, configured
 
 
 def read(
@@ -44,6 +45,29 @@ def read(
     layer = experiment.layer
     trial.tried(path, examples, wanted=wanted, layer=layer, trusted=trusted, check=check)
     return saved_graph.read(path, layer=layer, trusted=trusted)
+
+
+def doubt(experiment: Experiment, data: Dataset) -> str:
+    """Says where a parent by its path was trained on other data of a user's own; '' if it was not.
+
+    Examples that are tested on here may be among those. A file or folder is known by its content.
+    """
+    if not isinstance(experiment.parent, str) or experiment.dataset not in OWN_DATA:
+        return ''
+    folder = Path(saved_graph.prefix_of(experiment.parent)).parent
+    try:
+        before, _ = configuration(folder)
+        key = str(configured(folder)['data']['key'])
+    except (UserError, LookupError, TypeError):  # of no run, or told of where it is read
+        return ''
+    sizes = ('image_size', 'image_channels', 'jpeg_quality') * (experiment.dataset == 'images')
+    as_there = experiment.vary(**{name: getattr(before, name) for name in sizes})
+    if before.dataset not in OWN_DATA or dataset.same_data(dataset.key_if_there(as_there), key):
+        return ''
+    return (
+        f'{experiment.parent} was trained on {key}: whether examples of {data.key} that are tested '
+        'on here are among those is not known'
+    )
 
 
 def shape_read(restored: SavedGraph, data: Dataset, *, pools: bool = False) -> tuple[int, ...]:
@@ -80,9 +104,13 @@ def check(restored: SavedGraph, experiment: Experiment, spec: Spec) -> None:
         patches.grid_of(restored, spec, experiment)
     elif restored.shape is not None and not _fits(restored.shape, spec.shape):
         open_or_not = ['any' if size is None else size for size in restored.shape]
+        remedy = ''
+        if experiment.dataset in PICTURES and len(restored.shape) == 3 and all(restored.shape):
+            height, width, channels = restored.shape
+            remedy = f'; --set image_size={height},{width} --set image_channels={channels} gives it'
         raise DataError(
             f'{restored.prefix}: its X:0 reads {open_or_not} features, '
-            f'the data has {list(spec.shape)}'
+            f'the data has {list(spec.shape)}{remedy}'
         )
     taken = [name for name in restored.variables if name.startswith('head/')]
     if taken:
@@ -118,13 +146,16 @@ def proof(
 def lines(proved: Mapping[str, Any]) -> list[str]:
     """Writes the proof for people."""
     same = proved['sha256_file'] == proved['sha256_restored']
-    count = len(proved['restored'])
-    word, source = ('restored', 'the file') if proved['initial'] == 'parent' else _NOT_RESTORED
-    made = [
-        f'{word:9} {count} variables ({proved["values"]:,} values) of {proved["graph"]}: '
-        f'{", ".join(proved["restored"])}',
-        f'          sha256 {proved["sha256_file"]} in {source}, {proved["sha256_restored"]} in the '
-        f'session: {"equal" if same else "DIFFERENT"}',
+    drawn = [] if proved['initial'] == 'parent' else [n for n in proved['restored'] if _drawn(n)]
+    kept = [name for name in proved['restored'] if name not in drawn]
+    of = f'of {proved["graph"]}: '
+    made = [f'random    {len(drawn)} variables {of}{", ".join(drawn)}'] if drawn else []
+    if kept:
+        of = '' if drawn else f'({proved["values"]:,} values) {of}'
+        made.append(f'restored  {len(kept)} variables {of}{", ".join(kept)}')
+    made += [
+        f'          sha256 {proved["sha256_file"]} in {"the draw" if drawn else "the file"}, '
+        f'{proved["sha256_restored"]} in the session: {"equal" if same else "DIFFERENT"}',
         f'new       {", ".join(proved["new"])}',
     ]
     if proved['changed']:
@@ -132,6 +163,11 @@ def lines(proved: Mapping[str, Any]) -> list[str]:
     else:
         made.append(f'frozen    sha256 {proved["sha256_trained"]} after training: unchanged')
     return made
+
+
+def _drawn(name: str) -> bool:
+    """Whether random values are drawn for a parent's variable: not for what was never trained."""
+    return not name.startswith(standardize.SCOPE)
 
 
 def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
@@ -147,7 +183,7 @@ def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
         initializer = parent.initializer if parent else 'he'
 
     def value(name: str, shape: tuple[int, ...]) -> np.ndarray:
-        if name.startswith(standardize.SCOPE):
+        if not _drawn(name):
             return restored.variables[name]
         made = layers.initial_value(name, shape, initializer, experiment.seed)
         if parent and f'{name.removesuffix("bias")}recurrent_kernel' in restored.variables:
