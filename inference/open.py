@@ -99,7 +99,8 @@ def data_for(
     records, verify = place.data_dir, place.verify
     kept = configured(folder)['data']
     key = dataset.key_if_there(experiment) if experiment.dataset in OWN_DATA else ''
-    if key and not dataset.same_data(key, str(kept.get('key'))):
+    named = changes.get('dataset') in OWN_DATA
+    if (key or named) and not dataset.same_data(key, str(kept.get('key'))):
         if not changes:
             say(
                 f'warning: {experiment.data_path} has changed since the run was trained on it: it '
