@@ -93,7 +93,7 @@ BASE = (
     [
         ('x = (1,', ":4: '(' was never closed"),
         ('x = phasewise.vary("x", hiden=(3,))', ":4: 'hiden' is not a field; did you mean 'hidden'"),
-        ('x = phasewise.vary("x", hidden=300)', ':4: hidden=300: must be whole numbers in a tuple'),
+        ('x = phasewise.vary("x", hidden=0.5)', ':4: hidden=0.5: must be whole numbers in a tuple'),
         ('x = phasewise.vary("x", epochs=2.5)', ':4: epochs=2.5: must be a whole number'),
         ('x = phasewise.vary("x", tied="no")', ":4: tied='no': must be True or False"),
         ('x = phasewise.vary(hidden=(3,))', ":4: x bears the name 'phasewise' of a built-in one"),
