@@ -16,6 +16,7 @@ from inference.run import Run, load
 from inputs import sources
 from parameters import Experiment
 from system.errors import UsageError
+from system.lines import shown
 from system.quiet import unheard
 from system.rules import nearest
 from train.folder import Place
@@ -68,7 +69,7 @@ def fit(
                 told = silent.enter_context(unheard())
             run(wanted, inst.EXPERIMENTS.get(found.name, found), place)
         for line in told:
-            warnings.warn(line, stacklevel=2)
+            warnings.warn(shown(line), stacklevel=2)
         made = load(target)
     if labels is not None and examples.y is not None and labels.size == len(examples.x):
         _, first = np.unique(examples.y, return_index=True)
