@@ -171,6 +171,7 @@ def test_a_diverging_run_exits_4_and_names_the_step_where_its_second_phase_went_
         '--dataset=mnist5k',
         *('--set', 'epochs=1', '--set', 'finetune_epochs=2', '--set', 'parent.epochs=1'),
         *('--set', 'optimizer=sgd', '--set', 'finetune_learning_rate=1000'),
+        '--checkpoint_seconds=1000',  # or a slow machine saves between, too
     )
     assert code == 4 and len(err.splitlines()) == 1
     words = r'finetune: the (loss|gradient of \S+) is not a finite number at step (\d+)'
