@@ -312,8 +312,9 @@ def _separated(
     network: Network, data: Dataset, train: Rows, test: Rows, units: int
 ) -> dict[str, float]:
     """Returns how well inputs tell classes apart, as the network has them, and their components."""
-    if standardize.has_units(network.values(), data.spec.shape[-1]):
-        train, test = (_standardized(network, rows) for rows in (train, test))
+    values = network.values()
+    if standardize.has_units(values, data.spec.shape[-1]):
+        train, test = (_standardized(values, rows) for rows in (train, test))
         return probes.baselines(train, test, units)
     return remembered.figures(
         data, ('separation', units), lambda: probes.baselines(train, test, units)
@@ -346,7 +347,8 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
     if network.restored is not None or 'train' not in data.splits or not fits:
         return {}
     if experiment.standardizes:  # in whose units PCA is another
-        train, test = (_standardized(network, rows) for rows in (train, test))
+        values = network.values()
+        train, test = (_standardized(values, rows) for rows in (train, test))
         found = {'test/pca_mse_standardized': probes.pca(train, test, units)[0]}
     else:
         found = remembered.figures(
@@ -360,9 +362,9 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
     return found
 
 
-def _standardized(network: Network, rows: Rows) -> Rows:
-    """Returns the rows in the network's units, [N, ...], in memory; 0 where no step counts."""
-    made = standardize.standardized(rows.floats(0, len(rows)), network.values())
+def _standardized(values: Mapping[str, np.ndarray], rows: Rows) -> Rows:
+    """Returns rows in the units of a network's variables, in memory; 0 where no step counts."""
+    made = standardize.standardized(rows.floats(0, len(rows)), values)
     if rows.length is not None:
         made[np.arange(made.shape[1]) >= rows.length[:, None]] = 0
     return Rows(made, rows.y)

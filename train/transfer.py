@@ -60,8 +60,10 @@ def doubt(experiment: Experiment, data: Dataset) -> str:
         key = str(configured(folder)['data']['key'])
     except (UserError, LookupError, TypeError):  # of no run, or told of where it is read
         return ''
-    sizes = ('image_size', 'image_channels', 'jpeg_quality') * (experiment.dataset == 'images')
-    as_there = experiment.vary(**{name: getattr(before, name) for name in sizes})
+    as_there = experiment
+    if experiment.dataset == 'images':  # whose hash is of the size they are recorded at, too
+        sizes = ('image_size', 'image_channels', 'jpeg_quality')
+        as_there = experiment.vary(**{name: getattr(before, name) for name in sizes})
     if before.dataset not in OWN_DATA or dataset.same_data(dataset.key_if_there(as_there), key):
         return ''
     return (
@@ -105,8 +107,8 @@ def check(restored: SavedGraph, experiment: Experiment, spec: Spec) -> None:
     elif restored.shape is not None and not _fits(restored.shape, spec.shape):
         open_or_not = ['any' if size is None else size for size in restored.shape]
         remedy = ''
-        if experiment.dataset in PICTURES and len(restored.shape) == 3 and all(restored.shape):
-            height, width, channels = restored.shape
+        height, width, channels = (*restored.shape, None, None, None)[:3]
+        if experiment.dataset in PICTURES and height and width and channels in (1, 3):
             remedy = f'; --set image_size={height},{width} --set image_channels={channels} gives it'
         raise DataError(
             f'{restored.prefix}: its X:0 reads {open_or_not} features, '
