@@ -1,18 +1,19 @@
 """Every hyper-parameter: the frozen value Experiment, checked when made.
 
 An experiment is a value and a variation is one line (`tied.vary('untied', tied=False)`). The phases
-in which it trains are derived from it by `schedule_of`. Standard library only, so that reading the
-catalogue costs no TensorFlow import.
+in which it trains are derived from it by `phases.schedule_of`. Standard library only, so that
+reading the catalogue costs no TensorFlow import.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from phases import Noise, Phase, Term
+from phases import Noise, schedule_of
 from system import together
 from system.errors import UsageError
 from system.rules import Need, Rule, Span, nearest, plain, setting, written
@@ -237,7 +238,8 @@ class Experiment:
 
     def __post_init__(self, asked: frozenset[str] | None) -> None:
         for name, rule in RULES.items():
-            rule.check(name, getattr(self, name), str(FIELDS[name].type))
+            if (value := getattr(self, name)) is not FIELDS[name].default:
+                rule.check(name, value, str(FIELDS[name].type))
         if len(self.image_size) > 2:
             raise UsageError(f'image_size={written(self.image_size)}: write height,width')
         if self.image_channels == 2:
@@ -246,7 +248,7 @@ class Experiment:
             raise UsageError('epochs=0: must be at least 1 where finetune_epochs=0, too')
         if asked is None:
             asked = frozenset(n for n in RULES if getattr(self, n) != FIELDS[n].default)
-        for name in FIELDS.keys() - self.fields().keys() - asked:  # carried over, of no effect
+        for name in FIELDS.keys() - set(self._belonging) - asked:  # carried over, of no effect
             object.__setattr__(self, name, FIELDS[name].default)
         for name in (name for name in FIELDS if name in asked):
             self._check_effect(name)
@@ -256,7 +258,7 @@ class Experiment:
         """Raises UsageError where a field has no effect here, unless it asks for nothing."""
         need = RULES[name].needs if name in RULES else None
         value = getattr(self, name)
-        if name not in self.fields():
+        if name not in self._belonging:
             why = f'belongs to {_owner(name, self)}'
         elif need and not need.met(self) and (value or value != FIELDS[name].default):
             why = f'needs {need.words}'
@@ -291,17 +293,17 @@ class Experiment:
 
     def fields(self) -> dict[str, Any]:
         """Returns the fields that belong to an experiment of its kind, with values, in order."""
-        groups = {'data', 'training'} | ({'images'} if self.dataset in PICTURES else set())
-        groups |= {'transfer'} if self.parent else {'network', self.network}
-        return {
-            name: getattr(self, name)
-            for name in FIELDS
-            if name not in RULES or name == 'parent' or not groups.isdisjoint(RULES[name].groups)
-        }
+        return {name: getattr(self, name) for name in self._belonging}
 
     def has(self, name: str) -> Any:
         """Returns a field's value, or None where the field does not belong to its kind."""
-        return self.fields().get(name)
+        return getattr(self, name) if name in self._belonging else None
+
+    @property
+    def _belonging(self) -> tuple[str, ...]:
+        """The names of the fields that belong to an experiment of its kind, in order."""
+        groups = ('images',) if self.dataset in PICTURES else ()
+        return _of_groups(*groups, *(('transfer',) if self.parent else ('network', self.network)))
 
     @property
     def kind(self) -> str:
@@ -400,6 +402,19 @@ IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
 IMAGES = tuple(name for name, rule in RULES.items() if 'images' in rule.groups)
 _OWNERS = {'images': f'--dataset={" or ".join(PICTURES)}', 'transfer': 'experiments with a parent'}
 _TEXT = Rule((), None, '')
+
+
+@functools.cache
+def _of_groups(*groups: str) -> tuple[str, ...]:
+    """Returns the names of the fields that belong to any of these groups, or to every kind."""
+    every = {'data', 'training', *groups}
+    return tuple(
+        name
+        for name in FIELDS
+        if name not in RULES or name == 'parent' or not every.isdisjoint(RULES[name].groups)
+    )
+
+
 SHARED = ('dataset', 'data_path', 'seed', 'precision', *IMAGES)  # by a run and its parent
 
 
@@ -418,62 +433,6 @@ def restore(values: dict[str, Any]) -> Experiment:
     elif known.get('parent') is not None:
         _TEXT.check('parent', known['parent'], 'str')
     return Experiment(**known, asked=frozenset())
-
-
-def schedule_of(experiment: Experiment) -> tuple[Phase, ...]:
-    """Derives the phases: joint, greedy over however many layers and then joint, or of a head."""
-    if experiment.parent:
-        return _phases_of_head(experiment)
-    terms = _terms(experiment)
-    joint = Phase('joint', terms, '.*', corruption=experiment.noise)
-    if experiment.has('training') != 'greedy':
-        return (joint,)
-    epochs, rate = experiment.joint_epochs, experiment.joint_learning_rate
-    last = (dataclasses.replace(joint, epochs=epochs, learning_rate=rate),) if epochs else ()
-    phases = tuple(
-        Phase(
-            f'phase{k}',
-            tuple(term._replace(name=f'phase{k}/{term.name}') for term in terms),
-            rf'layer{k}/.*',
-            reads='X' if k == 1 else f'hidden{k - 1}',
-            corruption=experiment.noise,
-        )
-        for k in range(1, experiment.depth + 1)
-    )
-    return phases + last
-
-
-def _phases_of_head(experiment: Experiment) -> tuple[Phase, ...]:
-    losses = (Term('cross_entropy'), *[Term('l2')] * bool(experiment.l2))
-    head = Phase('head', losses, r'head/.*', reads='codings')
-    finetune = Phase(
-        'finetune',
-        losses,
-        '.*',
-        epochs=experiment.finetune_epochs,
-        learning_rate=experiment.finetune_learning_rate,
-        corruption=Noise('mask', experiment.finetune_corruption),
-    )
-    lengths = (experiment.epochs, head), (experiment.finetune_epochs, finetune)
-    return tuple(phase for epochs, phase in lengths if epochs)
-
-
-def _terms(experiment: Experiment) -> tuple[Term, ...]:
-    """Returns the losses of an autoencoder, with their weights."""
-    distance = experiment.distance
-    names = [distance] if experiment.has('task') != 'predict' else []
-    names += [f'future_{distance}'] if experiment.predicts else []
-    names += ['l2'] if experiment.has('l2') else []
-    terms = [Term(name) for name in names]
-    if experiment.has('sparsity'):
-        terms.append(Term('sparsity', experiment.sparsity))
-    if experiment.bounds:
-        terms[0] = Term('bound')
-    elif experiment.has('variational'):
-        terms.append(Term('kl', experiment.beta, experiment.kl_warmup))
-    if experiment.has('classify'):
-        terms.append(Term('cross_entropy', experiment.classify))
-    return tuple(terms)
 
 
 def _owner(name: str, experiment: Experiment) -> str:

@@ -97,7 +97,7 @@ def _built(experiment: Experiment, task: Task) -> tuple[Any, Any]:
     """Returns a network, and the updates of its first phase, about to be made."""
     import dataset
     from model import built
-    from parameters import schedule_of
+    from phases import schedule_of
     from train.updates import build
 
     experiment, data_dir = _with_data(experiment, task)

@@ -105,7 +105,7 @@ def bytes_of(experiment: Experiment, data_dir: Path) -> int:
     """
     import dataset
     from model import built
-    from parameters import schedule_of
+    from phases import schedule_of
 
     spec = dataset.load(experiment, data_dir).spec
     with built(experiment, spec, None) as network:

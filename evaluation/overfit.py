@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from parameters import Experiment, schedule_of
-from phases import Phase
+from parameters import Experiment
+from phases import Phase, schedule_of
 
 _FEWEST = 10  # epochs, below which nothing is said
 _LATE = 0.9  # share of the epochs: a best one after that is no reason to stop earlier

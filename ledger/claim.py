@@ -23,6 +23,7 @@ _KINDS: dict[str, tuple[Any, str]] = {  # of a claim's parts, and what to write
     'metric': (str, "the name of a metric, as 'test/mse'"),
     'than': ((Real, Experiment), 'a number or an experiment, its name without quotes'),
     'factor': (Real, 'a number'),
+    'plus': (Real, 'a number'),
     'margin': (Real, 'a number'),
     'seeds': (int, 'a whole number'),
 }
@@ -30,7 +31,7 @@ _KINDS: dict[str, tuple[Any, str]] = {  # of a claim's parts, and what to write
 
 @dataclass(frozen=True)
 class Claim:
-    """`metric` of `experiment` stands in `relation` to `factor` times `than`.
+    """`metric` of `experiment` stands in `relation` to `factor` times `than`, and `plus`.
 
     `than` is a figure, or an experiment, of which the same metric is compared, or `than_metric`.
     Experiments are compared seed by seed; what is judged is the mean difference, or where `every`,
@@ -54,6 +55,7 @@ class Claim:
     margin: float = 0.0
     published: str = ''  # the figure as the source prints it
     note: str = ''
+    plus: float = 0.0
 
     def __post_init__(self) -> None:
         for name, (kinds, wanted) in _KINDS.items():

@@ -205,13 +205,16 @@ def wanted(claim: Claim, bound: Mapping[str, Any] | None = None) -> str:
     """Says what the metric is compared with, and what that is where it was measured."""
     within = f', to {claim.margin:.2g} of it' if claim.margin else ''
     if not isinstance(claim.than, Experiment):
-        return f'{claim.relation} {_number(claim.metric, claim.factor * claim.than)}{within}'
+        number = claim.factor * claim.than + claim.plus
+        return f'{claim.relation} {_number(claim.metric, number)}{within}'
     parts = [claim.relation] + ([f'{claim.factor:g} times'] if claim.factor != 1 else [])
     metric = claim.than_metric or claim.metric
     if claim.than != claim.experiment:
         parts.append(said(claim.than))
     if claim.than_metric:
         parts.append(_name(metric))
+    if claim.plus:
+        parts.append(f'plus {_number(metric, claim.plus)}')
     if bound:
         parts.append(f'= {shown(metric, bound)}')
     return f'{" ".join(parts)}{within}'

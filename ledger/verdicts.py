@@ -67,7 +67,7 @@ def judge(
         than = values(claim.than, claim.than_metric or claim.metric)
     else:
         than = [claim.than] * seeds
-    bounds = [claim.factor * value for value in than]
+    bounds = [claim.factor * value + claim.plus for value in than]
     seconds = statistics.fmean(results(claim.experiment.vary(seed=s))['seconds'] for s in numbers)
     found = _tested(claim, measured, bounds, usual)
     margin = claim.margin * statistics.fmean(map(abs, bounds)) if claim.margin else 0.0

@@ -11,7 +11,8 @@ from conftest import ROOT
 
 import inst
 from command_line import command, parse
-from parameters import Experiment, restore, schedule_of
+from parameters import FIELDS, RULES, Experiment, restore
+from phases import schedule_of
 from studies import catalogue
 from system.errors import UsageError
 
@@ -67,6 +68,12 @@ def test_an_impossible_value_names_itself_and_what_is_allowed(changes, words):
 def test_a_field_without_effect_is_refused_by_the_constructor_too(fields, words):
     with pytest.raises(UsageError, match=words):
         Experiment('x', 'words', 'source', **fields)
+
+
+@pytest.mark.parametrize('name', RULES)
+def test_a_default_is_one_of_its_fields_values(name):
+    """As it has to be, for only what differs from it is checked when an experiment is made."""
+    RULES[name].check(name, FIELDS[name].default, str(FIELDS[name].type))
 
 
 def test_what_is_carried_over_may_lie_idle():

@@ -7,7 +7,7 @@ import parameters
 from evaluation import metrics
 from inputs import rows, sources
 from networks import endpoints, layers, lstm, steps
-from parameters import schedule_of
+from phases import schedule_of
 from train import updates
 
 TABLES = {

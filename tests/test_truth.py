@@ -24,7 +24,8 @@ from evaluation import scores
 from inputs.rows import Rows
 from inputs.spec import Spec
 from networks import saved_graph
-from parameters import FIELDS, IMAGES, RULES, restore, schedule_of
+from parameters import FIELDS, IMAGES, RULES, restore
+from phases import schedule_of
 from system.errors import UsageError, UserError
 from system.rules import Span
 from train import transfer, updates

@@ -18,8 +18,8 @@ from inputs.rows import Dataset, Rows, stratified, unlabelled
 from model import built
 from networks import kmeans, saved_graph, standardize, weights
 from networks.saved_graph import SavedGraph
-from parameters import Experiment, schedule_of
-from phases import Phase
+from parameters import Experiment
+from phases import Phase, schedule_of
 from reports import drawing, graphs, projector, screen, summaries
 from system import disk
 from system.errors import DataError

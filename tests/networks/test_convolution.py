@@ -18,7 +18,8 @@ from networks import gradients, layers, losses, pairs, saved_graph, weights
 from networks import session as sessions
 from networks.endpoints import Batch
 from networks.layers import Mode
-from parameters import ACTIVATIONS, schedule_of
+from parameters import ACTIVATIONS
+from phases import schedule_of
 from system.errors import UsageError
 from train.updates import follow as follow_statistics
 

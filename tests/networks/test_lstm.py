@@ -14,7 +14,7 @@ from model import built
 from networks import lstm, weights
 from networks.endpoints import Batch
 from networks.layers import Mode
-from parameters import schedule_of
+from phases import schedule_of
 from system.errors import DataError, UsageError
 from train.updates import build as build_updates
 

@@ -9,8 +9,7 @@ import inst
 from inputs.rows import Rows
 from inputs.spec import Spec
 from model import built
-from parameters import schedule_of
-from phases import Phase, Term
+from phases import Phase, Term, schedule_of
 from system.errors import Diverged
 from train import feeding, loop
 from train.checkpoints import State

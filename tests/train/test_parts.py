@@ -12,7 +12,7 @@ import inst
 from inputs.rows import Rows
 from inputs.spec import Spec
 from networks import session as sessions
-from parameters import schedule_of
+from phases import schedule_of
 from system.errors import UsageError
 
 RNG = np.random.default_rng(0)

@@ -14,7 +14,8 @@ from PIL import Image
 import inst
 from evaluation import metrics
 from networks import session as sessions
-from parameters import IMAGES, schedule_of
+from parameters import IMAGES
+from phases import schedule_of
 
 SHORT = ['--set', 'epochs=1']
 
