@@ -233,7 +233,7 @@ def score(
         codings['test'] = network.compute('codings', compared(data.splits['test']))
     metrics |= {f'test/{name}': value for name, value in _codes(network, data, codings).items()}
     interrupts.check()
-    if data.spec.layout == 'maps' and network.restored is None:
+    if data.spec.layout == 'maps' and data.spec.picture and network.restored is None:
         metrics |= _of_pictures(network, data) | _compressed(network, data, interrupts)
     if data.spec.layout == 'flat' and data.spec.picture and network.restored is None:
         kernel = network.values().get('layer1/kernel')

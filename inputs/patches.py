@@ -25,18 +25,20 @@ def patched(
 
     They are of `patch_size`, drawn evenly from all places in all pictures of a split by the
     experiment's seed, in memory, without labels. `check` may raise in between. Raises UsageError
-    where there are no pictures of that size.
+    where there are no pictures or maps of that size.
     """
-    side, picture = experiment.has('patch_size'), data.spec.picture
+    side, sides = experiment.has('patch_size'), data.sides
     if not side:
         return data
     refuse_lengths(data)
-    if not picture:
+    if not sides:
         raise UsageError(f'patch_size={side}: needs pictures, and {data.key} has none')
-    if side > min(picture[:2]):
-        sides = f'{picture[0]}x{picture[1]}'
-        raise UsageError(f'patch_size={side}: {data.key} has pictures of {sides} only')
-    shape = (side, side, *picture[2:])
+    if side > min(sides[:2]):
+        raise UsageError(
+            f'patch_size={side}: {data.key} has pictures of {sides[0]}x{sides[1]} only'
+        )
+    shape = (side, side, sides[2])
+    picture = (side, side, *data.spec.picture[2:]) if data.spec.picture else ()
     splits: dict[str, Rows] = {}
     for number, (name, rows) in enumerate(data.splits.items()):
         same = [n for n in splits if data.splits[n] is rows]  # a test split that is the train split
@@ -48,41 +50,41 @@ def patched(
             f'patches={experiment.patches}', count * math.prod(shape) * rows.x.dtype.itemsize
         )
         draw = np.random.default_rng((_CUT, experiment.seed, number))
-        splits[name] = cut(rows, picture, side, count, draw, check)
+        splits[name] = cut(rows, sides, side, count, draw, check)
     # Without the seed, for where patches are cut belongs to a run, as do its initial values.
     which = (data.digest, side, experiment.patches)
     return data._replace(
-        spec=data.spec._replace(shape=(math.prod(shape),), picture=shape, classes=()),
+        spec=data.spec._replace(shape=(math.prod(shape),), picture=picture, classes=()),
         splits=splits,
         digest=hashlib.sha256(repr(which).encode()).hexdigest()[:16],
-        recorded=shape,
+        recorded=picture or shape,
         folder=None,  # what is kept beside the records is of whole pictures
     )
 
 
 def cut(
     rows: Rows,
-    picture: tuple[int, ...],
+    sides: tuple[int, ...],
     side: int,
     count: int,
     draw: np.random.Generator,
     check: Callable[[], None] = lambda: None,
 ) -> Rows:
-    """Returns `count` patches of `side` of the rows, pictures of shape `picture`, [count, numbers].
+    """Returns `count` patches of `side`, [count, numbers], of rows with `sides`: [H, W, channels].
 
     Each picture is read once, from the first on; the patches are then shuffled.
     """
-    height, width = picture[:2]
+    height, width, channels = sides
     chosen = np.sort(draw.integers(0, len(rows), count))
     top, left = (draw.integers(0, size - side + 1, count) for size in (height, width))
     order = draw.permutation(count)
     window = np.arange(side)
-    made = np.empty((count, side, side, *picture[2:]), rows.x.dtype)
-    step = max(1, _READ // math.prod(picture))
+    made = np.empty((count, side, side, channels), rows.x.dtype)
+    step = max(1, _READ // math.prod(sides))
     for start in range(0, len(rows), step):
         check()
         mine = slice(*np.searchsorted(chosen, (start, start + step)))
-        pictures = np.asarray(rows.x[start : start + step]).reshape(-1, *picture)
+        pictures = np.asarray(rows.x[start : start + step]).reshape(-1, *sides)
         down = (top[mine, None] + window)[:, :, None]
         across = (left[mine, None] + window)[:, None, :]
         made[order[mine]] = pictures[(chosen[mine] - start)[:, None, None], down, across]

@@ -117,6 +117,12 @@ class Dataset(NamedTuple):
     folder: Path | None = None  # of the records, where there are any
 
     @property
+    def sides(self) -> tuple[int, ...]:
+        """Height, width and channels of an example, of pictures or maps; () where it has none."""
+        sides = self.spec.picture or (self.recorded if len(self.recorded) == 3 else ())
+        return (*sides[:2], *(sides[2:] or (1,))) if sides else ()
+
+    @property
     def shown(self) -> dict[str, Rows]:
         """Its splits by what they are called, each once."""
         splits = dict(self.splits)
@@ -170,15 +176,15 @@ def flat(data: Dataset, experiment: Experiment) -> Dataset:
 
 
 def maps(data: Dataset, experiment: Experiment) -> Dataset:
-    """Returns the data as pictures, [N, H, W, C].
+    """Returns the data as pictures or maps, [N, H, W, C].
 
     Raises UsageError where it holds none, or examples have lengths.
     """
     refuse_lengths(data)
-    if not data.spec.picture:
+    if not data.sides:
         what = 'pool' if experiment.has('pool') else 'network=conv'
         raise UsageError(f'{data.key}: holds no pictures, which {what} reads')
-    return shaped(data, (*data.spec.picture[:2], *(data.spec.picture[2:] or (1,))))
+    return shaped(data, data.sides)
 
 
 def steps(data: Dataset, experiment: Experiment, *, follow: bool = True) -> Dataset:

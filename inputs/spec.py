@@ -40,6 +40,11 @@ class Spec(NamedTuple):
         return 'one-hot' if self.one_hot else {1: 'flat', 2: 'steps'}.get(len(self.shape), 'maps')
 
     @property
+    def sides(self) -> tuple[int, ...]:
+        """Height, width and any channels of pictures and maps; () of what is neither."""
+        return self.picture or (self.shape if self.layout == 'maps' else ())
+
+    @property
     def said(self) -> str:
         """How the shape of an example is told to people."""
         if len(self.shape) == 1:

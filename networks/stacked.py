@@ -34,7 +34,8 @@ def convolutional(plan: Blueprint) -> Endpoints:
     made = _autoencoder(plan, _convolutional_stack(plan))
     outputs, target = made.tensors['outputs'], plan.units.back(plan.batch.target)
     made.losses['ssim'] = lambda: losses.ssim(outputs, target)
-    made.metrics['psnr'] = lambda: losses.psnr(outputs, target)
+    if plan.spec.picture:  # of values in [0, 1]
+        made.metrics['psnr'] = lambda: losses.psnr(outputs, target)
     return made
 
 

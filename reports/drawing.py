@@ -62,7 +62,7 @@ def draw(
             )
     elif picture:
         made |= _pictures(network, data, test, codings, title)
-    elif (layout == 'flat' or is_series) and 'outputs' in network.endpoints.tensors:
+    elif (layout in ('flat', 'maps') or is_series) and 'outputs' in network.endpoints.tensors:
         made |= _table(network, data, test, title, is_series)
     if 'logits' in network.endpoints.tensors:
         made |= _confusion(network, test, classes, picture, title)
@@ -103,8 +103,8 @@ def shows_series(data: Dataset, test: Rows) -> bool:
 
 
 def _table(network: Network, data: Dataset, test: Rows, title: str, is_series: bool) -> Drawings:
-    """Returns the figures of vectors that are no pictures: each feature, or series as lines."""
-    some = compared(test, _LINES if is_series else max(1, _TABLE // data.spec.shape[0]))
+    """Returns figures of what is no picture: features or channels, or series as lines."""
+    some = compared(test, _LINES if is_series else max(1, _TABLE // math.prod(data.spec.shape)))
     inputs, outputs = some.floats(0, len(some)), network.compute('outputs', some)
     if outputs.shape != inputs.shape:  # of a graph of somebody else
         return {}
@@ -115,7 +115,11 @@ def _table(network: Network, data: Dataset, test: Rows, title: str, is_series: b
                 features.series, fed, {'': made}, None, some.length, title, some.places
             )
         }
-    return {'features': partial(features.by_feature, inputs, outputs, f'{title}: error by feature')}
+    columns = inputs.shape[-1]
+    inputs, outputs = inputs.reshape(-1, columns), outputs.reshape(-1, columns)
+    what = 'channel' if data.spec.layout == 'maps' else 'feature'
+    title = f'{title}: error by {what}'
+    return {'features': partial(features.by_feature, inputs, outputs, title, what)}
 
 
 def _separation(metrics: Mapping[str, float], tested: str) -> str:

@@ -75,20 +75,26 @@ def series(
     return figure
 
 
-def by_feature(inputs: np.ndarray, outputs: np.ndarray, title: str) -> Figure:
+def by_feature(
+    inputs: np.ndarray, outputs: np.ndarray, title: str, what: str = 'feature'
+) -> Figure:
     """Draws how well each feature of a table comes back, of inputs and outputs, both [N, features].
 
     Of few features it is the output against the input, a panel each; of more it is the error, a bar
-    each, the largest first. Features are numbered from 0, as the columns of the inputs are.
+    each, the largest first. Features are numbered from 0, as the columns of the inputs are; `what`
+    says what they are called.
     """
     errors = np.asarray(np.mean((outputs - inputs) ** 2, axis=0, dtype=np.float64))
     if inputs.shape[1] <= _SCATTERED:
-        return _scattered(inputs[:_POINTS], outputs[:_POINTS], errors, title)
+        apart = -(-len(inputs) // _POINTS)
+        return _scattered(inputs[::apart], outputs[::apart], errors, title, what)
     variances = np.asarray(np.var(inputs, axis=0, dtype=np.float64))
-    return _ranked(errors, variances, title)
+    return _ranked(errors, variances, title, what)
 
 
-def _scattered(inputs: np.ndarray, outputs: np.ndarray, errors: np.ndarray, title: str) -> Figure:
+def _scattered(
+    inputs: np.ndarray, outputs: np.ndarray, errors: np.ndarray, title: str, what: str
+) -> Figure:
     count = inputs.shape[1]
     columns = min(count, 4)
     lines = -(-count // columns)
@@ -104,7 +110,7 @@ def _scattered(inputs: np.ndarray, outputs: np.ndarray, errors: np.ndarray, titl
         panel.plot(ends, ends, '-', color='gray', lw=0.8)
         panel.scatter(x, y, s=8, alpha=0.5)
         panel.set(xlim=ends, ylim=ends, aspect='equal')
-        panel.set_title(f'feature {feature}: error {errors[feature]:.3g}', fontsize=9)
+        panel.set_title(f'{what} {feature}: error {errors[feature]:.3g}', fontsize=9)
         panel.tick_params(labelsize=7)
         panel.grid(alpha=0.3)
     figure.supxlabel('input', fontsize=9)
@@ -113,7 +119,7 @@ def _scattered(inputs: np.ndarray, outputs: np.ndarray, errors: np.ndarray, titl
     return figure
 
 
-def _ranked(errors: np.ndarray, variances: np.ndarray, title: str) -> Figure:
+def _ranked(errors: np.ndarray, variances: np.ndarray, title: str, what: str) -> Figure:
     order = np.argsort(-errors, kind='stable')
     every = len(errors) <= _BARS
     named = order if every else order[:_WORST]
@@ -127,18 +133,18 @@ def _ranked(errors: np.ndarray, variances: np.ndarray, title: str) -> Figure:
         '_',
         color='black',
         ms=9,
-        label="the feature's mean (its variance)",
+        label=f"the {what}'s mean (its variance)",
     )
     panels[0].set_xticks(places, [str(f) for f in named], rotation=90, fontsize=8)
     panels[0].set_xlim(-0.7, len(named) - 0.3)
-    panels[0].set_xlabel('feature: its column in the inputs, from 0', fontsize=9)
+    panels[0].set_xlabel(f'{what}: its column in the inputs, from 0', fontsize=9)
     if not every:
-        panels[0].set_title(f'the {_WORST} features of the largest error', fontsize=9)
+        panels[0].set_title(f'the {_WORST} {what}s of the largest error', fontsize=9)
         ranks = range(1, len(order) + 1)
         panels[1].plot(ranks, variances[order], '.', color='black', ms=3, alpha=0.5)
         panels[1].plot(ranks, errors[order], '-', color='C0', lw=2)
-        panels[1].set_title(f'all {len(order):,} features, by their error', fontsize=9)
-        panels[1].set_xlabel('rank of the feature', fontsize=9)
+        panels[1].set_title(f'all {len(order):,} {what}s, by their error', fontsize=9)
+        panels[1].set_xlabel(f'rank of the {what}', fontsize=9)
     for panel in panels:
         _measured(panel, errors, variances)
     figure.legend(loc='outside lower center', ncols=2, fontsize=8, frameon=False)

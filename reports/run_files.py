@@ -139,8 +139,10 @@ def of_finished(found: Mapping[str, Any]) -> tuple[Experiment, Spec]:
     if layout != 'one-hot' and picture and math.prod(picture) != math.prod(shape):
         raise Damage(f'data.picture={list(picture)} does not fit data.shape={list(shape)}')
     side = experiment.has('patch_size')
-    if side and picture[:2] != (side, side):
+    if side and picture and picture[:2] != (side, side):
         raise Damage(f'data.picture={list(picture)} is no patch of patch_size={side}')
+    if side and math.prod(shape) % side**2:
+        raise Damage(f'data.shape={list(shape)} is no patch of patch_size={side}')
     if spec.frame and (len(shape) != 2 or math.prod(spec.frame) != shape[1]):
         raise Damage(f'data.frame={list(spec.frame)} does not fit data.shape={list(shape)}')
     if experiment.classifies and len(spec.classes) < 2:

@@ -54,7 +54,7 @@ class Training:
             experiment,
             phase,
             rows['train'],
-            network.spec.picture,
+            network.spec.sides,
             network.tower(phase.reads),
             units=network.units,
             watched=shared.watched,

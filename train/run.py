@@ -280,7 +280,7 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
             f'hidden={units}: k-means begins at as many training examples; {data.key} has '
             f'{len(train)} (patches=... cuts more)'
         )
-    if (experiment.flip or experiment.crop) and not data.spec.picture:
+    if (experiment.flip or experiment.crop) and not data.spec.sides:
         raise UsageError(
             f'{"flip" if experiment.flip else "crop"}: needs pictures, and {data.key} has none'
         )
@@ -303,6 +303,11 @@ def _say(experiment: Experiment, data: Dataset) -> None:
     known = data.spec.values
     if known and (doubt := values.doubts(train, known, standardized=first.standardizes)):
         say(f'warning: {data.key}: {doubt}')
+    if not data.spec.picture and (data.spec.layout == 'maps' or experiment.has('patch_size')):
+        say(
+            f'{data.key}: the last axis is read as channels, {data.sides[-1]} of them; of films, '
+            '[N, steps, H, W], network=lstm reads each step as a picture'
+        )
     if data.splits['test'] is train:
         say(f'{data.key}: no examples are held out to test on; scores of test are those of train')
     if not experiment.classifies:

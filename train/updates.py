@@ -84,7 +84,7 @@ def build(
     experiment: Experiment,
     phase: Phase,
     rows: Rows,
-    picture: tuple[int, ...],
+    sides: tuple[int, ...],
     tower: model.Tower,
     *,
     units: Units = AS_FED,
@@ -93,7 +93,7 @@ def build(
 ) -> Updates:
     """Builds the updates of one phase over `rows`, which hold what the phase reads.
 
-    `picture` is the shape of an example as it is drawn, if it is one; `units` those of X. Where
+    `sides` are those of a picture or map, if an example is one; `units` those of X. Where
     they are `watched`, a loss or gradient that is not finite is named, and moves nothing: this
     reads every gradient once more. Of each batch this worker of the `team` has its parts. Raises
     ValueError where the phase's pattern matches no variable that its losses move.
@@ -112,7 +112,7 @@ def build(
             length,
             key,
             feed.fetch,
-            picture,
+            sides,
             units,
             tower,
             watched,
@@ -157,7 +157,7 @@ class _Body:
     length: feeding.Length
     key: int  # of the phase's random numbers
     fetch: Callable[[tf.Tensor], feeding.Parts]  # step -> the parts of a batch
-    picture: tuple[int, ...]
+    sides: tuple[int, ...]
     units: Units
     tower: model.Tower
     watched: bool
@@ -205,7 +205,7 @@ class _Body:
             x = self.units.into(x)
             target = x if same else self.units.into(target)
         if self.phase.reads == 'X' and (experiment.flip or experiment.crop):
-            target = x = layers.augment(x, self.picture, experiment.flip, experiment.crop, seed)
+            target = x = layers.augment(x, self.sides, experiment.flip, experiment.crop, seed)
         if experiment.binarize:
             target = x = layers.binarize(x, seed)
         x = layers.corrupt(x, self.phase.corruption, seed)

@@ -167,6 +167,40 @@ def test_a_finished_run_reads_whole_pictures_and_gives_their_codes(trained, main
         np.testing.assert_allclose(found['codings'][:9], wanted, rtol=1e-4)
 
 
+@pytest.fixture(scope='module')
+def second(trained, digits, data_dir):
+    """The folder of a head on k-means of the 4x4 sums of a first layer; and these, [N, 4, 4, 20]."""
+    runs, places = trained / 'second', (f'--array={digits}', f'--data_dir={data_dir}')
+    sums, head = f'--run_dir={runs}/sums', f'--run_dir={runs}/head'
+    wide = ('--experiment=coates2011_kmeans', *FLAGS, '--set=pool=4', '--set=epochs=1', *places)
+    assert call(*wide, f'--runs={trained}', sums) == 0  # on the parent that is there
+    assert call('--mode=encode', sums, f'--data_dir={data_dir}') == 0
+    (file,) = (runs / 'sums').glob('codes-*.npz')
+    with np.load(file) as found:
+        maps = found['codings'].reshape(-1, 4, 4, UNITS)
+        labels = found['classes'][found['labels']]
+        np.savez(runs / 'maps.npz', x=maps, y=labels, split=found['split'])
+    places = (f'--array={runs}/maps.npz', f'--data_dir={data_dir}', f'--runs={runs}')
+    sizes = ('--set=parent.patch_size=2', '--set=epochs=20', '--set=parent.epochs=10')
+    assert call('--experiment=coates2011_kmeans', *FLAGS, *sizes, *places, head) == 0
+    return runs / 'head', maps
+
+
+def test_a_second_layer_of_patches_of_maps_is_that_of_numpy(second, trained):
+    folder, maps = second
+    assert results_of(folder)['metrics']['test/accuracy'] > 0.7
+    weights = weights_of(folder)
+    every = PatchExtractor(patch_size=(2, 2)).transform(maps[:5].astype(float))
+    assert weights['layer1/kernel'].shape == (every[0].size, UNITS)
+    white = evenly(every.reshape(len(every), -1)) - weights['standardize/mean']
+    codes = triangle(white @ weights['standardize/whitening'], weights['layer1/kernel'].T)
+    codes = codes.reshape(5, 3, 3, UNITS)
+    halves = (slice(0, 1), slice(1, 3))
+    sums = [codes[:, i, j].sum(axis=(1, 2)) for i in halves for j in halves]
+    found = computed(folder, 'codings', maps[:5])
+    np.testing.assert_allclose(found, np.concatenate(sums, axis=1), rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ('flags', 'words'),
     [
