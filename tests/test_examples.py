@@ -28,6 +28,7 @@ SAID = {  # what an example says that has done all it is to do
     'sample_vae.py': r'codes \(60, 4\)[\s\S]*60 digits are in samples\.png',
     'anomalies.py': r'mean error of 0: .* ROC AUC 0\.[6-9][\s\S]*all of them: ROC AUC 0\.[6-9]',
     'layer_by_layer.py': r'test accuracy\n0\.\d+  pretrained\n0\.\d+  from random values',
+    'second_layer.py': r'classifier on the codes of\n0\.[5-9]\d+  the first layer\n0\.[5-9]\d+  the second',
     'notebook_tf1.py': r'whole stack: validation MSE 0\.[01]\d+\nclassifier: validation accuracy 0\.[3-9]',
 }
 SMALL = {  # the runs that the commands name -> the small ones used here
@@ -37,8 +38,18 @@ SMALL = {  # the runs that the commands name -> the small ones used here
 }
 
 
+FEWER = {  # centroids and patches of examples/second_layer.py
+    "'parent.hidden': 400": "'parent.hidden': 40, 'parent.patches': 4000, 'parent.batch_size': 100",
+    "'parent.patches': 100_000": "'parent.patches': 4000",
+    "'parent.hidden': 800": "'parent.hidden': 40",
+    "'parent.batch_size': 1000": "'parent.batch_size': 100",
+}
+
+
 def shrunk(text: str, digits: Path) -> str:
     """Returns a script with a tenth of its epochs, that trains on the file of few digits."""
+    for much, little in FEWER.items():
+        text = text.replace(much, little)
     text = text.replace("dataset='mnist5k'", f"dataset='array', data_path='{digits}'")
     return re.sub(r'(epochs ?= ?\d+)(?=\d)\d', r'\1', text, flags=re.I)
 
