@@ -42,6 +42,11 @@ class Phase:
     learning_rate: float | None = None
     corruption: Noise = Noise()
 
+    @property
+    def rate(self) -> str:
+        """The name of the experiment's field that holds its learning rate."""
+        return 'learning_rate' if self.learning_rate is None else f'{self.name}_learning_rate'
+
 
 def schedule_of(experiment: Any) -> tuple[Phase, ...]:
     """Derives the phases: joint, greedy over however many layers and then joint, or of a head."""

@@ -86,12 +86,12 @@ def _patience(until_best: np.ndarray) -> int:
     return max(_PATIENCE, 2 * int(np.diff(better).max(initial=0)))
 
 
-def said(found: Course) -> str:
-    """Says in one line that the phase overfits, and what would keep its best epoch."""
+def said(found: Course, flag: str = '--set patience') -> str:
+    """Says in one line that the phase overfits, and that the `flag` would keep its best epoch."""
     return (
         f'overfits: validation loss {found.best:.5g} at epoch {found.best_epoch:,}, '
-        f'{found.last:.5g} at the last, {found.epochs:,}; --set patience={found.advised} stops '
-        'earlier and keeps the weights of the best epoch'
+        f'{found.last:.5g} at the last, {found.epochs:,}; {flag}={found.advised} '
+        'stops earlier and keeps the weights of the best epoch'
     )
 
 

@@ -17,7 +17,7 @@ from inputs.rows import Dataset, Rows
 from inputs.shards import Records
 from inputs.spec import Spec, Values
 from system.errors import DataError
-from system.lines import say
+from system.lines import say, setting
 
 SCALERS: dict[str, Callable[[], Any]] = {  # of the field 'standardize'; a constant column stays so
     'mean_std': StandardScaler,
@@ -133,12 +133,13 @@ def doubts(rows: Rows, values: Values, *, standardized: bool = False) -> str:
     if not values.is_bytes and _looks_like_bytes(values.least, values.most, rows.x):
         return (
             f'has values from {values.least:g} to {values.most:g}, which look unscaled; bytes '
-            '(numpy.uint8) are scaled to [0, 1], and --set standardize=min_max does so with any'
+            '(numpy.uint8) are scaled to [0, 1], and '
+            f'{setting("standardize=min_max")} does so with any'
         )
     if max(-values.least, values.most) >= _HUGE:
         return (
             f'has values from {values.least:g} to {values.most:g}, of which training may not find '
-            'a way; --set standardize=mean_std brings them near 0'
+            f'a way; {setting("standardize=mean_std")} brings them near 0'
         )
     return ''
 

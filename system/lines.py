@@ -7,7 +7,12 @@ names of files, labels, the text of files and what libraries quote of these come
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import IO
+
+_WHOSE = ContextVar('whose fields `setting` names', default='')
 
 
 def shown(words: object) -> str:
@@ -26,6 +31,24 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # which is how Python holds a byte that is no UTF-8
         return f'\\x{code - 0xDC00:02x}'
     return character.encode('unicode_escape').decode()
+
+
+@contextmanager
+def settings_of(whose: str) -> Iterator[None]:
+    """Has `setting` name fields of another experiment than that which was asked for: its parent's.
+
+    `whose` is what stands before their names, as 'parent.'; within one another they add up.
+    """
+    token = _WHOSE.set(_WHOSE.get() + whose)
+    try:
+        yield
+    finally:
+        _WHOSE.reset(token)
+
+
+def setting(text: str) -> str:
+    """Returns the flag that a user sets a field of what is trained by, as `--set patience=5`."""
+    return f'--set {_WHOSE.get()}{text}'
 
 
 def warned(message: object, *_: object, **__: object) -> None:

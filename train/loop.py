@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from system.errors import Diverged
+from system.lines import setting
 from system.progress import Bar
 from train.checkpoints import State
 from train.updates import Updates
@@ -112,7 +113,8 @@ def run(session: tf.Session, updates: Updates, name: str, state: State, steps: i
         applied = max(int(session.run(updates.last_step)), state.step - 1)  # counted from 0
         raise Diverged(
             f'{name}: the {found[1]} is not a finite number at step {applied + 2}, whose update is '
-            'not applied; the last checkpoint is kept. Try a smaller --set learning_rate=...'
+            'not applied; the last checkpoint is kept. Try a smaller '
+            f'{setting(f"{updates.rate}=...")}'
         ) from None
     if not np.isfinite([*sums, health]).all():
         raise Diverged(

@@ -18,7 +18,7 @@ from parameters import Experiment
 from phases import Noise, Phase
 from reports import screen
 from system.interrupts import Interrupts
-from system.lines import say
+from system.lines import say, setting
 from train import loop, updates
 from train.checkpoints import Checkpoints, State
 from train.logs import Log
@@ -104,7 +104,7 @@ class Training:
         if self._best:
             say(f'{"":10}keeps epoch {state.best_epoch}: validation loss {state.best:.5g}')
         elif (course := overfit.course(rows, self._phase)) and course.overfits:
-            say(f'{"":10}{overfit.said(course)}')
+            say(f'{"":10}{overfit.said(course, setting("patience"))}')
         if self._ends:
             self._shared.interrupts.check()
 

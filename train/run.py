@@ -19,11 +19,11 @@ from inputs.spec import as_json
 from networks import layers, patches, saved_graph, weights
 from networks import session as sessions
 from networks.saved_graph import SavedGraph
-from parameters import Experiment
+from parameters import PARENTS, Experiment
 from reports import run_files, run_page, runs_page, screen
 from system.errors import DataError, Diverged, UsageError
 from system.interrupts import Interrupts
-from system.lines import say
+from system.lines import say, setting, settings_of
 from system.received import Damage
 from train import cluster, transfer
 from train.checkpoints import Checkpoints
@@ -214,7 +214,8 @@ def _parent(
     else:
         say(f'{experiment.name} needs {parent.name}, which has no finished run: training it first')
         interrupts.check()
-        run(parent, base, at, team)
+        with settings_of(PARENTS):
+            run(parent, base, at, team)
         team.mirror(its)
     return read(str(its))
 
@@ -250,9 +251,9 @@ def _check_reach(experiment: Experiment, data: Dataset, least: float, most: floa
     standardized = f' (standardize={experiment.standardize})' if experiment.standardizes else ''
     bernoulli = experiment.loss == 'bernoulli'
     what = 'loss=bernoulli needs' if bernoulli else f'output_activation={activation} gives'
-    linear = '--set output_activation=linear'
-    remedies = [f'--set loss=gaussian {linear}' if bernoulli else linear]
-    remedies += ['--set standardize=min_max'] if low <= 0 and high >= 1 else []
+    linear = setting('output_activation=linear')
+    remedies = [f'{setting("loss=gaussian")} {linear}' if bernoulli else linear]
+    remedies += [setting('standardize=min_max')] if low <= 0 and high >= 1 else []
     raise DataError(
         f'{data.key}: has values from {least:g} to {most:g}{standardized}, {what} '
         f'[{low:g}, {high:g}]; scale them, or use {" or ".join(remedies)}'
@@ -297,12 +298,13 @@ def _say(experiment: Experiment, data: Dataset) -> None:
     train, classes = data.splits['train'], data.spec.classes
     if of_parent := transfer.doubt(experiment, data):
         say(of_parent)
-    first = experiment
+    first, whose = experiment, ''
     while isinstance(first.parent, Experiment):
-        first = first.parent
+        first, whose = first.parent, whose + PARENTS
     known = data.spec.values
-    if known and (doubt := values.doubts(train, known, standardized=first.standardizes)):
-        say(f'warning: {data.key}: {doubt}')
+    with settings_of(whose):
+        if known and (doubt := values.doubts(train, known, standardized=first.standardizes)):
+            say(f'warning: {data.key}: {doubt}')
     if not data.spec.picture and (data.spec.layout == 'maps' or experiment.has('patch_size')):
         say(
             f'{data.key}: the last axis is read as channels, {data.sides[-1]} of them; of films, '

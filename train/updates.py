@@ -68,6 +68,7 @@ class Updates(NamedTuple):
     slots: list[tf.Variable]
     rows: Rows  # which may fail to be read, from disk
     trained: tuple[str, ...]  # names of the variables it moves
+    rate: str  # name of the field that holds their learning rate
 
     def initialize(self, session: tf.Session) -> None:
         """Puts the data into the graph and zeroes the optimizer's slots."""
@@ -145,6 +146,7 @@ def build(
         slots=body.optimizer.variables(),
         rows=rows,
         trained=tuple(v.op.name for v in body.moved),
+        rate=phase.rate,
     )
 
 

@@ -176,6 +176,7 @@ def test_a_diverging_run_exits_4_and_names_the_step_where_its_second_phase_went_
     assert code == 4 and len(err.splitlines()) == 1
     words = r'finetune: the (loss|gradient of \S+) is not a finite number at step (\d+)'
     found = re.search(words, err)
+    assert err.endswith('Try a smaller --set finetune_learning_rate=...\n')  # the phase's own
     first, last = re.search(r'at a step from (\d+) to (\d+)', out).groups()
     assert int(first) <= int(found[2]) <= int(last)
     assert 'looks for that step' in out and 'resumes after update 27' in out

@@ -11,6 +11,7 @@ from PIL import Image
 
 import inst
 from command_line import base_of_parent
+from evaluation import overfit
 from networks import saved_graph, weights
 from system.errors import DataError
 from train.folder import Place
@@ -422,3 +423,24 @@ def test_a_varied_parent_of_a_named_variation_has_a_folder_of_its_own():
     assert folder.name == 'mnist-seed0-hidden=9,8,7'
     plain = inst.phasewise_classifier
     assert place.folder(plain.lineage(), base_of_parent(plain)).name == 'mnist-seed0'
+
+
+def test_while_a_parent_is_trained_what_would_mend_it_is_said_of_its_fields(
+    main, tmp_path, monkeypatch
+):
+    x, y = np.random.default_rng(0).normal(size=(60, 60)).astype(np.float32), np.arange(60) % 2
+    np.savez(tmp_path / 'small.npz', x=x, y=y)
+    np.savez(tmp_path / 'great.npz', x=1e8 * x, y=y)
+    flags = ('--experiment=phasewise_classifier', '--set=epochs=1', '--nofigures')
+    small, great = (f'--array={tmp_path}/{name}.npz' for name in ('small', 'great'))
+    linear = ('--set=parent.output_activation=linear', '--set=parent.training=joint')
+    code, _, err = main(*flags, '--set=parent.output_activation=sigmoid', small)
+    assert code == 3 and 'use --set parent.output_activation=linear or --set parent.st' in err
+    code, out, err = main(*flags, *linear, '--set=parent.epochs=1', great)
+    assert out.count('; --set parent.standardize=mean_std brings them near 0') == 2, err
+    monkeypatch.setattr(overfit, '_overfits', lambda *_: True)
+    code, out, err = main(*flags, *linear, '--set=parent.epochs=3', small)
+    assert code == 0 and ' overfits: ' in out and '; --set parent.patience=' in out, err
+    (page,) = tmp_path.glob('runs/phasewise/*epochs=3*/report.html')
+    text = page.read_text()  # which is the parent's own
+    assert 'parent.patience' not in text and '--set patience=' in text
