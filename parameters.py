@@ -402,6 +402,7 @@ IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
 IMAGES = tuple(name for name, rule in RULES.items() if 'images' in rule.groups)
 _OWNERS = {'images': f'--dataset={" or ".join(PICTURES)}', 'transfer': 'experiments with a parent'}
 _TEXT = Rule((), None, '')
+SHARED = ('dataset', 'data_path', 'seed', 'precision', *IMAGES)  # by a run and its parent
 
 
 @functools.cache
@@ -413,9 +414,6 @@ def _of_groups(*groups: str) -> tuple[str, ...]:
         for name in FIELDS
         if name not in RULES or name == 'parent' or not every.isdisjoint(RULES[name].groups)
     )
-
-
-SHARED = ('dataset', 'data_path', 'seed', 'precision', *IMAGES)  # by a run and its parent
 
 
 def restore(values: dict[str, Any]) -> Experiment:
