@@ -305,7 +305,8 @@ def _say(experiment: Experiment, data: Dataset) -> None:
     with settings_of(whose):
         if known and (doubt := values.doubts(train, known, standardized=first.standardizes)):
             say(f'warning: {data.key}: {doubt}')
-    if not data.spec.picture and (data.spec.layout == 'maps' or experiment.has('patch_size')):
+    are_maps = data.sides and not data.spec.picture  # not vectors that a graph takes as maps
+    if are_maps and (data.spec.layout == 'maps' or experiment.has('patch_size')):
         say(
             f'{data.key}: the last axis is read as channels, {data.sides[-1]} of them; of films, '
             '[N, steps, H, W], network=lstm reads each step as a picture'

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 from conftest import results_of
 
 from inference import load
@@ -58,3 +59,17 @@ def test_patches_of_them_have_all_channels(main, bands, tmp_path):
         assert run.encode(given['x'][:2, :3, 2:5]).shape == (2, 4)
         with pytest.raises(DataError, match='the run reads 45 features'):
             run.encode(given['x'][:2])
+
+
+def test_a_graph_that_reads_vectors_as_maps_is_told_of_no_channels(main, tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        X = tf.placeholder(tf.float32, [None, 2, 2, 5], 'X')
+        tf.identity(tf.reshape(X, [-1, 20]) * tf.get_variable('scale', 20), 'codings')
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / 'theirs'), write_state=False)
+    x, y = np.random.default_rng(0).random((60, 20), np.float32), np.arange(60) % 2
+    np.savez(tmp_path / 'flat.npz', x=x, y=y)
+    flags = ('--experiment=phasewise_classifier', '--set=epochs=1', '--nofigures')
+    parent = f'--parent={tmp_path}/theirs'
+    code, out, err = main(*flags, parent, f'--array={tmp_path}/flat.npz')
+    assert code == 0 and 'channels' not in out, err
