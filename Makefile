@@ -50,7 +50,8 @@ bench: $(VENV)/.bench
 results: setup
 	$(BIN)/python main.py --mode=results $(if $(ONLY),--experiment=$(ONLY)) $(if $(JOBS),--jobs=$(JOBS))
 
-torture: setup
+torture: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m slow
 	$(BIN)/python -m torture
 	$(BIN)/python -m torture --of=graphs
 	$(BIN)/python -m torture --of=inputs

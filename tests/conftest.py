@@ -10,7 +10,9 @@ import shutil
 import sys
 import tempfile
 import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -163,6 +165,11 @@ def main(data_dir, tmp_path, capsys):
         return code, *capsys.readouterr()
 
     return run
+
+
+def most(values: Iterable[Any], quick: Callable[[Any], bool]) -> list:
+    """Returns the values to parametrize a test by: all but the quick ones are of a slow test."""
+    return [v if quick(v) else pytest.param(v, marks=pytest.mark.slow) for v in values]
 
 
 def results_of(folder: Path) -> dict:

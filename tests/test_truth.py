@@ -271,6 +271,7 @@ def saved(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', KINDS)
 def test_every_pair_of_values_that_meets_builds_its_graphs_or_is_refused(kind, saved):
     faults = []

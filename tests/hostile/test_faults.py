@@ -207,6 +207,7 @@ print(json.dumps(outcomes))
 """
 
 
+@pytest.mark.slow
 def test_on_a_full_or_read_only_disk_a_run_ends_with_one_line_and_keeps_what_is_whole(
     tmp_path, digits
 ):

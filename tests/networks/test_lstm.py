@@ -285,6 +285,7 @@ def long(tmp_path_factory):
     return file
 
 
+@pytest.mark.slow
 def test_a_classifier_is_fine_tuned_through_an_imported_loop_again_and_again(main, long, tmp_path):
     flags = ('--experiment=lstm_finetune', f'--array={long}', '--set=epochs=0',
              '--set=finetune_epochs=1', '--set=head=4', '--set=parent.epochs=1',

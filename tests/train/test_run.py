@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import call, results_of, weights_of
+from conftest import call, most, results_of, weights_of
 from PIL import Image
 
 import inst
@@ -62,8 +62,8 @@ def deciding(resolved: dict, prefix: str = '') -> dict:
     return found
 
 
-def covering() -> list[str]:
-    """Returns names of experiments: in any is every pair of values that the catalogue has in one.
+def covering(many: int) -> list[str]:
+    """Returns names of experiments: in any are every `many` values that the catalogue has in one.
 
     Every pair of values that meets in a graph is built in test_truth.
     """
@@ -72,7 +72,7 @@ def covering() -> list[str]:
         if '20' in name and name.endswith(('_scratch', '_adam', '_clean', '_random')):
             continue  # a paper's experiment with another number in a field
         values = sorted(deciding(experiment.resolved()).items())
-        pairs[name] = set(itertools.combinations(values, 2))
+        pairs[name] = set(itertools.combinations(values, many))
     missing, chosen = set().union(*pairs.values()), set()
     while missing:
         best = max(pairs, key=lambda name: len(pairs[name] & missing))
@@ -106,7 +106,9 @@ def shrunk(experiment, prefix: str = '') -> list[str]:
     return flags + (shrunk(experiment.parent, f'{prefix}parent.') if experiment.parent else [])
 
 
-@pytest.mark.parametrize('name', covering())
+@pytest.mark.parametrize(
+    'name', most(sorted({*covering(1), *covering(2)}), covering(1).__contains__)
+)
 def test_experiments_of_every_kind_run_end_to_end(main, shared, digits, strips, drawn, name):
     """Figures are made, but not written: another test opens one of each kind."""
     experiment = inst.EXPERIMENTS[name]

@@ -55,6 +55,7 @@ def scheduler(tmp_path_factory):
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_loses_nothing(main, scheduler, digits, data_dir, tmp_path):
     """Its run goes on elsewhere, and all figures have the bits of a study on this machine alone."""
     flags = (*TINY, f'--array={digits}', '--set=epochs=300')

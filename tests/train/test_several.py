@@ -17,6 +17,7 @@ from train.several import Job, _stages
 TINY = ('--set=hidden=8,6', '--set=epochs=1')
 
 
+@pytest.mark.slow
 def test_a_study_at_once_finds_what_it_finds_one_by_one(main, digits, tmp_path):
     """The last bits may differ: each run has fewer cores."""
     flags = ('--experiment=phasewise_classifier', f'--array={digits}', '--seeds=2', '--set=epochs=1',

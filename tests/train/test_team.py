@@ -140,6 +140,7 @@ def training(folder: Path, *flags: str, over: list[Relay] | None = None) -> list
     raise AssertionError('no checkpoint')
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_stopped_or_interrupted_the_run_goes_on_to_the_same_bits(
     common, tmp_path
 ):
