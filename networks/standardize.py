@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from inputs import whitening
+from inputs.rows import Dataset
 from inputs.spec import Spec
-from inputs.whitening import CONTRAST, Whitening, even
+from inputs.values import Range, scales
+from inputs.whitening import CONTRAST, even
 from parameters import Experiment
 
 SCOPE = 'standardize/'  # of variables that are set before training, and not trained
@@ -103,9 +106,21 @@ def _variable(name: str, shape: list[int], initializer: Any) -> tf.Variable:
         )
 
 
-def whitened(found: Whitening) -> Mapping[str, np.ndarray]:
-    """Returns the values of the variables of a whitening, by name."""
-    return {_MEAN: found.mean, _WHITENING: found.whitening, _COLOURING: found.colouring}
+def fitted(
+    experiment: Experiment, data: Dataset, found: Range, check: Callable[[], None]
+) -> tuple[Mapping[str, np.ndarray], Range]:
+    """Returns the variables' values by name, from the training examples, and the range after them.
+
+    `found` is the range before. Raises UsageError where there are too many features to whiten.
+    """
+    rows, kind = data.splits['train'], experiment.standardize
+    if kind == 'zca':
+        white = whitening.fitted(rows, data.key, check)
+        made = {_MEAN: white.mean, _WHITENING: white.whitening, _COLOURING: white.colouring}
+        return made, Range(np.array(white.least), np.array(white.most))
+    shift, scale = scales(rows, data.spec, kind, check)
+    range_ = Range((found.least - shift) / scale, (found.most - shift) / scale)
+    return {SHIFT: shift, SCALE: scale}, range_
 
 
 def has_units(values: Mapping[str, np.ndarray], columns: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ import numpy as np
 
 import dataset
 from command_line import base_of_parent
-from inputs import values, whitening
+from inputs import values
 from inputs.rows import Dataset, refuse_lengths, shaped
 from inputs.spec import as_json
-from networks import layers, patches, saved_graph, weights
+from networks import layers, patches, saved_graph, standardize, weights
 from networks import session as sessions
 from networks.saved_graph import SavedGraph
 from parameters import PARENTS, Experiment
@@ -76,7 +76,7 @@ def run(
             _list(place, anew=not has_page)
             _show(results, experiment)
             return results
-        data = looked_at(experiment, place, interrupts.check)
+        data, units = looked_at(experiment, place, interrupts.check)
         cluster.compare(team, {f'data set {data.key}': data.digest})
         restored = _parent(experiment, data, place, folder, interrupts, team)
         if restored:
@@ -113,6 +113,7 @@ def run(
                 data,
                 folder,
                 restored,
+                units,
                 checkpoints,
                 interrupts,
                 watched=watched,
@@ -173,10 +174,11 @@ def _list(place: Place, *, anew: bool = True) -> None:
 
 def looked_at(
     experiment: Experiment, place: Place, check: Callable[[], None] = lambda: None
-) -> Dataset:
+) -> tuple[Dataset, Mapping[str, np.ndarray]]:
     """Returns the experiment's data, which it can be trained on, before anything is trained.
 
-    Raises UsageError or DataError where they are not there, or are not what it needs.
+    With the values, by name, of the variables that standardise it, where there are some. Raises
+    UsageError or DataError where they are not there, or are not what it needs.
     """
     data = dataset.load(experiment, place.data_dir, verify=place.verify, check=check)
     if place.tune:
@@ -220,24 +222,23 @@ def _parent(
     return read(str(its))
 
 
-def _measured(experiment: Experiment, data: Dataset, check: Callable[[], None]) -> Dataset:
-    """Returns the data with the range of its values, having compared it with what is trained.
+def _measured(
+    experiment: Experiment, data: Dataset, check: Callable[[], None]
+) -> tuple[Dataset, Mapping[str, np.ndarray]]:
+    """Returns the data with the range of its values, and the values of what standardises it.
 
     Raises DataError where the outputs cannot reach the values.
     """
     rows, spec = data.splits['train'], data.spec
     found = values.measured(rows, spec, check)
     kept = values.described(rows, spec, found)
-    if experiment.has('standardize') == 'zca':
-        white = whitening.fitted(rows, data.key, check)
-        found = values.Range(np.array(white.least), np.array(white.most))
-    elif experiment.standardizes:
-        shift, scale = values.scales(rows, spec, experiment.standardize, check)
-        found = values.Range((found.least - shift) / scale, (found.most - shift) / scale)
+    units: Mapping[str, np.ndarray] = {}
+    if experiment.standardizes:
+        units, found = standardize.fitted(experiment, data, found, check)
     least, most = float(found.least.min()), float(found.most.max())
     if experiment.parent is None:
         _check_reach(experiment, data, least, most)
-    return data._replace(spec=spec._replace(values=kept))
+    return data._replace(spec=spec._replace(values=kept)), units
 
 
 def _check_reach(experiment: Experiment, data: Dataset, least: float, most: float) -> None:

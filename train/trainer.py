@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import tensorflow.compat.v1 as tf
 import model
 from command_line import settable
 from evaluation import metrics, overfit, scores
-from inputs import values, whitening
 from inputs.rows import Dataset, Rows, stratified, unlabelled
 from model import built
 from networks import kmeans, saved_graph, standardize, weights
@@ -45,6 +44,7 @@ class Trainer:
         data: Dataset,
         folder: Path,
         restored: SavedGraph | None,
+        units: Mapping[str, np.ndarray],
         checkpoints: Checkpoints,
         interrupts: Interrupts,
         *,
@@ -55,6 +55,7 @@ class Trainer:
         self.data = data
         self.folder = folder
         self.restored = restored
+        self.units = units  # of the variables that standardise, by name
         self.interrupts = interrupts
         self.checkpoints = checkpoints
         self.team = team
@@ -103,8 +104,8 @@ class Trainer:
             graph_def = graphs.of(self.network) if summarizes else None
             say(screen.size(self.splits, self.data.spec, self.network.variables))
             before = self.network.values() if self.restored else {}
-            if self.experiment.standardizes and not self.state.updates:
-                self._fit_units()
+            if not self.state.updates:
+                weights.load(self.network.session, self.units)
             if self.experiment.kind == 'kmeans' and not self.state.updates:
                 self._begin_at_examples()
             if self.state.updates:
@@ -212,17 +213,6 @@ class Trainer:
             budget=self.experiment.cache_bytes,
             interrupts=self.interrupts,
         )
-
-    def _fit_units(self) -> None:
-        """Sets the shift and scale of each column from the training examples."""
-        rows, kind = self.splits['train'], self.experiment.standardize
-        if kind == 'zca':
-            white = whitening.fitted(rows, self.data.key, self.interrupts.check)
-            weights.load(self.network.session, standardize.whitened(white))
-            return
-        shift, scale = values.scales(rows, self.data.spec, kind, self.interrupts.check)
-        found = {standardize.SHIFT: shift, standardize.SCALE: scale}
-        weights.load(self.network.session, found)
 
     def _begin_at_examples(self) -> None:
         """Sets each centroid of k-means near the mean, a part of the way to a training example.
