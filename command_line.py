@@ -51,20 +51,23 @@ def parse(name: str, text: str, known: Iterable[str] = FIELDS) -> Any:
     if field == 'parent':
         raise UsageError(f'--set {name}={text}: write --parent={text}')
     if field in IDENTITY or field not in FIELDS:
-        listed = [n for n in known if n.startswith(PARENTS) == name.startswith(PARENTS)]
-        raise UsageError(
-            f'--set {name}={text}: no such field{_meant(name, known)} are {", ".join(listed)}'
-        )
+        raise UsageError(f'--set {name}={text}: no such field; {_meant(name, known)}')
     return _valued(name, text, str(FIELDS[field].type))
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    """Asks whether a field that is alike is meant: its own, its parent's, or of other networks."""
+    """Asks whether a field that is alike is meant: its own, its parent's, or of other networks.
+
+    Of none that is alike it tells which there are.
+    """
     named = {n: n for n in FIELDS if n not in (*IDENTITY, 'parent')}
     named |= {n.removeprefix(PARENTS): n for n in known if n.startswith(PARENTS)}
     named |= {n: n for n in known}
     alike = closest(name, named)
-    return f'; did you mean {named[alike]!r}? There' if alike else '; there'
+    if alike:
+        return f'did you mean {named[alike]!r}? --describe tells of each'
+    listed = [n for n in known if n.startswith(PARENTS) == name.startswith(PARENTS)]
+    return f'there are {", ".join(listed)}'
 
 
 def _valued(name: str, text: str, kind: str) -> Any:

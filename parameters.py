@@ -16,6 +16,7 @@ from typing import Any
 from phases import Noise, schedule_of
 from system import together
 from system.errors import UsageError
+from system.lines import settings_of
 from system.rules import Need, Rule, Span, nearest, plain, setting, written
 
 ACTIVATIONS = ('linear', 'elu', 'relu', 'sigmoid', 'tanh')
@@ -283,7 +284,8 @@ class Experiment:
             passed = {key.removeprefix(PARENTS): value for key, value in passed.items()}
             for key in (key for key in passed if key in SHARED):
                 raise UsageError(f'parent.{key} has no effect on {self.name}: set {key} itself')
-            changes['parent'] = parent.vary(**passed)
+            with settings_of(PARENTS):
+                changes['parent'] = parent.vary(**passed)
         for key in (key for key in changes if key not in FIELDS):
             has = ', '.join(list(self.fields())[1:])
             alike = nearest(key, FIELDS) or ';'

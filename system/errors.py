@@ -2,7 +2,7 @@
 
 import traceback
 
-from system.lines import shown
+from system.lines import field_named, shown
 
 
 class UserError(Exception):
@@ -22,6 +22,9 @@ class UsageError(UserError):
     """A flag, a value or a folder that cannot be used as asked."""
 
     exit_code = 2
+
+    def __init__(self, message: object):
+        super().__init__(field_named(str(message)))
 
 
 class DataError(UserError):

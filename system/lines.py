@@ -6,6 +6,7 @@ names of files, labels, the text of files and what libraries quote of these come
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,11 @@ def settings_of(whose: str) -> Iterator[None]:
         yield
     finally:
         _WHOSE.reset(token)
+
+
+def field_named(words: str) -> str:
+    """Returns words about a field's value, as `patience=5: ...`, by the name that a user sets."""
+    return re.sub(r'^(?=[a-z][\w.]*=)', _WHOSE.get(), words)
 
 
 def setting(text: str) -> str:

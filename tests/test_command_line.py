@@ -26,7 +26,7 @@ def test_a_shell_reads_a_command_as_it_is_meant_whatever_the_paths(name):
 
 def test_a_misspelt_field_of_the_parent_is_told_as_it_is_set():
     known = settable(inst.phasewise_classifier)
-    with pytest.raises(UsageError, match=r"did you mean 'parent\.hidden'\? There are dataset"):
+    with pytest.raises(UsageError, match=r"did you mean 'parent\.hidden'\? --describe"):
         parse('hiden', '3', known)
     with pytest.raises(UsageError, match=r'belongs to its parent, write parent\.hidden'):
         inst.phasewise_classifier.vary(hidden=(3,))

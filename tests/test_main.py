@@ -27,6 +27,11 @@ def test_without_its_packages_it_says_how_python_gets_them():
         (('--experiment=phasewize',), "did you mean 'phasewise'"),
         (('--experiment=tied', '--set', 'hiden=3'), "did you mean 'hidden'"),
         (('--experiment=tied', '--set', 'hidden'), 'field=value'),
+        (
+            ('--experiment=semi_supervised', '--set', 'parent.l2=-1'),
+            'error: parent.l2=-1.0: must be',
+        ),
+        (('--experiment=semi_supervised', '--set', 'zzzz=1'), 'no such field; there are dataset'),
         (('--experiment=tied', '--set', 'epochs=0'), 'at least 1'),
         (('--experiment=tied', '--set', 'epochs=many'), 'a whole number'),
         (('--experiment=tied', '--set', 'head=3'), 'no effect'),

@@ -215,6 +215,10 @@ def test_a_second_layer_of_patches_of_maps_is_that_of_numpy(second, trained):
         (('--experiment=coates2011_sparse', '--set=pool=0'), 'needs pool'),
         (('--experiment=coates2011_kmeans', '--set=parent.hidden=9,9'), 'must be one number'),
         (('--experiment=coates2011_centroids', '--set=patches=9'), 'as many training examples'),
+        (
+            ('--experiment=coates2011_kmeans', '--set=parent.patches=9'),
+            'error: parent.hidden=1600: k-',
+        ),
         (('--experiment=phasewise_classifier', '--set=stride=2'), 'needs pool'),
         (('--experiment=coates2011_kmeans', '--set=pool=40'), '23x23 patches of 6x6 are fewer'),
         (('--experiment=coates2011_kmeans', '--set=parent.patch_size=40'), 'at most the pictures'),
