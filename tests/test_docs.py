@@ -52,7 +52,7 @@ NOT_RUN = {  # a command that no test here can run -> why
     r'source \.venv/bin/activate': 'changes a shell',
     r"export 'TF_CONFIG=.+": 'the same; tests/train/test_team.py does it for a process',
     r'(python -m )?pip .*\binstall .*': 'takes packages from the network',
-    r'(python -m )?pytest -q': 'these are the tests',
+    r'(python -m )?pytest -q( -m slow)?': 'these are the tests',
     r'ruff .*': 'looks at the code',
     r'python -m bench( .*)?': 'measures for an hour, beside PyTorch and JAX',
     r'dask (scheduler|worker) ?.*': 'the same; tests/train/test_scheduler.py starts them',
