@@ -79,10 +79,10 @@ def chart(judgements: Mapping[Claim, Judgement]) -> Figure | None:
     panel.grid(axis='x', alpha=0.3)
     words = 'worse than claimed, or better: by this factor (an accuracy by its errors)'
     panel.set_xlabel(f'{words}; arrows: beyond' if most >= limit else words)
-    present = dict.fromkeys(judgements[claim].verdict for claim in shown)
-    for verdict in present:
-        colour, marker = _LOOKS[verdict]
-        panel.plot([], [], marker, color=colour, label=verdict)
+    present = {judgements[claim].verdict for claim in shown}
+    for verdict, (colour, marker) in _LOOKS.items():
+        if verdict in present:
+            panel.plot([], [], marker, color=colour, label=verdict)
     figure.legend(loc='outside upper right', ncols=4, fontsize=8, frameon=False)
     return figure
 
