@@ -19,11 +19,12 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from system.errors import UsageError, UserError, line_of
+from system.lines import say, warned
+
 try:
     from absl import flags
 except ModuleNotFoundError as missing:
-    from system.lines import say
-
     say(
         f'error: {sys.executable} has no {missing.name}: `source .venv/bin/activate` makes python '
         'that of the environment, which `make setup` fills',
@@ -31,16 +32,19 @@ except ModuleNotFoundError as missing:
     )
     raise SystemExit(2) from None
 
-import inst
+try:  # files that its user writes in
+    import inst
+    from studies import catalogue
+except Exception as error:
+    say(f'error: {line_of(error)}', to=sys.stderr)
+    raise SystemExit(2) from None
+
 from command_line import parse, settable
 from ledger import own
 from parameters import COUNT, DATASETS, PRECISIONS, SEED, Experiment
-from studies import catalogue
 from studies.described import description, is_study, line
 from studies.study import Study
 from system import standard
-from system.errors import UsageError, UserError
-from system.lines import say, warned
 from system.quiet import silent
 from system.rules import nearest
 from train.executors import reached

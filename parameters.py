@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -270,11 +271,14 @@ class Experiment:
     def vary(self, name: str | None = None, **changes: Any) -> Experiment:
         """Returns a copy with other fields, `parent.x` its parent's field x.
 
-        Numbers and arrays may be NumPy's; of widths and sizes a list, or one alone, will do. Raises
-        UsageError for an unknown or idle field.
+        Numbers and arrays may be NumPy's; of widths and sizes a list, or one alone, will do. One of
+        another name and without a description is described by what it changes. Raises UsageError
+        for an unknown or idle field.
         """
         for key in changes.keys() & FIELDS.keys():
             changes[key] = plain(changes[key], str(FIELDS[key].type))
+        if name and name != self.name and changes.keys() - set(IDENTITY):
+            changes.setdefault('description', f'{self.name} with {_told(changes)}')
         passed = {key: changes.pop(key) for key in list(changes) if key.startswith(PARENTS)}
         if passed:
             parent = changes.get('parent', self.parent)
@@ -433,6 +437,12 @@ def restore(values: dict[str, Any]) -> Experiment:
     elif known.get('parent') is not None:
         _TEXT.check('parent', known['parent'], 'str')
     return Experiment(**known, asked=frozenset())
+
+
+def _told(changes: Mapping[str, Any]) -> str:
+    """Returns changed fields as the command line has them, parents by their names."""
+    told = {n: getattr(v, 'name', v) for n, v in changes.items() if n not in IDENTITY}
+    return ', '.join(f'{n}={v if isinstance(v, str) else written(v)}' for n, v in told.items())
 
 
 def _owner(name: str, experiment: Experiment) -> str:

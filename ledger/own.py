@@ -19,7 +19,7 @@ from parameters import Experiment
 from studies import catalogue
 from studies.study import Study
 from system import disk
-from system.errors import UsageError, UserError, place_in
+from system.errors import UsageError, line_of
 from system.rules import nearest
 
 _NAME = re.compile(r'\w[\w.-]*')
@@ -95,24 +95,11 @@ def _executed(file: str, text: bytes) -> tuple[ast.Module, dict[str, Any]]:
         tree = ast.parse(text, file)
         _refuse_lost(file, tree)
         exec(compile(text, file, 'exec'), vars(module))
-    except SyntaxError as error:
-        line = f':{error.lineno}' if error.lineno else ''
-        raise UsageError(f'{error.filename or file}{line}: {error.msg}') from None
-    except UserError as error:
-        where = place_in(file, error)
-        raise UsageError(f'{where}: {error}' if where != file else str(error)) from None
     except MemoryError:
         raise
     except (Exception, SystemExit) as error:
-        said = ' '.join(f'{_said(error)}{_hint(error, module)}'.split())
-        raise UsageError(f'{place_in(file, error)}: {said}') from None
+        raise UsageError(line_of(error, file, _hint(error, module))) from None
     return tree, vars(module)
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, KeyError) and error.args:
-        return str(error.args[0])  # of which str() gives the repr
-    return f'{type(error).__name__}: {error}'
 
 
 def _hint(error: BaseException, module: types.ModuleType) -> str:

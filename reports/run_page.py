@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from command_line import command, settable
+from command_line import command, flags_of, settable
 from evaluation import metrics, overfit
 from parameters import PARENTS, RULES, SHARED, Experiment
 from reports import html, run_files
@@ -35,7 +36,7 @@ def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[
     page = html.render(
         'run.html',
         title=f'{experiment.name} on {named}, seed {experiment.seed}',
-        description=experiment.description,
+        description=_described(experiment, base),
         source=experiment.source,
         command=command(experiment, base),
         facts=facts,
@@ -50,6 +51,13 @@ def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[
     )
     with disk.whole(folder / NAME) as opened:
         opened.write(page)
+
+
+def _described(experiment: Experiment, base: Experiment) -> str:
+    """Returns what the catalogue says of an experiment, and what is otherwise here."""
+    flags = flags_of(experiment, base)
+    changed = [value for flag, value in pairwise(flags) if flag == '--set']
+    return f'{base.description}; here with {", ".join(changed)}' if changed else base.description
 
 
 def _environment(folder: Path) -> dict[str, Any]:

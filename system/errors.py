@@ -67,6 +67,26 @@ class Interrupted(UserError):
         self.exit_code = 128 + signal_number
 
 
+def line_of(error: BaseException, file: str = '', hint: str = '') -> str:
+    """Says in a line where in a Python file an error arose, and which, as `file:line: what`.
+
+    Without `file` it is the file that was being executed.
+    """
+    if not file:
+        frames = traceback.extract_tb(error.__traceback__)
+        file = [frame.filename for frame in frames if frame.name == '<module>'][-1]
+    if isinstance(error, SyntaxError):
+        line = f':{error.lineno}' if error.lineno else ''
+        return f'{error.filename or file}{line}: {error.msg}'
+    where = place_in(file, error)
+    if isinstance(error, UserError):
+        return f'{where}: {error}' if where != file else str(error)
+    # Of a KeyError str() gives the repr.
+    own = isinstance(error, KeyError) and error.args
+    said = str(error.args[0]) if own else f'{type(error).__name__}: {error}'
+    return f'{where}: {" ".join(f"{said}{hint}".split())}'
+
+
 def place_in(file: str, error: BaseException) -> str:
     """Returns `file:line` of the last line of that file on the way to an error."""
     frames = traceback.extract_tb(error.__traceback__)

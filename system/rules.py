@@ -141,7 +141,8 @@ def closest(word: str, words: Iterable[str]) -> str:
 def named(where: str, values: Mapping[str, Any], kind: type[T]) -> dict[str, T]:
     """Returns what is of a kind among a file's `values`, by the name that each bears.
 
-    What the file calls `_something` is left out. Raises UsageError where two bear one name.
+    What the file calls `_something` is left out. Raises UsageError where two bear one name, or one
+    is called otherwise: it may have taken the place of another.
     """
     found: dict[str, T] = {}
     for variable, value in list(values.items()):
@@ -153,9 +154,11 @@ def named(where: str, values: Mapping[str, Any], kind: type[T]) -> dict[str, T]:
                 f'{where}: {variable} bears the name {name!r} of another; give it one of its own, '
                 f"as in {name}.vary('{variable}', ...)"
             )
+        if name != variable:
+            raise UsageError(f'{where}: {variable} bears the name {name!r}; write {name} = ...')
     return found
 
 
 def written(value: Any) -> str:
     """Writes a value as the command line reads it."""
-    return ','.join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
+    return ','.join(map(str, value)) if isinstance(value, tuple | list) else str(value).lower()

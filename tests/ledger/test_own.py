@@ -151,17 +151,52 @@ def test_what_a_reader_does_wrong_is_one_line(main, folder, made, words):
     assert words in err
 
 
-def test_what_is_pasted_at_the_end_of_the_catalogue_is_seen(tmp_path):
-    """As the README's example is, in a copy of the program."""
+@pytest.fixture(scope='module')
+def pasted(tmp_path_factory):
+    """Runs main.py, in a copy of the program, with a line at the end of the catalogue."""
+    folder = tmp_path_factory.mktemp('copy')
     for name in ('inst.py', 'main.py', 'parameters.py', 'phases.py', 'command_line.py'):
-        (tmp_path / name).write_text((ROOT / name).read_text())
+        (folder / name).write_text((ROOT / name).read_text())
     for name in ('system', 'inputs', 'evaluation', 'studies', 'train', 'ledger'):
-        (tmp_path / name).symlink_to(ROOT / name)
-    with open(tmp_path / 'inst.py', 'a') as file:
-        file.write("\nwide = phasewise.vary('wide', description='a wider stack', hidden=(9, 5))\n")
-    line = [sys.executable, 'main.py', '--experiment=wide', '--describe']
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+        (folder / name).symlink_to(ROOT / name)
+    whole = (folder / 'inst.py').read_text()
+
+    def run(line: str, *flags: str) -> subprocess.CompletedProcess:
+        (folder / 'inst.py').write_text(f'{whole}\n{line}\n')
+        called = [sys.executable, 'main.py', *flags]
+        return subprocess.run(called, cwd=folder, capture_output=True, text=True)
+
+    return run
+
+
+def test_what_is_pasted_at_the_end_of_the_catalogue_is_seen(pasted):
+    """As the README's example is."""
+    line = "wide = phasewise.vary('wide', description='a wider stack', hidden=(9, 5))"
+    done = pasted(line, '--experiment=wide', '--describe')
     assert json.loads(done.stdout)['hidden'] == [9, 5], done.stderr
+
+
+@pytest.mark.parametrize(
+    ('line', 'words'),
+    [
+        ("wide = phasewise.vary('wide', hiden=(9, 5))", "'hiden' is not a field; did you mean"),
+        ("wide = phasewise.vary('wide', beta=3)", 'beta=3 has no effect on wide'),
+        ("wide = phasewise.vary('wide'", "'(' was never closed"),
+        ("wide = fasewise.vary('wide')", "NameError: name 'fasewise' is not defined"),
+        ("tied = phasewise.vary('wide', hidden=9)", "tied bears the name 'wide'; write wide = "),
+        ("wide = phasewise.vary('tied', hidden=9)", "bears the name 'tied' of another"),
+    ],
+)
+def test_a_fault_in_the_catalogue_is_one_line(pasted, line, words):
+    done = pasted(line, '--list')
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert words in done.stderr and 'inst.py:' in done.stderr
+
+
+def test_a_variation_without_words_of_its_own_is_described_by_its_changes(pasted):
+    line = "wide = phasewise_classifier.vary('wide', epochs=3, **{'parent.hidden': [9, 5]})"
+    words = 'phasewise_classifier with epochs=3, parent.hidden=9,5 ['
+    assert words in ' '.join(pasted(line, '--list').stdout.split())
 
 
 def test_a_claim_with_a_name_counts_beside_those_of_its_file():
