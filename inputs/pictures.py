@@ -277,12 +277,9 @@ def fitted(file: File, shape: tuple[int, ...]) -> Image.Image:
     where a file claims more pixels than Pillow's limit, 89 million.
     """
     height, width, channels = shape
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        warnings.simplefilter('error', Image.DecompressionBombWarning)
-        with Image.open(file) as opened:
-            opened.draft('RGB', (2 * max(height, width),) * 2)  # JPEG: decodes at a part of it
-            picture = _upright(opened)
+    with opened_picture(file) as opened:
+        opened.draft('RGB', (2 * max(height, width),) * 2)  # JPEG: decodes at a part of it
+        picture = _upright(opened)
         if picture.mode == 'F':
             raise ValueError('its values are floating-point numbers of no known range')
         if picture.mode.startswith('I'):  # 16 bits
@@ -296,6 +293,16 @@ def fitted(file: File, shape: tuple[int, ...]) -> Image.Image:
             picture = Image.alpha_composite(white, picture)
         picture = picture.convert('L' if channels == 1 else 'RGB')
         return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
+
+
+@contextmanager
+def opened_picture(file: File) -> Iterator[Image.Image]:
+    """Opens a picture; raises whatever Pillow does, also where too many pixels are claimed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        warnings.simplefilter('error', Image.DecompressionBombWarning)
+        with Image.open(file) as opened:
+            yield opened
 
 
 def _upright(opened: Image.Image) -> Image.Image:
@@ -335,14 +342,14 @@ def _convert(
     made: list[bytes | str] = []
     for path, span, stamp in chunk:
         try:
-            file = f'{folder}/{path}' if span is None else _taken(folder, span)
+            file = f'{folder}/{path}' if span is None else taken(folder, span)
             made.append(encoded(file, settings, stamp))
         except Exception as error:  # a damaged file can raise anything, in any of Pillow's readers
             made.append(reason(error))
     return made
 
 
-def _taken(archive: str, span: Span) -> io.BytesIO:
+def taken(archive: str, span: Span) -> io.BytesIO:
     """Returns what lies there in an archive."""
     with open(archive, 'rb') as opened:
         opened.seek(span.start)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from inputs import caltech, pictures, sources
+from inputs import caltech, depth, pictures, sources
 from inputs.foreign import Examples
 from inputs.shards import Entry, Form, paths_file, write_shard
 from parameters import CALTECH, PICTURES, Experiment
@@ -119,6 +119,8 @@ def write_pictures(
     Raises DataError where too many of them cannot be read.
     """
     _say_what_changed(found, folder)
+    if words := depth.told(found):
+        say(words)
     places = pictures.places(found)
     shards = _planned(found, disk.beside(folder))
     todo = [shard for shard in shards if not _json(shard.entry)]

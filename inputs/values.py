@@ -33,6 +33,7 @@ _NARROW = 50  # part of a range, in which all values of several examples do not 
 _FAR = 10  # ranges outside of the range, which no value of the same scale is
 _HALF = 0.5  # of the range, which pictures on [0, 1] and on [-1, 1] lie outside of each other
 _ROUNDING = 1e-6
+_ALIKE = 1e-3  # of a number, and of 1, about which a column that was constant is still the same
 _SHOWN = 5  # rows that are named
 
 
@@ -239,12 +240,13 @@ def _compare(
     span = (trained.most - trained.least) or 1.0
     said = f'{data.key}: values from {least:g} to {most:g}; {_was(trained)}'
     all_ranges = np.array([(trained.least, trained.most)])
-    beyond = _beyond(rows, all_ranges, span).max(axis=1, initial=0)
+    beyond = _beyond(rows, all_ranges).max(axis=1, initial=0)
     drawn = not trained.columns  # of which one range holds for all
     if len(rows) >= _FEW:
         narrow = 0 < most - least < span / _NARROW
         another = narrow or 2 * np.sum(beyond > _FAR) > len(rows)
-        another = another or _elsewhere(rows, data.spec, trained)
+        if words := '' if another else _elsewhere(rows, data.spec, trained):
+            raise DataError(f'{data.key}: {words}')
         if another or (drawn and 2 * np.sum(beyond >= _HALF) > len(rows)):
             raise DataError(f'{said}. Scale them as the training data were scaled')
         if drawn and most - least <= (_HALF + _ROUNDING) * span:
@@ -255,23 +257,23 @@ def _compare(
             say(f'warning: {said}: {_named(rows, outside)} far outside of that')
         return
     ranges = np.array(trained.columns)
-    each = _beyond(rows, ranges, span)
+    each = _beyond(rows, ranges)
     outside = np.flatnonzero(each.max(axis=1) > 1)
     if len(outside):
         column = int(each[outside[0]].argmax())
         say(
             f'warning: {data.key}: {_named(rows, outside)} far outside of what the run was trained '
-            f'on, as feature {column}, there from {ranges[column, 0]:g} to {ranges[column, 1]:g}'
+            f'on, as feature {column}, {_range(trained, column)}'
         )
 
 
-def _beyond(rows: Rows, ranges: np.ndarray, span: float) -> np.ndarray:
+def _beyond(rows: Rows, ranges: np.ndarray) -> np.ndarray:
     """Returns how far the columns of each row lie outside of `ranges` [columns, 2], in ranges.
 
-    [N, columns], at least 0; where nothing was outside of one number, as so many of `span`.
+    [N, columns], at least 0; where nothing was outside of one number, in parts of that.
     """
     least, most = ranges[:, 0], ranges[:, 1]
-    size, found = np.where(most > least, most - least, span), []
+    size, found = np.where(most > least, most - least, _ALIKE * (1 + np.abs(least))), []
     for start in range(0, len(rows), 1000):
         held = rows.floats(start, start + 1000)
         part = held.reshape(len(held), -1, len(ranges))
@@ -293,15 +295,27 @@ def _named(rows: Rows, chosen: np.ndarray) -> str:
     return f'{len(chosen)} of {len(rows)} examples ({word} {first}{more}) {verb}'
 
 
-def _elsewhere(rows: Rows, spec: Spec, trained: Values) -> bool:
-    """Whether the median of most columns lies outside of the range that was trained on."""
+def _range(trained: Values, column: int) -> str:
+    least, most = trained.columns[column]
+    return f'there from {least:g} to {most:g}' if most > least else f'always {least:g} there'
+
+
+def _elsewhere(rows: Rows, spec: Spec, trained: Values) -> str:
+    """Says so where the median of most columns lies outside of the range that was trained on."""
     if len(trained.columns) != spec.shape[-1]:
-        return False
+        return ''
     some = next(_parts(rows, spec)) / _unit(rows, spec)
     median, ranges = np.median(some, axis=0), np.array(trained.columns)
     slack = 1e-3 * (ranges[:, 1] - ranges[:, 0]) + 1e-6
     outside = (median < ranges[:, 0] - slack) | (median > ranges[:, 1] + slack)
-    return bool(2 * outside.sum() > len(outside))
+    if 2 * outside.sum() <= len(outside):
+        return ''
+    first = int(outside.argmax())
+    return (
+        f'the medians of {outside.sum()} of {len(outside)} features lie outside of what the run '
+        f'was trained on, as that of feature {first}, {median[first]:g}, {_range(trained, first)}. '
+        'Give them in the same order, and scale them as the training data were scaled'
+    )
 
 
 def _was(trained: Values) -> str:

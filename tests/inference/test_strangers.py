@@ -135,12 +135,26 @@ def test_a_row_far_outside_of_its_columns_is_named():
             run.score(odd)
 
 
+def test_what_was_always_one_number_is_not_another_in_silence():
+    x = DRAW.uniform(0, 1, (30, 3)) * [1e6, 1, 0] + [0, 5, 7]
+    with fit(DENSE.vary(standardize='mean_std'), x) as run:
+        odd = x.copy()
+        odd[4, 2] = 9
+        with pytest.warns(UserWarning, match=r'row 4\) lies far .* feature 2, always 7 there'):
+            run.encode(odd)
+        with pytest.raises(DataError, match='of 2 of 3 features .* of feature 0, .* same order'):
+            run.encode(x[:, ::-1])
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            run.encode(x)
+
+
 def test_features_of_steps_in_another_order_are_refused():
     x = DRAW.uniform(0, 1, (20, 6, 2)) + [0, 7]
     small = inst.lstm_reconstruct.vary(hidden=(3,), epochs=1, parts=1, standardize='mean_std')
     length = np.full(20, 4)
     with fit(small.vary(output_activation='linear'), x, length=length) as run:
-        with pytest.raises(DataError, match='Scale them'):
+        with pytest.raises(DataError, match='same order, and scale them'):
             run.encode(x[..., ::-1], length)
         with warnings.catch_warnings():
             warnings.simplefilter('error')

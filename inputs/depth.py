@@ -1,0 +1,45 @@
+"""What is lost of pictures of 16 bits, which are recorded in 8."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+
+from inputs import pictures
+from system import disk
+
+_LOOKED_AT = 20  # pictures
+_MOST = 65535  # is recorded as 255
+_DARK = _MOST / 8  # leaves fewer than 32 levels
+
+
+def told(found: pictures.Folder) -> str:
+    """Says what becomes of pictures of 16 bits, by some of them; '' where these have fewer.
+
+    Cameras of 12 bits write values up to 4,095, of which 16 levels are left.
+    """
+    some = [picture for split in found.splits.values() for picture in split]
+    brightest = 0
+    for picture in some[:: max(1, len(some) // _LOOKED_AT)][:_LOOKED_AT]:
+        with contextlib.suppress(Exception):  # that one cannot be read is said when it is recorded
+            brightest = max(brightest, _brightest(found, picture))
+    if not brightest:
+        return ''
+    words = f'{found.named}: pictures of 16 bits are recorded in 8, {_MOST:,} as white'
+    if brightest > _DARK:
+        return words
+    return (
+        f'warning: {words}; those looked at reach {brightest:,}, which leaves '
+        f'{round(brightest / 257) + 1} levels of grey. Spread them over the range first, or give '
+        'them as numbers (--array, x of float32)'
+    )
+
+
+def _brightest(found: pictures.Folder, picture: pictures.Picture) -> int:
+    """Returns the greatest value of a picture of 16 bits, of others 0."""
+    span = found.spans.get(picture.path)
+    place = f'{found.folder}/{picture.path}'
+    file = pictures.taken(found.folder, span) if span else disk.opened_regular(place, follows=True)
+    with file, pictures.opened_picture(file) as opened:
+        return int(np.asarray(opened).max()) if opened.mode.startswith('I') else 0

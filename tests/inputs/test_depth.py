@@ -1,0 +1,27 @@
+"""Pictures of 16 bits: what is lost of them is told before they are recorded."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_pictures import SMALL, load
+
+
+@pytest.mark.parametrize(
+    ('most', 'ends', 'words'),
+    [
+        (4095, 'png', 'reach 4,095, which leaves 17 levels of grey'),
+        (4095, 'tif', 'reach 4,095'),
+        (65535, 'png', 'pictures of 16 bits are recorded in 8, 65,535 as white'),
+        (255, 'png', ''),
+    ],
+)
+def test_what_is_lost_of_16_bits_is_told(tmp_path, data_dir, capsys, most, ends, words):
+    kind = np.uint8 if most == 255 else np.uint16
+    (tmp_path / 'cells').mkdir()
+    for number in range(12):
+        values = np.linspace(number, most, 200).reshape(10, 20).astype(kind)
+        Image.fromarray(values).save(tmp_path / f'cells/{number}.{ends}')
+    load(tmp_path / 'cells', data_dir, SMALL.vary(image_channels=1))
+    told = [line for line in capsys.readouterr().out.splitlines() if '16 bits' in line]
+    assert len(told) == bool(words) and all(words in line for line in told)
+    assert all(line.startswith('warning: ') == (most == 4095) for line in told)
