@@ -204,12 +204,14 @@ def checked(
     and for what is trained on, where a column's values are the same as float32.
     """
     if x.dtype.kind not in 'biuf':
-        remedy = f'; save {_NUMBERS[x.dtype.kind]}' if x.dtype.kind in _NUMBERS else ''
+        kept = f'; save {_NUMBERS[x.dtype.kind]}' if x.dtype.kind in _NUMBERS else ''
+        remedy = _not_a_number(x) or kept
         raise DataError(f'{where}x must hold real numbers, it holds {x.dtype}{remedy}')
     if length is not None and x.ndim == 2:  # a number a step
         x = x[..., None]
     if x.ndim < 2 or not x.size:
-        remedy = '; save x[:, None] for one number an example' if x.ndim == 1 and x.size else ''
+        alone = x.ndim == 1 and x.size
+        remedy = '; x[:, None] has one number an example, x[None] one example' if alone else ''
         raise DataError(f'{where}x must be [examples, features...], it is {list(x.shape)}{remedy}')
     raw = x
     if x.dtype != np.uint8:
@@ -222,6 +224,23 @@ def checked(
     if trains and length is None:
         _check_apart(where, raw)
     return Examples(x, y, length)
+
+
+def _not_a_number(x: np.ndarray) -> str:
+    """Names the first of objects or texts that is no number, and says what to do about it."""
+    if x.ndim == 0:
+        return '; of a sparse matrix, give x.toarray()'
+    if x.dtype.kind not in 'OUS':
+        return ''
+    for place, value in np.ndenumerate(x):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            at = ', '.join(f'{name} {i}' for name, i in zip(('row', 'column'), place, strict=False))
+            return (
+                f', as {str(value)!r} in {at}; leave out what is no number, or put one in its place'
+            )
+    return ''
 
 
 def _check_finite(where: str, x: np.ndarray, raw: np.ndarray) -> None:

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from system.errors import DataError
+from system.lines import say
 
+_MISSING = ('', 'nan', 'none', 'null', 'na', 'n/a', '<na>', 'nat')  # a label that is none, as text
 MOST = 10_000  # different labels
 _EXACT = 2.0**53  # below it, a float holds every whole number
 
@@ -32,6 +34,12 @@ def numbered(raw: np.ndarray, rows: int, what: str = 'y') -> Labels:
     """
     labels = _PLAIN.get(raw.dtype.kind, _unreadable)(_column(raw, rows, what), what)
     values, y = np.unique(labels, return_inverse=True)
+    for number, name in enumerate(map(str, values)):
+        if name.strip().lower() in _MISSING and len(values) > 1:
+            say(
+                f'warning: {what}: {name!r} is taken for a class, of {(y == number).sum()} rows; '
+                'if that is no label, leave them out'
+            )
     if len(values) > MOST:
         raise DataError(f'{what} has {len(values)} different labels; at most {MOST} are allowed')
     return Labels(y.astype(np.int64), tuple(map(str, values)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from evaluation.metrics import SPLITS
-from inputs.rows import Rows
+from inputs.rows import Dataset, Rows
 from inputs.spec import Spec
 from parameters import Experiment
 from phases import Phase
@@ -81,3 +82,31 @@ def unsparse(metrics: Mapping[str, float], experiment: Experiment) -> list[str]:
         f'warning: sparsity_target={target}: units are on for {found[0]:.3g} in the mean; more '
         'epochs, a greater learning_rate or a greater sparsity bring them there'
     ]
+
+
+def worthless(metrics: Mapping[str, float], data: Dataset) -> list[str]:
+    """Says where the scores are no better than what needs no learning.
+
+    An error that is above what it would be with the middle of each column's range in the place of
+    every value; an accuracy that naming the most frequent class would have.
+    """
+    said, known, rows = [], data.spec.values, data.splits.get('test')
+    error, accuracy = (metrics.get(f'{data.tested}/{name}') for name in ('mse', 'accuracy'))
+    if known and error is not None:
+        ranges = np.array(known.columns or [(known.least, known.most)])
+        middle = float(np.mean(np.ptp(ranges, axis=1) ** 2) / 4)
+        if error > middle > 0:
+            said.append(
+                f'warning: an mse of {error:.4g} is above {middle:.4g}, which the middle of the '
+                'range in the place of every value would have at most: the outputs are of no use; '
+                'more or fewer epochs, a lower learning_rate or other layers may help'
+            )
+    if accuracy is not None and rows is not None and rows.y is not None and len(rows):
+        counts = np.bincount(rows.labels)
+        if accuracy <= counts.max() / len(rows) + 1e-9:
+            said.append(
+                f'warning: an accuracy of {accuracy:.1%} is no more than that of always naming '
+                f'{data.spec.classes[counts.argmax()]!r}, as {counts.max() / len(rows):.1%} of the '
+                f'{data.tested} examples are'
+            )
+    return said

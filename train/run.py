@@ -135,6 +135,7 @@ def run(
         run_page.write(folder, experiment, base, results)
         _list(place)
         _show(results, experiment)
+        say(*screen.worthless(results['metrics'], data))
         made = f'{run_page.NAME}, metrics.csv and the saved graph (prefix model)'
         say(f'{made} are in {folder}')
         team.agree(0)

@@ -1,7 +1,9 @@
 """Labels in the forms that people have them: read where there is one way, else one line."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse
 
 from inputs import sources
 from inputs.labels import numbered
@@ -90,6 +92,16 @@ def source_of(tmp_path, **arrays) -> sources.Source:
 X = np.random.default_rng(0).normal(size=(20, 3))
 
 
+def test_a_table_with_words_and_a_sparse_matrix_are_named():
+    frame = pd.DataFrame({'a': [1.5, 2.5], 'kind': ['old', 'new']})
+    with pytest.raises(DataError, match="as 'old' in row 0, column 1; leave out what"):
+        sources.of_arrays(frame)
+    with pytest.raises(DataError, match='row 1, column 0; leave out what'):
+        sources.of_arrays(pd.DataFrame({'a': [1, pd.NA]}))
+    with pytest.raises(DataError, match=r'give x\.toarray\(\)'):
+        sources.of_arrays(scipy.sparse.eye_array(3))
+
+
 @pytest.mark.parametrize('form', ['one-hot', 'bytes', 'whole floats'])
 def test_a_file_has_them_in_these_forms_too(tmp_path, form):
     raw, called = READ[form]
@@ -109,7 +121,8 @@ FILES = {
     'other labels': ({'x': X, 'Labels': NUMBERS}, 'has x, Labels, of which Labels is not read'),
     'other examples': ({'X': X, 'y': NUMBERS}, 'x=X)), has X, y'),
     'other lengths': ({'x': X, 'lengths': NUMBERS}, 'length=lengths'),
-    'one number an example': ({'x': X[:, 0]}, 'save x[:, None]'),
+    'one number an example': ({'x': X[:, 0]}, 'x[None] one example'),
+    'a word': ({'x': np.where(X > 1, 'a lot', X.astype(str))}, "as 'a lot' in row"),
     'complex': ({'x': X.astype(complex)}, 'x must hold real numbers'),
 }
 
@@ -121,6 +134,15 @@ def test_a_file_that_holds_something_else_says_what_and_the_remedy(tmp_path, nam
         source_of(tmp_path, **arrays)
     assert words in str(error.value) and 'mine.npz' in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize('empty', ['', 'nan', ' NA ', '<NA>'])
+def test_a_name_that_may_be_no_label_is_told(tmp_path, capsys, empty):
+    names = np.where(np.arange(20) < 4, empty, NAMES)
+    found = source_of(tmp_path, x=X, y=names)
+    assert empty in found.classes
+    (told,) = capsys.readouterr().out.splitlines()
+    assert f'{empty!r} is taken for a class, of 4 rows' in told
 
 
 def test_truths_are_zeros_and_ones(tmp_path):
