@@ -113,7 +113,8 @@ METRICS = {
     'mse_standardized': Metric(
         'mean squared error a feature, of standardised values',
         'The same as `mse` in the units that `standardize` gives each feature, so that each counts '
-        'alike: what is minimised there. With `mean_std`, 1 is the error of the mean.',
+        'alike: what is minimised there. With `mean_std`, 1 is the error of the mean, where no '
+        'column is constant.',
         'less',
         _POSITIVE,
     ),
