@@ -12,7 +12,7 @@ import numpy as np
 
 import inst
 from inference.outputs import write_npz
-from inference.run import Run, load
+from inference.run import Run, columns_of, load
 from inputs import sources
 from parameters import Experiment
 from system.errors import UsageError
@@ -41,7 +41,8 @@ def fit(
     the steps of each sequence that count. A share `validation` of the rows, chosen by the
     experiment's seed, is held out: `patience` needs some. A parent is trained first, on the same
     rows. What runs print is shown where `verbose`; or else they warn as Python does. A `run_dir`
-    keeps the run's folder, which must be new or empty.
+    keeps the run's folder, which must be new or empty. Of a table with names of columns the run
+    that is returned reads those alone, in their order.
 
     Raises UsageError or DataError for what cannot be trained, Diverged where a loss is not finite.
     """
@@ -71,6 +72,7 @@ def fit(
         for line in told:
             warnings.warn(shown(line), stacklevel=2)
         made = load(target)
+    made.columns = columns_of(x)
     if labels is not None and examples.y is not None and labels.size == len(examples.x):
         _, first = np.unique(examples.y, return_index=True)
         if made.classes == source.classes:

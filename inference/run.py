@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import threading
 import warnings
@@ -26,6 +27,8 @@ from parameters import Experiment
 from system.errors import DataError, UsageError
 from system.lines import shown
 
+_PROJECT = Path(__file__).parent.parent
+
 
 class Run:
     """A finished run's network with its weights. `load` opens one, `close` frees its memory.
@@ -35,11 +38,22 @@ class Run:
     the order of x. Raises DataError for examples that the network cannot read.
     """
 
-    def __init__(self, network: Network, name: str, labels: np.ndarray | None = None):
-        """Takes a network; `labels` [classes] are what its classes are called, if not by name."""
+    def __init__(
+        self,
+        network: Network,
+        name: str,
+        labels: np.ndarray | None = None,
+        columns: list[Any] | None = None,
+    ):
+        """Takes a network; `labels` [classes] are what its classes are called, if not by name.
+
+        `columns` are the names of those of the table that it was trained on, if they are known.
+        """
         self.network = network
         self.name = name
         self.labels = np.array(network.spec.classes) if labels is None else labels
+        self.columns = columns
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> Run:
@@ -52,11 +66,16 @@ class Run:
         """Is pickled as what it is built from: its configuration, graph and weights."""
         network = self.network
         built_from = network.experiment, network.spec, network.restored, network.values()
-        return _rebuilt, (*built_from, self.name, self.labels)
+        return _rebuilt, (*built_from, self.name, self.labels, self.columns)
 
     def close(self) -> None:
         """Closes the session; the run cannot be used after that."""
+        self._is_closed = True
         self.network.session.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise UsageError(f'{self.name}: the run is closed; load it again')
 
     @property
     def experiment(self) -> Experiment:
@@ -78,6 +97,7 @@ class Run:
         [N, ...] as pictures, sequences and rows were trained on; of arrays with other axes
         [N, features]. Raises UsageError where the run does not decode.
         """
+        self._check_open()
         network = self.network
         check_decodes(network, self.name)
         units = int(network.endpoints.tensors['codings'].shape[-1])
@@ -125,6 +145,8 @@ class Run:
 
     def _rows(self, x: Any, length: Any = None, y: Any = None) -> Rows:
         """Returns arrays as the network reads them; raises DataError where it cannot."""
+        self._check_open()
+        check_columns(x, self.columns)
         source = sources.of_arrays(x, y, length)
         data = dataset.held('x', source)
         count = len(data.splits['test'])
@@ -157,14 +179,39 @@ def _rebuilt(
     values: dict[str, np.ndarray],
     name: str,
     labels: np.ndarray,
+    columns: list[Any] | None = None,  # which those pickled before do not have
 ) -> Run:
     network = network_of(experiment, spec, restored)
     weights.load(network.session, values)
-    return Run(network, name, labels)
+    return Run(network, name, labels, columns)
+
+
+def columns_of(x: Any) -> list[Any] | None:
+    """Returns the names of a table's columns, None of what has none."""
+    columns = getattr(x, 'columns', None)
+    return None if columns is None else list(columns)
+
+
+def check_columns(x: Any, known: list[Any] | None) -> None:
+    """Raises DataError where a table has other columns than those `known`, or in another order."""
+    found = columns_of(x)
+    if not known or not found or found == known:
+        return
+    others = [(c, 'lacks') for c in known if c not in found]
+    others += [(c, 'has, and the run was not trained on,') for c in found if c not in known]
+    if others:
+        column, what = others[0]
+        more = f' and {len(others) - 1} more differ' if len(others) > 1 else ''
+        raise DataError(f'x {what} column {column!r}{more}; give x[run.columns]')
+    raise DataError('x has its columns in another order than was trained on; give x[run.columns]')
 
 
 def _warn(text: str) -> None:
-    warnings.warn(shown(text.removeprefix('warning: ')), stacklevel=5)
+    """Warns in the line of the caller's that had these examples read."""
+    ours = (f'{_PROJECT}/inference/', f'{_PROJECT}/inputs/')
+    frames = enumerate(frame.filename for frame in inspect.stack(context=0))
+    level = next((n for n, file in frames if not file.startswith(ours)), 1)
+    warnings.warn(shown(text.removeprefix('warning: ')), stacklevel=level + 1)
 
 
 def load(run_dir: str | Path, *, trusted: bool = False) -> Run:

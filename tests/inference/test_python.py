@@ -4,6 +4,7 @@ import concurrent.futures
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits, load_iris
 
@@ -136,3 +137,23 @@ def test_what_a_run_cannot_do_is_said(stack, run, irises):
         stack.decode(np.zeros((1, 7)))
     with pytest.raises(UsageError, match='phasewise'):
         fit('phasewize', irises[0])
+
+
+def test_a_table_with_names_is_read_by_them(irises):
+    table = pd.DataFrame(irises[0], columns=['a', 'b', 'c', 'd'])
+    with fit(inst.basic.vary(hidden=(3,), epochs=1, standardize='mean_std'), table) as run:
+        codes = run.encode(table)
+        again = pickle.loads(pickle.dumps(run))
+        np.testing.assert_array_equal(run.encode(table.to_numpy()), codes)
+        exchanged = table[['b', 'a', 'c', 'd']]
+        for opened in (run, again):
+            with pytest.raises(DataError, match='another order .* give x\\[run.columns\\]'):
+                opened.encode(exchanged)
+            np.testing.assert_array_equal(opened.encode(exchanged[opened.columns]), codes)
+        with pytest.raises(DataError, match="lacks column 'd'"):
+            run.score(table[['a', 'b', 'c']])
+        with pytest.raises(DataError, match="has, .*, column 'e'"):
+            run.reconstruct(table.assign(e=1))
+    for use in (run.encode, run.decode, run.score):
+        with pytest.raises(UsageError, match='is closed; load it again'):
+            use(table)

@@ -140,8 +140,11 @@ def test_what_was_always_one_number_is_not_another_in_silence():
     with fit(DENSE.vary(standardize='mean_std'), x) as run:
         odd = x.copy()
         odd[4, 2] = 9
-        with pytest.warns(UserWarning, match=r'row 4\) lies far .* feature 2, always 7 there'):
+        with pytest.warns(
+            UserWarning, match=r'row 4\) lies far .* feature 2, always 7 there'
+        ) as told:
             run.encode(odd)
+        assert told[0].filename == __file__
         with pytest.raises(DataError, match='of 2 of 3 features .* of feature 0, .* same order'):
             run.encode(x[:, ::-1])
         with warnings.catch_warnings():
