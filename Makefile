@@ -18,16 +18,18 @@ $(VENV)/.cpu: requirements.txt requirements-base.txt
 $(VENV)/.gpu: OTHER := tensorflow-cpu
 $(VENV)/.gpu: requirements-gpu.txt requirements-base.txt
 $(VENV)/.cpu $(VENV)/.gpu:
-	$(PYTHON) -m venv $(VENV)
-	! $(PIP) show $(OTHER) 2>/dev/null || $(PIP) install --dry-run -r $<
-	rm -f $(VENV)/.cpu $(VENV)/.gpu
-	! $(PIP) show $(OTHER) 2>/dev/null || $(PIP) --quiet uninstall --yes tensorflow tensorflow-cpu
-	$(PIP) install -r $<
-	touch $@
+	@echo 'installs $< into $(VENV): some minutes, and about 2 GB'
+	@$(PYTHON) -m venv $(VENV)
+	@! $(PIP) show $(OTHER) >/dev/null 2>&1 || $(PIP) install --dry-run -r $<
+	@rm -f $(VENV)/.cpu $(VENV)/.gpu
+	@! $(PIP) show $(OTHER) >/dev/null 2>&1 || $(PIP) --quiet uninstall --yes tensorflow tensorflow-cpu
+	@$(PIP) install -r $<
+	@touch $@
 
 $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: requirements-%.txt $(VENV)/.cpu
-	$(PIP) install -r $<
-	touch $@
+	@echo 'installs $< into $(VENV)'
+	@$(PIP) install -r $<
+	@touch $@
 
 run: setup
 	$(BIN)/python main.py --experiment=phasewise_classifier --dataset=mnist5k

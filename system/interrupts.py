@@ -74,6 +74,10 @@ class Interrupts:
         if self._received:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+        elif sys.stderr is not None and sys.stderr.isatty():  # somebody waits for an answer
+            words = 'ends as soon as all is whole; once more ends it at once'
+            with contextlib.suppress(OSError):
+                os.write(2, f'\n{signal.Signals(number).name}: {words}\n'.encode())
         self._received = number
 
     def _watch(self, reader: socket.socket) -> None:

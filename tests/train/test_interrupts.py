@@ -166,3 +166,12 @@ def test_who_looked_on_before_still_hears_of_signals():
         signal.set_wakeup_fd(before)
         os.close(hears)
         os.close(told)
+
+
+@pytest.mark.parametrize('is_terminal', [True, False])
+def test_on_a_terminal_a_signal_is_answered_at_once(monkeypatch, capfd, is_terminal):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: is_terminal)
+    with pytest.raises(Interrupted), Interrupts():
+        os.kill(os.getpid(), signal.SIGTERM)
+        told = capfd.readouterr().err
+    assert ('SIGTERM: ends as soon as' in told) == is_terminal
