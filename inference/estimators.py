@@ -126,7 +126,9 @@ class CodeClassifier(ClassifierMixin, _Estimator):
         check_classification_targets(y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f'y has one class, {self.classes_[0]!r}; a classifier needs two')
+            raise ValueError(
+                f'y has one class, {self.classes_[:1].tolist()[0]!r}; a classifier needs two'
+            )
         with _as_value_error():
             if not (wanted := self._wanted()).classifies:
                 raise UsageError(f'{wanted.name}: is no classifier')
