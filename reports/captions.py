@@ -79,7 +79,8 @@ WORDS = {  # by the names of figures
     'error_by_step': Words(
         'Error by step of the sequence',
         'Curves of the squared error against the step of the sequence: the network, and simple '
-        'guesses to compare it with.',
+        'guesses to compare it with. Where lengths differ, below them how many sequences have each '
+        'step.',
     ),
 }
 

@@ -24,6 +24,7 @@ _MANIFOLD = 15  # pictures along each side of a two-dimensional code's map
 _LINES = 4  # sequences drawn as lines
 _NARROW = 8  # features of a step from which on a sequence may be a picture
 _TABLE = 1 << 22  # numbers, at most, of a table whose features are compared
+_GUESSES = {'mean': 'mean sequence', 'copy': 'last frame again'}  # words for what is no network
 _HERE = ('latent', 'latent_pictures')  # which libraries compute on threads of this process
 
 Drawings = dict[str, Callable[[], Figure]]  # figures yet to be drawn, by name
@@ -291,14 +292,15 @@ def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> 
         guesses |= baselines.guesses(prefix, train, test) if train else {}
         wanted = baselines.target_of(prefix, test)
         counted = baselines.steps_counted(test.length, *wanted.shape[:2])
+        errors = {label: _by_step(guess, wanted, counted) for label, guess in guesses.items()}
+        if train and train.length is not None:  # of a step that none has there is no mean
+            errors['mean'][train.length.max() :] = np.nan
         panels['prediction' if prefix else 'reconstruction'] = {
-            {'mean': 'mean sequence', 'copy': 'last frame again'}.get(label, label): np.sum(
-                np.mean((guess - wanted) ** 2, axis=2) * counted, axis=0
-            )
-            / np.maximum(counted.sum(axis=0), 1)
-            for label, guess in guesses.items()
+            _GUESSES.get(label, label): values for label, values in errors.items()
         }
-    found: Drawings = {'error_by_step': partial(figures.error_by_step, panels, title)}
+    found: Drawings = {
+        'error_by_step': partial(features.error_by_step, panels, title, _counts(test))
+    }
     if is_series:
         some = compared(test, _LINES)
         follows = some.targets(0, _LINES) if 'future_' in made else None
@@ -310,6 +312,23 @@ def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> 
     elif data.spec.frame or data.spec.picture:
         found['sequences'] = partial(figures.picture_rows, *strips(data, test, made), title)
     return found
+
+
+def _by_step(made: np.ndarray, wanted: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Returns the squared error of each step, [T], the mean over the sequences that have it.
+
+    Of a step that none has it is NaN. `counted` [N, T] is 1 where a step counts, 0 elsewhere.
+    """
+    sums = np.sum(np.mean((made - wanted) ** 2, axis=2) * counted, axis=0)
+    with np.errstate(invalid='ignore'):
+        found: np.ndarray = sums / counted.sum(axis=0)
+    return found
+
+
+def _counts(rows: Rows) -> np.ndarray | None:
+    """Returns how many of the sequences have each step, [T]; None where all have all."""
+    counts = baselines.steps_counted(rows.length, *rows.x.shape[:2]).sum(axis=0)
+    return counts if counts.min() < len(rows) else None
 
 
 def strips(

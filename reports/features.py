@@ -1,4 +1,4 @@
-"""Figures of features: sequences as lines, and how well each feature of a table comes back."""
+"""Figures of features: sequences as lines, errors by step and by feature of a table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from evaluation import metrics
 
 _LINES = 6  # features of a sequence, a row of panels each
 _SCATTERED = 12  # features of a table, a panel each
@@ -71,6 +73,44 @@ def series(
             panel.set_ylabel(f'feature {feature}', fontsize=8)
     lines, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(lines, labels, loc='outside lower center', ncols=4, fontsize=8, frameon=False)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def error_by_step(
+    panels: Mapping[str, Mapping[str, np.ndarray]], title: str, counts: np.ndarray | None = None
+) -> Figure:
+    """Draws the squared error of sequences against the step, a line for each of a panel's [T].
+
+    NaN, where no sequence has the step, is a gap. `counts` [T] are the sequences that each step's
+    mean is of, where these are not the same all along; they are drawn below.
+    """
+    lines = 1 if counts is None else 2
+    size = (5.2 * len(panels), 3.6 if counts is None else 4.4)
+    figure = Figure(figsize=size, layout='constrained')
+    axes = figure.subplots(
+        lines, len(panels), squeeze=False, sharex='col', sharey='row', height_ratios=(5, 1)[:lines]
+    )
+    for panel, (made, errors) in zip(axes[0], panels.items(), strict=True):
+        for label, values in errors.items():
+            style = '-' if label == 'network' else '--'
+            marker = 'o' if np.isfinite(values).sum() == 1 else ''
+            panel.plot(range(1, len(values) + 1), values, style, marker=marker, label=label)
+        panel.set(title=made, ylim=(0, None))
+        panel.legend(fontsize=8)
+    if counts is not None:
+        for panel in axes[1]:
+            panel.stairs(counts, np.arange(len(counts) + 1) + 0.5, fill=True, color='0.75')
+            panel.set_yticks([0, int(counts.max())])
+            panel.tick_params(axis='y', labelsize=8)
+        axes[1, 0].set_ylim(0, 1.1 * counts.max())
+        axes[1, 0].set_ylabel('sequences', fontsize=8)
+    for panel in axes.flat:
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        panel.grid(alpha=0.3)
+    for panel in axes[-1]:
+        panel.set_xlabel('step')
+    axes[0, 0].set_ylabel(metrics.find('mse').unit)
     figure.suptitle(title, fontsize=10)
     return figure
 

@@ -131,23 +131,6 @@ def picture_rows(
     return figure
 
 
-def error_by_step(panels: Mapping[str, Mapping[str, np.ndarray]], title: str) -> Figure:
-    """Draws the squared error of sequences against the step, a line for each of a panel's [T]."""
-    figure = Figure(figsize=(5.2 * len(panels), 3.6), layout='constrained')
-    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    for panel, (made, lines) in zip(axes, panels.items(), strict=True):
-        for label, values in lines.items():
-            style = '-' if label == 'network' else '--'
-            panel.plot(range(1, len(values) + 1), values, style, label=label)
-        panel.set(title=made, xlabel='step', ylim=(0, None))
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        panel.grid(alpha=0.3)
-        panel.legend(fontsize=8)
-    axes[0].set_ylabel(metrics.find('mse').unit)
-    figure.suptitle(title, fontsize=10)
-    return figure
-
-
 def montage(images: np.ndarray, columns: int, between: float) -> np.ndarray:
     """Tiles images, [n, H, W] or [n, H, W, C], in rows of `columns`, with a gap of that value."""
     count, height, width, *rest = images.shape

@@ -92,6 +92,32 @@ def test_what_follows_a_series_is_drawn_after_it(main, waves, tmp_path, drawn):
     assert lines['what follows'][:, 0].tolist() == lines['predicted'][:, 0].tolist() == [10, 11, 12]
 
 
+def test_errors_by_step_are_of_the_sequences_that_have_the_step(main, waves, tmp_path, drawn):
+    """The 32 sequences trained on have 9 steps at most, the 4 tested 10, 10, 8 and 5, of 12."""
+    x, length = waves[1], np.minimum(waves[2], 9)
+    length[:5] = 9, 10, 10, 8, 5
+    length[5:9] = 12
+    split = np.array(['train', *['test'] * 4, *['validation'] * 4, *['train'] * 31])
+    np.savez(tmp_path / 'uneven.npz', x=x, length=length, split=split)
+    flags = (f'--array={tmp_path}/uneven.npz', '--set=output_activation=linear', *TINY)
+    code, _, err = main('--experiment=lstm_reconstruct', '--set=parts=1', *flags)
+    assert code == 0, err
+    errors, counts = drawn['error_by_step'].axes
+    ends = {label: np.isfinite(line[:, 1]).sum() for label, line in lines_of(errors).items()}
+    assert ends == {'network': 10, 'mean sequence': 9, 'last frame again': 10}
+    assert counts.get_ylabel() == 'sequences'
+    (bars,) = counts.patches
+    assert bars.get_data().values.tolist() == [4] * 5 + [3] * 3 + [2] * 2 + [0] * 2
+
+
+def test_sequences_of_one_length_need_no_count_of_those_that_have_a_step(main, waves, drawn):
+    np.savez(waves[0], x=waves[1])
+    flags = (f'--array={waves[0]}', '--set=output_activation=linear', *TINY)
+    code, _, err = main('--experiment=lstm_reconstruct', '--set=parts=1', *flags)
+    assert code == 0, err
+    assert len(drawn['error_by_step'].axes) == 1
+
+
 def test_of_many_features_those_that_vary_most_are_drawn():
     x = np.random.default_rng(0).normal(0, 2.0 ** np.arange(20), (1, 30, 20))
     figure = features.series(x, {'': x}, None, None, 'title')
