@@ -78,6 +78,16 @@ def scales(
     return scaler.data_min_.astype(np.float32), (1 / scaler.scale_).astype(np.float32)
 
 
+def means(rows: Rows, spec: Spec) -> np.ndarray:
+    """Returns the mean of each column, as the network reads it, [columns] float64."""
+    total: Any = 0.0  # to begin with; then an array
+    count = 0
+    for part in _parts(rows, spec):
+        total = total + part.sum(axis=0, dtype=np.float64)
+        count += len(part)
+    return np.asarray(total / count / _unit(rows, spec))
+
+
 def _parts(rows: Rows, spec: Spec) -> Iterator[np.ndarray]:
     """Yields the rows' values as they are held, [n, columns], of sequences the steps that count."""
     size = max(1, _READ // math.prod(spec.shape))

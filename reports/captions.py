@@ -74,7 +74,8 @@ WORDS = {  # by the names of figures
     ),
     'features': Words(
         'Each feature of the test set, and how well it comes back',
-        'For each feature its reconstruction against its value, or its error, a mark or bar each.',
+        'For each feature its reconstruction against its value; of many its error, a point or bar '
+        'each, beside that of the mean of the training examples.',
     ),
     'error_by_step': Words(
         'Error by step of the sequence',

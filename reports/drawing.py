@@ -13,7 +13,9 @@ from scipy.special import expit, softmax
 
 from evaluation import baselines, probes, scores
 from inputs.rows import Dataset, Rows, compared
+from inputs.values import means
 from model import Network
+from networks import standardize
 from reports import features, figures
 from system import cores
 from system.lines import shown
@@ -119,8 +121,24 @@ def _table(network: Network, data: Dataset, test: Rows, title: str, is_series: b
     columns = inputs.shape[-1]
     inputs, outputs = inputs.reshape(-1, columns), outputs.reshape(-1, columns)
     what = 'channel' if data.spec.layout == 'maps' else 'feature'
-    title = f'{title}: error by {what}'
-    return {'features': partial(features.by_feature, inputs, outputs, title, what)}
+    title, units = f'{title}: error by {what}', _units(network, data, columns)
+    return {'features': partial(features.by_feature, inputs, outputs, title, what, *units)}
+
+
+def _units(
+    network: Network, data: Dataset, columns: int
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Returns the training examples' mean of each column, and what the network divides it by.
+
+    [columns] each. The mean is None where these examples are not at hand and the network does not
+    have it, the other where it does not standardise column by column.
+    """
+    known, train = network.values(), data.splits.get('train')
+    has_scale = standardize.SCALE in known and standardize.has_units(known, columns)
+    mean = None if train is None else means(train, data.spec)
+    if mean is None and has_scale and network.experiment.has('standardize') == 'mean_std':
+        mean = known[standardize.SHIFT]
+    return mean, known[standardize.SCALE] if has_scale else None
 
 
 def _separation(metrics: Mapping[str, float], tested: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -13,7 +12,7 @@ from evaluation import metrics
 
 _LINES = 6  # features of a sequence, a row of panels each
 _SCATTERED = 12  # features of a table, a panel each
-_BARS = 40  # features of a table that there are bars with numbers for
+_BARS = 40  # features of a table, at most, that are all numbered
 _WORST = 30  # of more features, those with the largest error
 _POINTS = 1000  # examples at most in a panel
 _LOOKS = {  # prefix of what a network makes -> its line
@@ -116,20 +115,36 @@ def error_by_step(
 
 
 def by_feature(
-    inputs: np.ndarray, outputs: np.ndarray, title: str, what: str = 'feature'
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    title: str,
+    what: str = 'feature',
+    mean: np.ndarray | None = None,
+    scale: np.ndarray | None = None,
 ) -> Figure:
     """Draws how well each feature of a table comes back, of inputs and outputs, both [N, features].
 
-    Of few features it is the output against the input, a panel each; of more it is the error, a bar
-    each, the largest first. Features are numbered from 0, as the columns of the inputs are; `what`
-    says what they are called.
+    Of few features it is the output against the input, a panel each; of more it is the error, the
+    largest first, beside that of the training examples' `mean` [features], where that is known; in
+    units of `scale` [features], where a network standardises. Features are numbered from 0, as the
+    columns of the inputs are; `what` says what they are called.
     """
-    errors = np.asarray(np.mean((outputs - inputs) ** 2, axis=0, dtype=np.float64))
+    errors = _errors(outputs, inputs)
     if inputs.shape[1] <= _SCATTERED:
         apart = -(-len(inputs) // _POINTS)
         return _scattered(inputs[::apart], outputs[::apart], errors, title, what)
-    variances = np.asarray(np.var(inputs, axis=0, dtype=np.float64))
-    return _ranked(errors, variances, title, what)
+    guessed = None if mean is None else _errors(mean.astype(inputs.dtype), inputs)
+    unit = 'mean squared error'
+    if scale is not None:
+        squared = np.square(scale, dtype=np.float64)
+        errors, unit = errors / squared, f'{unit}, of standardised values'
+        guessed = None if guessed is None else guessed / squared
+    return _ranked(errors, guessed, title, what, unit)
+
+
+def _errors(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Returns the mean squared error of each feature, [features]."""
+    return np.asarray(np.mean((made - wanted) ** 2, axis=0, dtype=np.float64))
 
 
 def _scattered(
@@ -159,43 +174,49 @@ def _scattered(
     return figure
 
 
-def _ranked(errors: np.ndarray, variances: np.ndarray, title: str, what: str) -> Figure:
+def _ranked(
+    errors: np.ndarray, guessed: np.ndarray | None, title: str, what: str, unit: str
+) -> Figure:
+    """Draws errors, [features], the largest first; `guessed` are those of the training mean."""
+    is_log, note = _is_wide(errors, guessed), ''
     order = np.argsort(-errors, kind='stable')
-    every = len(errors) <= _BARS
+    if is_log and (exact := int(np.sum(errors == 0))):
+        order, note = order[:-exact], f' ({exact} without an error are left out)'
+    every = len(order) <= _BARS
     named = order if every else order[:_WORST]
     figure = Figure(figsize=(10, 4.2 if every else 7.6), layout='constrained')
     panels = figure.subplots(1 if every else 2, 1, squeeze=False)[:, 0]
     places = range(len(named))
-    panels[0].bar(places, errors[named], color='C0', label='network')
-    panels[0].plot(
-        places,
-        variances[named],
-        '_',
-        color='black',
-        ms=9,
-        label=f"the {what}'s mean (its variance)",
-    )
+    if is_log:  # where a bar's length would be that from wherever the axis begins
+        panels[0].plot(places, errors[named], 'o', color='C0', ms=5, label='network')
+    else:
+        panels[0].bar(places, errors[named], color='C0', label='network')
+    if guessed is not None:
+        panels[0].plot(places, guessed[named], '_', color='black', ms=9,
+                       label='error of the training mean')  # fmt: skip
     panels[0].set_xticks(places, [str(f) for f in named], rotation=90, fontsize=8)
     panels[0].set_xlim(-0.7, len(named) - 0.3)
-    panels[0].set_xlabel(f'{what}: its column in the inputs, from 0', fontsize=9)
+    panels[0].set_xlabel(f'{what}: its column in the inputs, from 0{note}', fontsize=9)
     if not every:
         panels[0].set_title(f'the {_WORST} {what}s of the largest error', fontsize=9)
         ranks = range(1, len(order) + 1)
-        panels[1].plot(ranks, variances[order], '.', color='black', ms=3, alpha=0.5)
+        if guessed is not None:
+            panels[1].plot(ranks, guessed[order], '.', color='black', ms=3, alpha=0.5)
         panels[1].plot(ranks, errors[order], '-', color='C0', lw=2)
         panels[1].set_title(f'all {len(order):,} {what}s, by their error', fontsize=9)
         panels[1].set_xlabel(f'rank of the {what}', fontsize=9)
     for panel in panels:
-        _measured(panel, errors, variances)
+        if is_log:
+            panel.set_yscale('log')
+        panel.set_ylabel(unit, fontsize=9)
+        panel.grid(axis='y', alpha=0.3)
     figure.legend(loc='outside lower center', ncols=2, fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=10)
     return figure
 
 
-def _measured(panel: Axes, errors: np.ndarray, variances: np.ndarray) -> None:
-    """Makes an axis of errors logarithmic where they would not be seen otherwise."""
-    seen = np.concatenate([errors, variances])
-    if errors.min() > 0 and seen.max() > 100 * np.median(errors):
-        panel.set_yscale('log')
-    panel.set_ylabel('mean squared error', fontsize=9)
-    panel.grid(axis='y', alpha=0.3)
+def _is_wide(errors: np.ndarray, guessed: np.ndarray | None) -> bool:
+    """Whether most errors would not be seen on an axis that is not logarithmic."""
+    some = errors[errors > 0]
+    most = max(errors.max(), 0.0 if guessed is None else guessed.max())
+    return len(some) > 0 and bool(most > 100 * np.median(some))

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, results_of
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
@@ -136,6 +136,75 @@ def test_a_table_is_drawn_by_feature(main, tmp_path, drawn):
     numbers = [int(label.get_text()) for label in panel.get_xticklabels()]
     assert heights == sorted(heights, reverse=True) and sorted(numbers) == list(range(30))
     assert numbers.index(29) < numbers.index(0)  # the larger the variance, the larger the error
+
+
+def table(folder, tested: int = 40) -> tuple:
+    """Writes 100 rows of 15 features, of deviations from 0.01 to 1,000, but the last is constant.
+
+    The last rows are those tested. Returns (file, rows trained on, rows tested).
+    """
+    x = np.random.default_rng(0).normal(5, np.geomspace(0.01, 1000, 15), (100, 15))
+    x[:, -1] = 0.1
+    split = np.repeat(['train', 'validation', 'test'], [90 - tested, 10, tested])
+    np.savez(folder / 'table.npz', x=x.astype(np.float32), split=split)
+    return folder / 'table.npz', x[: 90 - tested], x[100 - tested :]
+
+
+def marks_of(panel) -> np.ndarray:
+    """Returns the marks of the training mean in a panel of features, by their numbers, [15]."""
+    marks = lines_of(panel)['error of the training mean'][:, 1]
+    numbers = [int(label.get_text()) for label in panel.get_xticklabels()]
+    return marks[np.argsort(numbers)]
+
+
+def test_features_stand_beside_the_mean_of_what_was_trained_on(main, tmp_path, drawn):
+    """Of two tested rows their own mean would be off by half of the variance."""
+    file, train, test = table(tmp_path, tested=2)
+    code, _, err = main('--experiment=basic', *TINY, f'--array={file}')
+    assert code == 0, err
+    (panel,) = drawn['features'].axes
+    wanted = np.mean((test - train.mean(axis=0)) ** 2, axis=0)
+    assert np.allclose(marks_of(panel), wanted, rtol=1e-3, atol=1e-12)
+    assert panel.get_yscale() == 'log' and not panel.patches  # no bar has a length there
+
+
+@pytest.mark.parametrize('kind', ['mean_std', 'min_max'])
+def test_features_of_a_network_that_standardises_are_in_its_units(kind, main, tmp_path, drawn):
+    file, train, test = table(tmp_path)
+    run = ('--experiment=basic', *TINY, f'--array={file}', f'--run_dir={tmp_path}/run')
+    code, _, err = main(*run, f'--set=standardize={kind}')
+    assert code == 0, err
+    (panel,) = drawn['features'].axes
+    scale = train.std(axis=0) if kind == 'mean_std' else np.ptp(train, axis=0)
+    scale[-1] = 1  # of what is constant
+    wanted = np.mean(((test - train.mean(axis=0)) / scale) ** 2, axis=0)
+    assert np.allclose(marks_of(panel), wanted, rtol=1e-3, atol=1e-12)
+    assert panel.get_ylabel() == 'mean squared error, of standardised values'
+    heights = [bar.get_height() for bar in panel.patches]
+    metrics = results_of(tmp_path / 'run')['metrics']
+    assert np.isclose(np.mean(heights), metrics['test/mse_standardized'], rtol=1e-3)
+
+
+def test_a_mean_that_is_not_known_is_not_drawn(main, tmp_path, drawn):
+    file, _, test = table(tmp_path)
+    np.savez(tmp_path / 'new.npz', x=test)
+    for kind, known in (('mean_std', True), ('min_max', False)):
+        run = f'--run_dir={tmp_path}/{kind}'
+        flags = ('--experiment=basic', *TINY, f'--array={file}', f'--set=standardize={kind}')
+        assert main(*flags, run)[0] == 0
+        drawn.clear()
+        code, _, err = main('--mode=evaluate', run, f'--array={tmp_path}/new.npz')
+        assert code == 0, err
+        (panel,) = drawn['features'].axes
+        assert ('error of the training mean' in lines_of(panel)) == known
+
+
+def test_features_without_an_error_have_no_place_on_a_logarithmic_axis(tmp_path, draws):
+    x = np.random.default_rng(0).normal(size=(50, 20)) * np.geomspace(1, 1e6, 20)
+    figure = features.by_feature(x, x * (np.arange(20) > 3), 'title', mean=np.zeros(20))
+    numbers = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert numbers == ['3', '2', '1', '0']
+    figures.save(figure, tmp_path / 'a.png')
 
 
 @pytest.mark.parametrize(('count', 'panels'), [(1, 1), (4, 4), (13, 1), (300, 2)])
