@@ -336,6 +336,7 @@ def latent_pictures(
     around = np.array([wide, tall]) / 2 / room * span  # from a corner's place to the picture's edge
     (left, bottom), (right, top) = least - around, least + span + around
     panel.imshow(canvas, origin='lower', extent=(left, right, bottom, top), aspect='auto')
+    panel.set_box_aspect(1)  # as the canvas is, or pictures would be stretched
     panel.set(xlabel='first principal component', ylabel='second principal component', title=title)
     return figure
 

@@ -286,6 +286,19 @@ def test_a_confusion_is_legible(classes):
         assert max(t.get_window_extent(renderer).width for t in panel.texts) < room
 
 
+@pytest.mark.parametrize('picture', [(8, 8), (6, 12)])
+def test_pictures_at_the_place_of_their_codes_are_not_stretched(picture, draws):
+    codes = np.array([[0.0, 0.0], [3.0, 0.0], [1.0, 1.0]])
+    images = np.zeros((3, *picture)).reshape(3, -1)
+    figure = figures.latent_pictures(codes, images, picture, 'title')
+    figure.draw(FigureCanvasAgg(figure).get_renderer())
+    (panel,) = figure.axes
+    (canvas,) = panel.images
+    height, width = canvas.get_array().shape[:2]
+    box = panel.get_window_extent()
+    assert np.isclose(box.width / width, box.height / height, rtol=0.01)
+
+
 def test_losses_of_many_phases_take_several_rows():
     phases = [f'phase{i}' for i in range(1, 6)]
     rows = [{'phase': p, 'epoch': '1', f'train/{p}/mse': '1', f'train/{p}/l2': '1'} for p in phases]
