@@ -49,8 +49,8 @@ def draw(
     codings = network.compute('codings', test)
     is_series = shows_series(data, test)
     picture = () if is_series else data.spec.picture
-    title = f'{title}, {data.tested} examples'
-    made: Drawings = {'loss_curves': partial(figures.loss_curves, rows)} if rows else {}
+    made: Drawings = {'loss_curves': partial(figures.loss_curves, rows, title)} if rows else {}
+    of_run, title = title, f'{title}, {data.tested} examples'
     if len(codings) > 1:  # of a single one there is no plane
         note = _separation(metrics, data.tested)
         words = f'{title}: their codes'
@@ -64,6 +64,7 @@ def draw(
                 figures.latent_pictures, codings, thumbs, picture, words
             )
     elif picture:
+        made |= _of_weights(network, data, of_run)
         made |= _pictures(network, data, test, codings, title)
     elif (layout in ('flat', 'maps') or is_series) and 'outputs' in network.endpoints.tensors:
         made |= _table(network, data, test, title, is_series)
@@ -171,9 +172,6 @@ def _pictures(
     if 'outputs' in tensors:
         lines['output'] = network.compute('outputs', shown)
     made['reconstructions'] = partial(figures.picture_rows, lines, picture, title)
-    first = first_kernel(network.values(), picture)
-    if first:
-        made['filters'] = partial(figures.filters, *first)
     thumbs = compared(test, _THUMBNAILS)
     if len(codings) > 1:
         made['latent_pictures'] = partial(
@@ -183,14 +181,9 @@ def _pictures(
             picture,
             f'{title}: pictures at the place of their codes',
         )
-    if network.decodes() and not data.spec.one_hot:
-        some = compared(next(iter(data.splits.values())), 2000)
-        made['samples'] = partial(
-            figures.picture_rows, samples(network, network.compute('codings', some)), picture
-        )
-        if len(shown) > 1:
-            between = _between(network, shown)
-            made['interpolation'] = partial(figures.picture_rows, between, picture, title)
+    if network.decodes() and not data.spec.one_hot and len(shown) > 1:
+        between = _between(network, shown)
+        made['interpolation'] = partial(figures.picture_rows, between, picture, title)
     if network.decodes() and data.spec.layout == 'maps':
         images, outputs = thumbs.floats(0, len(thumbs)), network.compute('outputs', thumbs)
         made['spectra'] = partial(
@@ -204,6 +197,18 @@ def _pictures(
     if network.decodes() and codings.shape[1] == 2:
         words = f'{title}: pictures decoded from a grid over the middle of their codes'
         made['manifold'] = _manifold(network, codings, picture, words)
+    return made
+
+
+def _of_weights(network: Network, data: Dataset, title: str) -> Drawings:
+    """Returns figures of the network by itself, which show no test examples."""
+    made: Drawings = {}
+    if first := first_kernel(network.values(), data.spec.picture):
+        made['filters'] = partial(figures.filters, *first, title)
+    if network.decodes() and not data.spec.one_hot:
+        some = compared(next(iter(data.splits.values())), 2000)
+        drawn = samples(network, network.compute('codings', some))
+        made['samples'] = partial(figures.picture_rows, drawn, data.spec.picture, title)
     return made
 
 

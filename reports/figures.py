@@ -58,7 +58,7 @@ def save(figure: Figure, file: Path) -> None:
         figure.savefig(opened, format='png', dpi=_DPI, bbox_inches=box, pil_kwargs=packed)
 
 
-def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
+def loss_curves(rows: Sequence[Mapping[str, str]], title: str) -> Figure:
     """Draws each phase's losses against its epochs: training solid, validation dashed.
 
     `rows` are those of metrics.csv. Penalties get a panel of their own, as does the accuracy.
@@ -83,6 +83,7 @@ def loss_curves(rows: Sequence[Mapping[str, str]]) -> Figure:
                 lowest, highest = min(lowest, *numbers), max(highest, *numbers)
         label_losses(panel, phase, term, (lowest, highest))
         panel.legend()
+    figure.suptitle(title, fontsize=10)
     return figure
 
 
@@ -179,7 +180,7 @@ def thumbnails(images: np.ndarray, picture: tuple[int, ...], side: int) -> np.nd
     return small[..., None] if small.ndim == 3 else small
 
 
-def filters(kernel: np.ndarray, picture: tuple[int, ...]) -> Figure:
+def filters(kernel: np.ndarray, picture: tuple[int, ...], title: str) -> Figure:
     """Draws the 100 filters of largest norm of a first kernel, [..., units], on one scale.
 
     A filter is drawn as a picture of that shape.
@@ -200,7 +201,8 @@ def filters(kernel: np.ndarray, picture: tuple[int, ...]) -> Figure:
         shown = panel.imshow(grid * limit, cmap='RdBu_r', vmin=-limit, vmax=limit)
         figure.colorbar(shown, ax=panel, shrink=0.6, label='weight')
     panel.axis('off')
-    panel.set_title(f'first-layer filters: {len(chosen)} of {kernel.shape[1]}, largest norms{note}')
+    words = f'first-layer filters: {len(chosen)} of {kernel.shape[1]}, largest norms{note}'
+    panel.set_title(f'{title}\n{words}', fontsize=10)
     return figure
 
 

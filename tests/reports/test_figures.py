@@ -47,7 +47,7 @@ def test_a_file_has_the_pixels_of_a_tight_box(draws, tmp_path):
     counts = generator.random((40, 3))
 
     def made():
-        yield figures.loss_curves(ROWS)
+        yield figures.loss_curves(ROWS, 'losses')
         yield figures.confusion(labels, counts, ('a', 'b', 'c'), 'guesses')
         yield figures.latent(codes, labels, ('a', 'b', 'c'), 'codes')
 
@@ -220,8 +220,10 @@ def test_figures_say_which_split_they_show(main, tmp_path, drawn, digits):
     run = ('--experiment=phasewise_classifier', f'--array={digits}', f'--run_dir={tmp_path}/run')
     short = ('--set=parent.epochs=1', '--set=epochs=1', '--set=parent.hidden=8,6')
     assert main(*run, *short)[0] == 0
-    named = {name: words_of(figure) for name, figure in drawn.items() if name != 'loss_curves'}
-    for name in ('filters', 'samples'):  # of the network alone
+    named = {name: words_of(figure) for name, figure in drawn.items()}
+    assert {'loss_curves', 'filters', 'samples'} < named.keys()
+    assert all(' on array-digits-' in words for words in named.values()), named
+    for name in ('loss_curves', 'filters', 'samples'):  # of no split, or of several
         named.pop(name)
     assert all('test examples' in words for words in named.values()), named
     drawn.clear()
@@ -302,7 +304,7 @@ def test_pictures_at_the_place_of_their_codes_are_not_stretched(picture, draws):
 def test_losses_of_many_phases_take_several_rows():
     phases = [f'phase{i}' for i in range(1, 6)]
     rows = [{'phase': p, 'epoch': '1', f'train/{p}/mse': '1', f'train/{p}/l2': '1'} for p in phases]
-    figure = figures.loss_curves(rows)
+    figure = figures.loss_curves(rows, 'losses')
     assert figure.get_size_inches()[0] < 20
     assert sum(panel.axison for panel in figure.axes) == 10
 

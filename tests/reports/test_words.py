@@ -19,5 +19,5 @@ def test_every_figure_of_a_run_has_words_for_its_caption():
 @pytest.mark.parametrize('epochs', [1, 2, 3])
 def test_epochs_are_counted_in_whole_numbers(epochs):
     rows = [{'phase': 'joint', 'epoch': str(e), 'train/mse': '0.5'} for e in range(1, epochs + 1)]
-    panel = figures.loss_curves(rows).axes[0]
+    panel = figures.loss_curves(rows, 'losses').axes[0]
     assert all(place == int(place) for place in panel.get_xticks())
