@@ -160,7 +160,7 @@ def _pictures(
 ) -> Drawings:
     picture, tensors = data.spec.picture, network.endpoints.tensors
     made: Drawings = {}
-    shown = test.take(one_of_each(test))
+    shown = test.take(some_of_each(test))
     name = 'stored' if data.spec.one_hot else 'input'
     lines = {name: shown.targets(0, len(shown))}
     noise = network.experiment.test_noise
@@ -294,11 +294,17 @@ def _confusion(
     return made
 
 
-def one_of_each(rows: Rows) -> np.ndarray:
-    """Returns the rows of each class's first example, or the first where there are no labels."""
+def some_of_each(rows: Rows) -> np.ndarray:
+    """Returns ten rows: the first of each class, then the second of each, and so on.
+
+    Where there are no labels they are the first ten.
+    """
     if rows.y is None:
         return np.arange(min(figures.SHOWN, len(rows)))
-    return np.unique(rows.y, return_index=True)[1][: figures.SHOWN]
+    order = np.argsort(rows.y, kind='stable')
+    classes = rows.y[order]
+    turns = np.arange(len(rows)) - np.searchsorted(classes, classes)  # how many came before it
+    return order[np.lexsort((classes, turns))][: figures.SHOWN]
 
 
 def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> Drawings:

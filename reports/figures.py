@@ -113,15 +113,16 @@ def picture_rows(
 ) -> Figure:
     """Draws groups of pictures, [n, pixels] each, ten in a row, with titles; cuts to [0, 1].
 
-    Large ones are drawn pixel for pixel, as far as the figure does not get too wide.
+    Each is an inch wide, however few there are; large ones are drawn pixel for pixel, as far as ten
+    of them do not get too wide.
     """
     columns = min(SHOWN, max(len(images) for images in rows.values()))
     lines = [-(-len(images) // columns) for images in rows.values()]
-    width = float(np.clip(columns * (picture[1] + 2) / _DPI, SHOWN, _WIDEST))
-    height = sum(lines) * columns / SHOWN * width / SHOWN * picture[0] / picture[1]
+    wide = float(np.clip((picture[1] + 2) / _DPI, 1, _WIDEST / SHOWN))
+    height = sum(lines) * wide * picture[0] / picture[1]
     height += 0.3 * len(rows)
     height += 0.3 * bool(title)
-    figure = Figure(figsize=(width, max(height, 1)), layout='constrained')
+    figure = Figure(figsize=(columns * wide, max(height, 1)), layout='constrained')
     panels = figure.subplots(len(rows), 1, squeeze=False, height_ratios=lines).ravel()
     for panel, (words, images) in zip(panels, rows.items(), strict=True):
         grid = montage(_drawable(images, picture), columns, 1.0)

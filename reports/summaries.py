@@ -52,7 +52,7 @@ def _pictures(
 ) -> Iterator[tf.Summary.Value]:
     """Yields rows of reconstructions and samples, and the first filters, where there are any."""
     picture, is_sequence = data.spec.picture, data.spec.layout == 'steps'
-    shown = drawing.one_of_each(some)
+    shown = drawing.some_of_each(some)
     made = {name: values[shown] for name, values in found.items()}
     if is_sequence and (picture or data.spec.frame) and network.restored is None:
         parts = {prefix: made[name] for prefix, name in MADE.items() if name in made}

@@ -10,7 +10,9 @@ from conftest import ROOT, results_of
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from inputs.rows import Rows
 from reports import features, figures
+from reports.drawing import some_of_each
 
 ROWS = [
     {'phase': f'phase{phase}', 'epoch': f'{epoch}', 'train/mse': f'{phase / epoch**2}'}
@@ -286,6 +288,33 @@ def test_a_confusion_is_legible(classes):
         cell = panel.transData.transform([[0, 0], [1, 0]])
         room = cell[1, 0] - cell[0, 0]
         assert max(t.get_window_extent(renderer).width for t in panel.texts) < room
+
+
+@pytest.mark.parametrize('count', [1, 2, 7, 10, 13])
+@pytest.mark.parametrize('picture', [(8, 8), (28, 28), (16, 32), (64, 64, 3)])
+def test_pictures_in_rows_are_as_large_however_few_they_are(count, picture, draws):
+    images = np.zeros((count, np.prod(picture)))
+    figure = figures.picture_rows({'input': images, 'output': images}, picture, 'title')
+    figure.draw(FigureCanvasAgg(figure).get_renderer())
+    for panel in figure.axes:
+        (grid,) = panel.images
+        height, width = grid.get_array().shape[:2]
+        box = panel.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+        pixel = box.width / width  # inches
+        assert pixel * picture[1] > 0.7 and np.isclose(pixel, box.height / height)
+
+
+def test_of_few_classes_several_examples_are_shown():
+    def classes(count: int) -> list[int]:
+        rows = Rows(np.zeros((50, 1)), np.sort(np.arange(50) % count))
+        return rows.labels[some_of_each(rows)].tolist()
+
+    assert classes(2) == 5 * [0, 1]
+    assert classes(3) == [*3 * [0, 1, 2], 0]
+    assert classes(10) == classes(25) == list(range(10))
+    uneven = Rows(np.zeros((4, 1)), np.array([1, 0, 0, 0]))
+    assert some_of_each(uneven).tolist() == [1, 0, 2, 3]
+    assert some_of_each(Rows(np.zeros((4, 1)), None)).tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize('picture', [(8, 8), (6, 12)])
