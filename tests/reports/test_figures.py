@@ -12,6 +12,7 @@ from PIL import Image
 
 from inputs.rows import Rows
 from reports import features, figures
+from reports.distributions import _edges, distributions
 from reports.drawing import some_of_each
 
 ROWS = [
@@ -328,6 +329,34 @@ def test_pictures_at_the_place_of_their_codes_are_not_stretched(picture, draws):
     height, width = canvas.get_array().shape[:2]
     box = panel.get_window_extent()
     assert np.isclose(box.width / width, box.height / height, rtol=0.01)
+
+
+ERRORS = np.random.default_rng(0).lognormal(0, 0.5, 300).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ('values', 'scale'),
+    [
+        (ERRORS, 'linear'),
+        (0 * ERRORS, 'linear'),
+        ([*ERRORS, 1e6], 'log'),
+        ([*1e-6 * ERRORS, 0.3], 'log'),
+        ([*np.floor(3 * ERRORS) * 6e-8, 0.3], 'symlog'),  # what rounding leaves of small cosines
+        ([*np.repeat(0.0, 200), *ERRORS[:9], 1e4], 'symlog'),
+        ([*np.tile([-1.0, 1.0], 150) * ERRORS, 1e5], 'symlog'),
+        (np.linspace(-1, 1, 50), 'linear'),
+    ],
+)
+def test_scores_of_examples_are_told_apart_beside_a_far_one(values, scale, tmp_path, draws):
+    values = np.array(values, np.float32)
+    figure = distributions({'train': {'cosine': values[:-1]}, 'test': {'cosine': values}}, 'title')
+    (panel,) = figure.axes
+    assert panel.get_xscale() == scale
+    counts, edges = np.histogram(values, _edges(values)[0])
+    assert counts.sum() == len(values) and (np.diff(edges) > 0).all()
+    distinct = len(np.unique(values))
+    assert counts.max() < len(values) / 2 or distinct < 20
+    figures.save(figure, tmp_path / 'a.png')
 
 
 def test_losses_of_many_phases_take_several_rows():
