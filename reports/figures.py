@@ -6,6 +6,7 @@ The functions take arrays and return a Figure; drawing.py collects the arrays of
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ _DPI = 110  # pixels an inch
 _COMPRESSION = 3  # of PNGs: half of the time that 6 takes, for a twentieth more bytes
 _WIDEST = 24  # inches, of rows of large pictures
 _ACROSS = 4  # panels of losses in a row
+_LETTERS = 36  # of a unit in a line beside such a panel
 _ENDS = ((0, -0.5), (-1, 0.5))  # of an axis of values: half a step before the first, after the last
 _SCATTERED = 3000  # points at most in a latent figure
 _NEIGHBOURS = (10, 500)  # codes that t-SNE needs at least, and gets at most: half a second or so
@@ -103,7 +105,8 @@ def label_losses(panel: Axes, phase: str, term: str, within: tuple[float, float]
     metric = metrics.known(term)
     if not metric.is_accuracy and 0 < 3 * within[0] < within[1]:
         panel.set_yscale('log')
-    panel.set(title=f'{phase}: {term.rsplit("/", 1)[-1]}', xlabel='epoch', ylabel=metric.unit)
+    unit = textwrap.fill(metric.unit, _LETTERS)
+    panel.set(title=f'{phase}: {term.rsplit("/", 1)[-1]}', xlabel='epoch', ylabel=unit)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     panel.grid(alpha=0.3, which='both')
 
