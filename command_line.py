@@ -60,11 +60,11 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
     Of none that is alike it tells which there are.
     """
-    named = {n: n for n in FIELDS if n not in (*IDENTITY, 'parent')}
-    named |= {n.removeprefix(PARENTS): n for n in known if n.startswith(PARENTS)}
-    named |= {n: n for n in known}
-    alike = closest(name, named)
-    if alike:
+    named = {n.removeprefix(PARENTS): n for n in known if n.startswith(PARENTS)}
+    if not name.startswith(PARENTS):
+        named = {n: n for n in FIELDS if n not in (*IDENTITY, 'parent')} | named
+        named |= {n: n for n in known}
+    if alike := closest(name.removeprefix(PARENTS), named):
         return f'did you mean {named[alike]!r}? --describe tells of each'
     listed = [n for n in known if n.startswith(PARENTS) == name.startswith(PARENTS)]
     return f'there are {", ".join(listed)}'
