@@ -87,19 +87,19 @@ def unsparse(metrics: Mapping[str, float], experiment: Experiment) -> list[str]:
 def worthless(metrics: Mapping[str, float], data: Dataset) -> list[str]:
     """Says where the scores are no better than what needs no learning.
 
-    An error that is above what it would be with the middle of each column's range in the place of
-    every value; an accuracy that naming the most frequent class would have.
+    A training error above what the middle of each column's range, which is that of the training
+    examples, would have; an accuracy that naming the most frequent class would have.
     """
     said, known, rows = [], data.spec.values, data.splits.get('test')
-    error, accuracy = (metrics.get(f'{data.tested}/{name}') for name in ('mse', 'accuracy'))
+    error, accuracy = metrics.get('train/mse'), metrics.get(f'{data.tested}/accuracy')
     if known and error is not None:
         ranges = np.array(known.columns or [(known.least, known.most)])
         middle = float(np.mean(np.ptp(ranges, axis=1) ** 2) / 4)
         if error > middle > 0:
             said.append(
-                f'warning: an mse of {error:.4g} is above {middle:.4g}, which the middle of the '
-                'range in the place of every value would have at most: the outputs are of no use; '
-                'more or fewer epochs, a lower learning_rate or other layers may help'
+                f'warning: a train/mse of {error:.4g} is above {middle:.4g}, which the middle of '
+                'the range in the place of every value would have at most: the outputs are of no '
+                'use; more or fewer epochs, a lower learning_rate or other layers may help'
             )
     if accuracy is not None and rows is not None and rows.y is not None and len(rows):
         counts = np.bincount(rows.labels)
