@@ -163,7 +163,8 @@ def pasted(tmp_path_factory):
 
     def run(line: str, *flags: str) -> subprocess.CompletedProcess:
         (folder / 'inst.py').write_text(f'{whole}\n{line}\n')
-        called = [sys.executable, 'main.py', *flags]
+        # Python takes a catalogue of the same second and the same length for the one it compiled.
+        called = [sys.executable, '-B', 'main.py', *flags]
         return subprocess.run(called, cwd=folder, capture_output=True, text=True)
 
     return run
