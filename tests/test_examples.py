@@ -1,5 +1,6 @@
 """The examples run as their page says, on small runs and with few epochs."""
 
+import functools
 import json
 import re
 import shlex
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import forked
 import pytest
-from conftest import ROOT
+from conftest import ROOT, most
 from PIL import Image
 
 from inference import export
@@ -31,6 +32,7 @@ SAID = {  # what an example says that has done all it is to do
     'second_layer.py': r'classifier on the codes of\n0\.[5-9]\d+  the first layer\n0\.[5-9]\d+  the second',
     'notebook_tf1.py': r'whole stack: validation MSE 0\.[01]\d+\nclassifier: validation accuracy 0\.[3-9]',
 }
+QUICK = {'digits.py', 'restore_tf1.py', 'encode_tf2.py', 'sample_vae.py'}
 SMALL = {  # the runs that the commands name -> the small ones used here
     'runs/phasewise/mnist5k-seed0': 'dense',
     'runs/phasewise_classifier/mnist5k-seed0': 'head',
@@ -69,21 +71,24 @@ def here(kinds, data_dir, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def ended(here, digits):
-    """How each ended and what it said, by its name; those that import nothing of ours, alone."""
-    ours, said = {}, {}
-    for name, command in COMMANDS.items():
+    """Returns a function of a name: how that example ended and what it said.
+
+    One that imports nothing of ours is called alone, with TensorFlow and NumPy.
+    """
+
+    @functools.cache
+    def of(name: str) -> tuple[int, str]:
         code = shrunk((FOLDER / name).read_text(), digits)
-        _, called, *arguments = shlex.split(command)
-        if called == '-m':
-            ours[name] = forked.script(code, arguments, here)
-            if name == 'digits.py':  # which all the others read
-                ours[name].wait()
-        else:
-            said[name] = forked.alone(code, here, called, *arguments)
-    for name, process in ours.items():
+        _, called, *arguments = shlex.split(COMMANDS[name])
+        if called != '-m':
+            return forked.alone(code, here, called, *arguments)
+        if name != 'digits.py':  # which writes what all the others read
+            of('digits.py')
+        process = forked.script(code, arguments, here)
         words = ''.join(process.communicate())
-        said[name] = process.returncode, words
-    return said
+        return process.returncode, words
+
+    return of
 
 
 def test_the_page_has_a_row_for_each_and_each_says_its_command():
@@ -95,9 +100,9 @@ def test_the_page_has_a_row_for_each_and_each_says_its_command():
         assert called and any(command.startswith(line.strip()) for line in last), name
 
 
-@pytest.mark.parametrize('name', COMMANDS)
+@pytest.mark.parametrize('name', most(COMMANDS, QUICK.__contains__))
 def test_an_example_runs(ended, name):
-    code, said = ended[name]
+    code, said = ended(name)
     assert code == 0, said
     assert re.search(SAID[name], said), said
 
@@ -116,15 +121,19 @@ def test_an_example_that_is_interrupted_says_so_in_a_line(here, digits, tmp_path
 
 
 def test_the_drawn_digits_are_a_picture(ended, here):
+    ended('sample_vae.py')
     with Image.open(here / 'samples.png') as picture:
         assert picture.size == (280, 168) and picture.getextrema()[1] > 100
 
 
+@pytest.mark.slow
 def test_the_request_is_one_that_serving_takes(ended, here):
+    ended('serving.py')
     request = json.loads((here / 'request.json').read_text())
     assert request.keys() == {'signature_name', 'instances'} and len(request['instances']) == 3
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(data_dir, digits, tmp_path):
     nbclient = pytest.importorskip('nbclient', reason='executes it; part of requirements-dev.txt')
     pytest.importorskip('ipykernel', reason='its kernel; part of requirements-dev.txt')

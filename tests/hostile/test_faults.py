@@ -268,6 +268,7 @@ print(count)
 """
 
 
+@pytest.mark.slow
 def test_killed_before_any_step_of_a_save_no_checkpoint_is_lost(tmp_path, capsys):
     """Each file operation of a save is the last one once; what is there then is whole."""
     process = forked.script(KILLED, [str(tmp_path)], tmp_path)

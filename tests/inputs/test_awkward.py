@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from conftest import most
 from PIL import Image
 
 from inference.outputs import unlike
@@ -398,6 +399,12 @@ CASES = {
     for name, case in cases.items()
 }  # fmt: skip
 
+LONG = {  # whose runs are checked again by others
+    'y: odd names, in a table', 'y: a class of one, negative', 'y: a class an example',
+    'pictures: folders in classes', 'pictures: an empty class', 'x: unscaled, and standardised',
+    'series: padded with NaN', 'series: of one step',
+}  # fmt: skip
+
 
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory) -> Path:
@@ -406,7 +413,7 @@ def finished(tmp_path_factory) -> Path:
 
 
 @pytest.mark.filterwarnings('error::RuntimeWarning', 'error::UserWarning')
-@pytest.mark.parametrize('name', CASES)
+@pytest.mark.parametrize('name', most(CASES, lambda name: name not in LONG))
 def test_an_awkward_input_ends_right_or_in_one_line(name, main, finished, tmp_path, monkeypatch):
     case = CASES[name]
     monkeypatch.setattr(pictures.cores, 'number', lambda: 1)  # more would take longer to begin

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import call, trained_phase, weights_of
+from conftest import call, most, trained_phase, weights_of
 from scipy.signal import correlate2d
 
 import inst
@@ -46,7 +46,7 @@ def test_outputs_have_exactly_the_shape_of_the_inputs(shape, decoder):
 
 
 @pytest.mark.parametrize('decoder', ['transpose', 'upsample'])
-@pytest.mark.parametrize('activation', ACTIVATIONS)
+@pytest.mark.parametrize('activation', most(ACTIVATIONS, {'relu', 'tanh'}.__contains__))
 def test_a_batch_norm_is_followed_by_any_activation(activation, decoder, tmp_path):
     """Whatever TensorFlow makes of the two where the graph does not train; also of a saved one."""
     experiment, spec = TINY.vary(decoder=decoder, activation=activation), spec_of(8, 8, 1)

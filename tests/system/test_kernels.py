@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, most
 
 from system import kernels
 from train.command import carried
@@ -51,6 +51,9 @@ def test_it_is_too_late_once_tensorflow_is_imported(with_cpu, monkeypatch):
     assert with_cpu('avx2') is None
 
 
+IMPORTS = ['from inference import load', 'import inst', 'import main']
+
+
 def test_a_run_elsewhere_chooses_for_itself(with_cpu):
     assert with_cpu('avx2') == '1'
     assert 'TF_ENABLE_ONEDNN_OPTS' not in carried(kernels.asked())
@@ -61,7 +64,7 @@ def test_where_a_cpu_says_nothing_nothing_is_known(monkeypatch, tmp_path):
     assert kernels.cpu() == '' and kernels.instructions() == [] and kernels.has_bfloat16()
 
 
-@pytest.mark.parametrize('first', ['from inference import load', 'import inst', 'import main'])
+@pytest.mark.parametrize('first', most(IMPORTS, 'import main'.__eq__))
 def test_tensorflow_computes_by_what_was_chosen(first):
     """Whatever of ours is imported first."""
     ask = 'from networks.session import has_onednn; from system.kernels import instructions'

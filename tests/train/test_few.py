@@ -1,5 +1,7 @@
 """Few examples: every number of them ends in results, or in one line before training."""
 
+import functools
+
 import numpy as np
 import pytest
 from conftest import results_of
@@ -44,20 +46,23 @@ def train(main, tmp_path, dotted):
     return trained
 
 
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ('name', 'n', 'labels'),
     [
         ('basic', 1, 'none'),
         ('vae', 3, 'two'),
-        ('vae', 12, 'each'),
-        ('conv_vae', 1, 'none'),
-        ('conv_vae', 11, 'one of another'),
-        ('conv_vae_classify', 2, 'each'),
         ('phasewise_classifier', 2, 'two'),
-        ('phasewise_classifier', 12, 'each'),
         ('lstm_reconstruct', 1, 'none'),
-        ('iris_linear', 1, 'none'),
         ('iris_linear', 15, 'each'),
+        slow('vae', 12, 'each'),
+        slow('conv_vae', 1, 'none'),
+        slow('conv_vae', 11, 'one of another'),
+        slow('conv_vae_classify', 2, 'each'),
+        slow('phasewise_classifier', 12, 'each'),
+        slow('iris_linear', 1, 'none'),
     ],
 )
 @pytest.mark.filterwarnings('error::RuntimeWarning')

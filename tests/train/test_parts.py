@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import trained_phase, weights_of
+from conftest import most, trained_phase, weights_of
 from forked import program
 
 import inst
@@ -34,6 +34,8 @@ CASES = {
     'convolutions': (CONV.vary(batch_norm=False), MAPS),
 }
 
+QUICK = {'tied, with a penalty', 'labels', 'convolutions'}
+
 
 def trained(experiment, rows, parts, index=0, **options):
     """Trains a phase with batches in so many parts; returns as conftest.trained_phase does."""
@@ -43,7 +45,7 @@ def trained(experiment, rows, parts, index=0, **options):
     return trained_phase(experiment, schedule_of(experiment)[index], rows, spec, **options)
 
 
-@pytest.mark.parametrize('case', CASES)
+@pytest.mark.parametrize('case', most(CASES, QUICK.__contains__))
 def test_parts_change_an_update_by_rounding_alone(case):
     experiment, rows = CASES[case]
     start, one, sums = trained(experiment, rows, 1)

@@ -81,6 +81,7 @@ def test_a_worker_that_is_killed_loses_nothing(main, scheduler, digits, data_dir
             assert all((ours[name] == theirs[name]).all() for name in ours)
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_nothing_on_the_workers_and_all_saved(
     scheduler, digits, data_dir, tmp_path
 ):

@@ -45,6 +45,7 @@ def test_what_a_run_fails_of_is_said_and_is_the_exit_code(main, digits, tmp_path
     assert code == 4 and err.startswith('error: tied: joint: the ') and len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_signal_stops_all_of_them_saved(digits, data_dir, tmp_path):
     process = program(
         '--experiment=tied', f'--array={digits}', '--seeds=2', '--jobs=2', TINY[0],

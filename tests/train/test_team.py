@@ -13,7 +13,7 @@ from subprocess import DEVNULL, call
 
 import numpy as np
 import pytest
-from conftest import ROOT, weights_of
+from conftest import ROOT, most, weights_of
 from forked import program
 from relay import Relay
 
@@ -36,6 +36,7 @@ RUNS = {  # flags of a run; each has two parts
     ),
     'lstm': ('--experiment=lstm_reconstruct', '--set=hidden=4'),
 }  # fmt: skip
+QUICK = {'greedy, tied', 'vae', 'conv, batch norm'}
 
 
 def addresses(count: int) -> list[str]:
@@ -94,7 +95,7 @@ def common(digits, data_dir) -> tuple[str, ...]:
     return (*few, f'--array={digits}', f'--data_dir={data_dir}')
 
 
-@pytest.mark.parametrize('kind', RUNS)
+@pytest.mark.parametrize('kind', most(RUNS, QUICK.__contains__))
 def test_two_workers_end_where_one_machine_ends(kind, common, strips, tmp_path):
     flags = (*RUNS[kind], *common)
     if kind == 'lstm':
