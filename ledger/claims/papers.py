@@ -224,8 +224,8 @@ CLAIMS = (
             'network from random values, all trained', OURS,
             _FEW.vary(None, stride=2, label_fraction=share, **frozen), 'test/accuracy', '>',
             _FEW.vary(None, stride=2, label_fraction=share, **_SCRATCH, **scratch), seeds=3,
-            note='400 centroids, each second place; penalties, and the rate of the other, were chosen '
-            'on validation pictures',
+            note='400 centroids, each second place; penalties, and the rate of the other, were '
+            'chosen on validation pictures',
         )
         for share, frozen, scratch in _SHARES
     ),
