@@ -399,7 +399,7 @@ CASES = {
     for name, case in cases.items()
 }  # fmt: skip
 
-LONG = {  # whose runs are checked again by others
+LONG = {  # whose runs take the longest: of a slow test
     'y: odd names, in a table', 'y: a class of one, negative', 'y: a class an example',
     'pictures: folders in classes', 'pictures: an empty class', 'x: unscaled, and standardised',
     'series: padded with NaN', 'series: of one step',
