@@ -23,10 +23,13 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ['XDG_STATE_HOME'] = tempfile.mkdtemp(prefix='state-')
 atexit.register(shutil.rmtree, os.environ['XDG_STATE_HOME'], ignore_errors=True)
 
+import forked  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from filelock import FileLock  # noqa: E402
 
 import main as program  # noqa: E402
+from networks import known  # noqa: E402
 from torture.pictures import png_of  # noqa: E402
 
 gc.set_threshold(50_000, 20, 20)  # as the program does
@@ -36,13 +39,16 @@ gc.set_threshold(50_000, 20, 20)  # as the program does
 def undrawn():
     """No figures are made, which take half of a small run's time; returns what makes them.
 
-    Nor is the process copied to share the work.
+    Nor is the process copied to share the work; a stranger's graph is tried in a process that is
+    forked, in place of one that imports TensorFlow.
     """
+    from networks import trial
     from reports import drawing, figures
     from system import cores
 
     instead = {
         (cores, '_copied'): lambda *_: None,
+        (trial, '_asked'): _asked_of_a_fork,
         (drawing, 'draw'): lambda *_: [],
         (figures, 'save'): _save_a_dot,
         (figures, '_neighbourly'): lambda _, shape, __: np.zeros((shape[0], 2)),
@@ -60,6 +66,32 @@ def _save_a_dot(figure, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with disk.whole(file, 'wb') as opened:
         opened.write(png_of(1, 1, 0, (b'IDAT', zlib.compress(b'\0\0')), (b'IEND', b'')))
+
+
+def _asked_of_a_fork(asked: dict, _: Path, file: str, check: Callable[[], None]) -> dict:
+    from networks import trial
+
+    process = forked.Forked(_answer, json.dumps(asked))
+    out, err = process.communicate()
+    check()
+    if out:
+        return json.loads(out)
+    return {'refused': f'{file}: {trial._end(-process.returncode, False, err.splitlines())}'}
+
+
+def _answer(asked: str) -> None:
+    from networks import trial
+
+    sys.argv = ['', '', asked]
+    trial.answer()
+
+
+@pytest.fixture
+def tries(undrawn, monkeypatch):
+    """Tries a stranger's graph in a process that the program starts."""
+    for (place, name), function in undrawn.items():
+        if name == '_asked':
+            monkeypatch.setattr(place, name, function)
 
 
 @pytest.fixture
@@ -136,17 +168,37 @@ KINDS = {  # a kind of run -> flags of a small one
 
 @pytest.fixture(scope='session')
 def kinds(data_dir, digits, strips, some_digits, tmp_path_factory) -> Path:
-    """The folder of a finished run of each kind, which are called as in KINDS."""
-    runs = tmp_path_factory.mktemp('kinds')
-    steps = some_digits[0].reshape(-1, 98, 8)[:, :70, :2]  # so many that they are looped over
-    np.savez(runs / 'steps.npz', x=steps, y=some_digits[1])
-    data = {'lstm': strips, 'loop': runs / 'steps.npz'}
+    """The folder of a finished run of each kind, which are called as in KINDS.
+
+    Of several processes that run tests the first makes them, and each has a copy of its own.
+    """
+    own = tmp_path_factory.getbasetemp()
+    made = (own.parent if 'PYTEST_XDIST_WORKER' in os.environ else own) / 'made'
+    made.mkdir(exist_ok=True)
+    with FileLock(made / 'lock'):
+        if not (made / 'all').exists():
+            steps = some_digits[0].reshape(-1, 98, 8)[:, :70, :2]  # so many are looped over
+            np.savez(made / 'steps.npz', x=steps, y=some_digits[1])
+            data = {'lstm': strips, 'loop': made / 'steps.npz'}
+            _make_kinds(made, {kind: data.get(kind, digits) for kind in KINDS}, data_dir)
+            (made / 'all').touch()
+    for kind in KINDS:
+        known.note((made / kind / 'model.meta').read_bytes())  # as the process does that writes it
+    firsts: dict[int, str] = {}
+
+    def copied(source: str, target: str) -> None:
+        first = firsts.setdefault(os.stat(source).st_ino, target)
+        shutil.copy2(source, target) if first == target else os.link(first, target)
+
+    return Path(shutil.copytree(made, own / 'kinds', copy_function=copied))
+
+
+def _make_kinds(runs: Path, data: dict[str, Path], data_dir: Path) -> None:
     for kind, flags in KINDS.items():
         few = ['--nofigures', '--set=epochs=1', '--set=steps_per_epoch=2']
-        few += [f'--array={data.get(kind, digits)}', f'--data_dir={data_dir}']
+        few += [f'--array={data[kind]}', f'--data_dir={data_dir}']
         few += [f'--parent={runs}/dense'] if kind == 'head' else []
         assert call(*flags, *few, f'--run_dir={runs}/{kind}') == 0
-    return runs
 
 
 def call(*flags: str) -> int:

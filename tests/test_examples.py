@@ -107,6 +107,7 @@ def test_an_example_runs(ended, name):
     assert re.search(SAID[name], said), said
 
 
+@pytest.mark.slow
 def test_an_example_that_is_interrupted_says_so_in_a_line(here, digits, tmp_path):
     (tmp_path / 'data').symlink_to(here / 'data')
     code = (FOLDER / 'layer_by_layer.py').read_text().replace('epochs=10)', 'epochs=100_000)')

@@ -98,7 +98,7 @@ def test_what_is_doubtful_is_said(written, name, words):
 
 
 def test_one_that_takes_too_much_ends_a_process_of_its_own_and_a_run_in_one_line(
-    written, main, tmp_path
+    written, main, tries, tmp_path
 ):
     parent = written('fill by a value')['path']
     data = labelled(tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import KINDS, weights_of
+from conftest import KINDS, most, weights_of
 from forked import program, script
 from tensorflow import lite
 
@@ -26,7 +26,7 @@ def graph_of(folder, fed):
         return session.run(tensors, {f'{name}:0': value for name, value in fed.items()})
 
 
-@pytest.fixture(scope='module', params=KINDS)
+@pytest.fixture(scope='module', params=most(KINDS, {'dense', 'head', 'lstm'}.__contains__))
 def exported(request, kinds, data_dir):
     """Returns a run's folder that is exported in all formats, and what was said."""
     folder = kinds / request.param
@@ -167,6 +167,7 @@ def test_a_converter_that_aborts_ends_a_copy_of_the_process(kinds, data_dir):
     assert len(err.splitlines()) == 1  # a process that imports anew would convert without a fault
 
 
+@pytest.mark.slow
 def test_where_there_was_a_session_the_converter_is_a_new_process(kinds, main):
     file = kinds / 'memory/export/tflite/model.tflite'
     before = file.stat().st_mtime_ns if file.exists() else 0

@@ -71,6 +71,7 @@ def test_its_claims_are_judged_beside_it(main, folder):
     assert '1 not yet measured' in main('--inst=mine.py', '--mode=report')[1]
 
 
+@pytest.mark.slow
 def test_runs_at_once_load_it_too(main, folder):
     flags = ('--inst=mine.py', '--experiment=widths', '--jobs=2', '--seeds=1')
     code, out, err = main(*flags, *QUICK)

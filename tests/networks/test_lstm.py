@@ -242,6 +242,7 @@ def test_greedy_phases_train_one_layer_and_its_inverse_each():
             assert changed == {name for name in after if name.startswith(f'layer{index + 1}/')}
 
 
+@pytest.mark.slow
 def test_the_last_phase_reconstructs_the_states_below(main, strips, tmp_path):
     flags = (
         '--experiment=lstm_greedy',

@@ -59,6 +59,7 @@ def test_x_and_outputs_keep_the_users_units(kind, main, tmp_path):
     assert errors.mean() < 0.5 * np.mean((read - read.mean(axis=0)) ** 2)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_by_channel_by_step_and_greedily(main, tmp_path):
     """A parent's standardiser is in the graph that a head reads."""
     draw = np.random.default_rng(0)

@@ -95,6 +95,7 @@ def test_what_follows_a_series_is_drawn_after_it(main, waves, tmp_path, drawn):
     assert lines['what follows'][:, 0].tolist() == lines['predicted'][:, 0].tolist() == [10, 11, 12]
 
 
+@pytest.mark.slow
 def test_errors_by_step_are_of_the_sequences_that_have_the_step(main, waves, tmp_path, drawn):
     """The 32 sequences trained on have 9 steps at most, the 4 tested 10, 10, 8 and 5, of 12."""
     x, length = waves[1], np.minimum(waves[2], 9)
@@ -113,6 +114,7 @@ def test_errors_by_step_are_of_the_sequences_that_have_the_step(main, waves, tmp
     assert bars.get_data().values.tolist() == [4] * 5 + [3] * 3 + [2] * 2 + [0] * 2
 
 
+@pytest.mark.slow
 def test_sequences_of_one_length_need_no_count_of_those_that_have_a_step(main, waves, drawn):
     np.savez(waves[0], x=waves[1])
     flags = (f'--array={waves[0]}', '--set=output_activation=linear', *TINY)

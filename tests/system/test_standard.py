@@ -7,7 +7,7 @@ import resource
 import sys
 
 import pytest
-from conftest import most, results_of
+from conftest import results_of
 from forked import Forked
 
 from system import standard
@@ -35,7 +35,8 @@ def with_streams(how: str, flags: tuple[str, ...]) -> int:
     return main.main(['main.py', *flags])
 
 
-@pytest.mark.parametrize('how', most(['unread', 'closed'], 'closed'.__eq__))
+@pytest.mark.slow
+@pytest.mark.parametrize('how', ['unread', 'closed'])
 def test_a_run_whose_words_nobody_reads_goes_on_to_its_end(data_dir, digits, tmp_path, how):
     flags = (*TINY, f'--array={digits}', f'--data_dir={data_dir}', f'--run_dir={tmp_path}/run')
     assert Forked(with_streams, how, flags).wait() == 0

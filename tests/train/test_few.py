@@ -101,7 +101,7 @@ def test_classes_without_an_example_to_learn_or_test_are_told_before_training(tr
 
 
 @pytest.mark.parametrize(
-    ('count', 'sizes'), [(1, '2 train, 2 test'), (4, '8 train, 8 test'), (5, '8 train, 1 val')]
+    ('count', 'sizes'), [(1, '2 train, 2 test'), slow(4, '8 train, 8 test'), (5, '8 train, 1 val')]
 )
 def test_few_pictures_a_class_are_trained_on(main, tmp_path, count, sizes):
     for i in range(2 * count):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import most, weights_of
+from conftest import weights_of
 from forked import Forked, program
 
 from system.errors import Interrupted
@@ -95,7 +95,8 @@ def test_killed_mid_phase_and_damaged_it_resumes_and_ends_equal_bit_for_bit(
     assert_same(folder, undisturbed)
 
 
-@pytest.mark.parametrize('flags', most([RANDOM, PATIENT], RANDOM.__eq__))
+@pytest.mark.slow
+@pytest.mark.parametrize('flags', [RANDOM, PATIENT])
 def test_whatever_is_killed_goes_on_with_the_same_bits(data_dir, tmp_path, flags):
     """So it is with more kinds of run, many times over, in the campaign of `make torture`."""
     folders = [tmp_path / name for name in ('whole', 'killed')]
@@ -113,7 +114,10 @@ def test_whatever_is_killed_goes_on_with_the_same_bits(data_dir, tmp_path, flags
     assert_same(folders[1], folders[0])
 
 
-@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ('number', 'code'),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_a_signal_saves_and_the_same_command_goes_on(data_dir, tmp_path, undisturbed, number, code):
     folder = tmp_path / 'run'
     process = start(data_dir, folder)

@@ -36,7 +36,7 @@ RUNS = {  # flags of a run; each has two parts
     ),
     'lstm': ('--experiment=lstm_reconstruct', '--set=hidden=4'),
 }  # fmt: skip
-QUICK = {'greedy, tied', 'vae', 'conv, batch norm'}
+QUICK = {'greedy, tied', 'conv, batch norm'}
 
 
 def addresses(count: int) -> list[str]:
@@ -115,6 +115,7 @@ def test_two_workers_end_where_one_machine_ends(kind, common, strips, tmp_path):
     assert not (tmp_path / 'runs1').exists() and 'epoch' not in found[1][1]
 
 
+@pytest.mark.slow
 def test_four_workers_differ_by_rounding(common, tmp_path):
     flags = ('--experiment=tied', '--set=hidden=8', '--set=parts=4', *common)
     alone = program(*flags, f'--runs={tmp_path}/alone')

@@ -220,6 +220,7 @@ def test_what_is_changed_in_a_layer_is_what_the_layers_above_it_read(trained):
     np.testing.assert_allclose(made, np.tile(wanted, (5, 1)), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_restored_layers_are_dropped_while_they_are_fine_tuned(trained, main, digits, tmp_path):
     """Keyed by the step: twice the same weights; at inference nothing is dropped."""
     flags = ('--experiment=phasewise_finetune', f'--array={digits}', '--set=epochs=0', '--set=finetune_epochs=2',
