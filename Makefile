@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-# Python compiles what it imports, a small part of all that is installed: a third of the time goes.
+# Most of what is installed is never imported; Python compiles the rest when it is.
 INSTALL := $(PIP) install --no-compile
 KIND := $(if $(filter-out 0,$(GPU)),gpu,cpu)
 CAN := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu) cpu

@@ -195,7 +195,7 @@ def save(folder, shape=(None, None, FEATURES), dtype=tf.int64, outputs=0):
     return str(folder / 'theirs')
 
 
-@pytest.mark.parametrize('outputs', most([0, 3], bool))  # nothing is scored: they are no X
+@pytest.mark.parametrize('outputs', most([0, 3], bool))  # 3 that are no X: not scored
 def test_a_strangers_graph_is_told_the_steps_that_count(main, uneven, tmp_path, outputs):
     parent, run = save(tmp_path, outputs=outputs), f'--run_dir={tmp_path}/run'
     flags = ('--set=epochs=1', '--set=head=3', '--nofigures', f'--array={uneven}')
