@@ -84,15 +84,13 @@ def render(results: Results) -> str:
         'wanted',
         'verdict',
     ]
-    for network, contenders in NETWORKS.items():
+    for network in filter(results.get, NETWORKS):
+        contenders = NETWORKS[network]
         first = contenders[0]
         known = first.experiment.fields()
         trained = f', {known["activation"]}' if 'activation' in known else ''
         trained += f', batch {known["batch_size"]}'
         parts += [f'## {network}{trained if first.trainer == "product" else ""}']
-        if network not in results:
-            parts += ['not measured']
-            continue
         facts = results[network]
         rows = [_row(facts, c) for c in contenders if c.name in facts['seconds']]
         said = [
@@ -105,6 +103,8 @@ def render(results: Results) -> str:
             shown = [[*row[:_SHARE], *row[_SHARE + 1 :]] for row in shown]
         parts += ['; '.join(said), _table(shown)]
     parts += _on_more(results)
+    missing = '; '.join(network for network in NETWORKS if network not in results)
+    parts += [f'Not measured: {missing}.'] if missing else []
     return '\n\n'.join(parts) + '\n'
 
 
