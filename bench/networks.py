@@ -203,6 +203,12 @@ NETWORKS: dict[str, list[Contender]] = {
         inst.mnist_l1, inst.mnist_l1_dropout
     ),
     f'{WORKERS}784-512-256-128-11-128-256-512-784': _on_workers(_DEEP),
+    f'{WORKERS}784-512-256-128-11-128-256-512-784, 2,048 a batch': _on_workers(
+        _DEEP.vary(batch_size=2048)
+    ),
     f'{WORKERS}28 steps of 28, LSTM of 128 and back': _on_workers(_LSTM),
     f'{WORKERS}32x32x3, 5x5 convolutions 32-64-128-128 and back': _on_workers(_CONV),
+    f'{WORKERS}32x32x3, 5x5 convolutions 32-64-128-128 and back, 256 a batch': _on_workers(
+        _CONV.vary(batch_size=256)
+    ),
 }
