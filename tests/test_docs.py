@@ -374,7 +374,7 @@ def test_the_table_of_flags_is_the_programs():
         assert set(re.findall(r'`(\w+)`', row)) == set(flags), name
 
 
-@pytest.mark.parametrize('page', most(OWN, 'docs/own-table.md'.__eq__))
+@pytest.mark.parametrize('page', most(OWN, 'docs/own-pictures.md'.__eq__))
 def test_a_page_about_data_of_ones_own_is_walked(page, shrunk, monkeypatch, tmp_path, dotted):
     """From its first line to its last, in an empty folder; with one epoch for many."""
     monkeypatch.chdir(tmp_path)

@@ -77,6 +77,7 @@ def test_codes_are_the_input_of_another_step_and_are_cross_validated():
     assert cross_val_score(steps, x, y, cv=2).mean() > 0.85
 
 
+@pytest.mark.slow
 def test_a_classifier_is_cross_validated():
     x, y = load_iris(return_X_y=True)
     names = np.array(['a', 'b', 'c'])[y]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import png_of, results_of
+from conftest import most, png_of, results_of
 from PIL import Image
 
 import dataset
@@ -290,7 +290,7 @@ def test_a_jointly_trained_classifier_labels_new_pictures(folder, main, tmp_path
     assert code == 0, err
 
 
-@pytest.mark.parametrize('name', ['lstm_reconstruct', 'conv_ae'])
+@pytest.mark.parametrize('name', most(['lstm_reconstruct', 'conv_ae'], 'conv_ae'.__eq__))
 def test_a_finished_run_reads_its_pictures_as_it_did(folder, main, tmp_path, name):
     """Also one that takes their rows as steps, and knows them by another shape."""
     flags = ('--set=image_size=6,8', '--set=epochs=1', '--nofigures', f'--images={folder}')

@@ -218,6 +218,7 @@ def transposed(digits, data_dir, tmp_path_factory):
     return folder, shapes
 
 
+@pytest.mark.slow
 def test_what_trains_in_bfloat16_can_be_trained_on_elsewhere(transposed):
     """The saved graph keeps TensorFlow's own gradients: any script may ask for them."""
     folder, shapes = transposed

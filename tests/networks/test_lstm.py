@@ -263,6 +263,7 @@ def test_the_last_phase_reconstructs_the_states_below(main, strips, tmp_path):
     assert [values.shape for values in made] == shapes
 
 
+@pytest.mark.slow
 def test_the_random_control_of_a_classifier_begins_as_its_parent_did(main, strips, tmp_path):
     flags = ('--experiment=lstm_classifier', f'--array={strips}', '--set=initial=random',
              '--set=epochs=1', '--set=parent.epochs=1', '--set=parent.parts=1',
@@ -327,6 +328,7 @@ def test_lengths_are_recorded_and_masked(main, tmp_path):
         assert found[0][1][name] == pytest.approx(found[1][1][name], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_classifier_counts_the_steps_of_what_it_labels(main, tmp_path):
     """On a saved graph, in training and afterwards."""
     generator = np.random.default_rng(0)

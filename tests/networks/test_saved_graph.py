@@ -145,6 +145,7 @@ np.savez(file, **{name: value.numpy() for name, value in made.items()})
 """
 
 
+@pytest.mark.slow
 def test_two_saved_models_serve_in_tf2_side_by_side_and_count_steps(two, tmp_path):
     np.savez(tmp_path / 'fed.npz', X=X, length=LENGTH)
     paths = map(str, (tmp_path / 'fed.npz', *two))

@@ -43,7 +43,7 @@ PLACES = {
     "after the parent's": (saved_graph, 'read', 0, CHILD),
     'in a study': (several, 'run', 1, ('--experiment=phasewise', '--seeds=2', *SMALL)),
 }
-OFTEN = ('writing records', 'in an epoch', 'between phases', "after the parent's")
+OFTEN = ('writing records', 'in an epoch', 'between phases')
 
 
 @pytest.fixture(scope='module')

@@ -19,8 +19,8 @@ from phases import schedule_of
 
 SHORT = ['--set', 'epochs=1']
 QUICK = {  # an experiment of each kind; the others are of a slow test
-    'coates2011_centroids', 'coates2011_sparse', 'conv_classifier', 'conv_vae_classify',
-    'iris_linear', 'iwae_burda', 'lstm_composite', 'memory_onehot', 'sparse_denoise', 'tied',
+    'coates2011_centroids', 'coates2011_sparse', 'conv_vae_classify', 'iris_linear', 'iwae_burda',
+    'lstm_composite', 'memory_onehot', 'sparse_denoise', 'tied',
 }  # fmt: skip
 
 

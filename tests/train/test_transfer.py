@@ -426,6 +426,7 @@ def test_a_varied_parent_of_a_named_variation_has_a_folder_of_its_own():
     assert place.folder(plain.lineage(), base_of_parent(plain)).name == 'mnist-seed0'
 
 
+@pytest.mark.slow
 def test_while_a_parent_is_trained_what_would_mend_it_is_said_of_its_fields(
     main, tmp_path, monkeypatch
 ):
