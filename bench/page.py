@@ -84,7 +84,7 @@ def render(results: Results) -> str:
         'wanted',
         'verdict',
     ]
-    for network in filter(results.get, NETWORKS):
+    for network in filter(results.__contains__, NETWORKS):
         contenders = NETWORKS[network]
         first = contenders[0]
         known = first.experiment.fields()
