@@ -13,9 +13,10 @@ from system.errors import UsageError
 from system.rules import written
 
 OURS = 'aim of this project'  # a source beside those of inst.py
+AFTER = 'asked when the runs were there'  # a note: its figures could be seen before it was made
 RELATIONS = ('<', '<=', '>', '>=', '=')
 AT_EPOCH = re.compile(r'(?P<name>\S+) at epoch (?P<at>\d+)')
-UNTIL = re.compile(r'seconds until (?P<name>\S+) <= (?P<most>\S+)')
+UNTIL = re.compile(r'(?P<spent>seconds|updates) until (?P<name>\S+) <= (?P<most>\S+)')
 _KINDS: dict[str, tuple[Any, str]] = {  # of a claim's parts, and what to write
     'words': (str, 'text'),
     'source': (str, 'text'),
@@ -114,7 +115,7 @@ def metric_of(metric: str) -> metrics.Metric:
     first, *rest = metric.split(' / ')
     if found := UNTIL.fullmatch(first):
         rest.append(found['name'])
-        first = 'seconds'
+        first = found['spent']
     elif found := AT_EPOCH.fullmatch(first):
         first = found['name']
     try:

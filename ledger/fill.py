@@ -14,7 +14,7 @@ import inst
 from ledger import charts, page, store
 from ledger.book import PROJECT, Book
 from ledger.claim import Claim
-from ledger.usual import usual_deviation
+from ledger.usual import alike, usual_deviation
 from ledger.values import Results
 from ledger.verdicts import Judgement, Usual, judge
 from parameters import Experiment
@@ -96,10 +96,7 @@ def judgements(claims: Sequence[Claim], book: Book = PROJECT) -> dict[Claim, Jud
     every = [*store.all_kept(book.results).values()]
     every += [*store.all_kept().values()] if book.inst else []
 
-    @functools.cache
-    def usual(experiment: Experiment, metric: str) -> float | None:
-        return usual_deviation(experiment, metric, every)
-
+    usual = functools.partial(usual_deviation, alike=alike(every))
     found = {}
     for claim in claims:
         other = {store.key(run) for run in on_other_data(claim, book)}

@@ -10,42 +10,56 @@ from typing import Any
 import inst
 from command_line import changed, command
 from ledger.book import PROJECT, Book
-from ledger.claim import Claim, metric_of
+from ledger.claim import Claim, data_of, metric_of
 from ledger.verdicts import Judgement, false_discovery_rates
 from parameters import Experiment
 from reports import html as webpage
 from system import lines
 
-_HEAD = """\
-{begins}, which trains what is missing. Figures are of the test set unless
-they say otherwise; each is the mean over the seeds, with the least and the greatest. A verdict
-looks at the difference, seed by seed, from what it is compared with: *holds* and *fails* where the
-whole 95 % interval of its mean (Student's t) lies on one side, *open* where it does not. Where six
-seeds or more differ by what is not Gaussian (Shapiro and Wilk, p below 0.05), Wilcoxon's signed
-ranks decide. An equality *holds* where the interval is within its margin, and is *better* where
-all of it is beyond on the good side. One seed decides where the difference is three times what
-nine in ten runs of its kind deviate by over their seeds, and is *open* otherwise; so many seeds of
-those wanted are named. q is the share of verdicts as sure as this one that would be expected to be
-wrong if chance had made all of them (Benjamini and Hochberg). All seeds are scored on one test
-set: of an accuracy of 98.7 % on 10,000 digits the standard error by the choice of that set is 0.11
-points, which no seeds show. Seconds are those of the updates of one run, the mean over the seeds,
-on machines that did other things too; versions and CPUs are in the runs' files in {results}. A run
-is repeated by `python main.py` and its flags, with `--seed`.{ends}"""
 _PROJECTS = """\
 What the sources claim, what this project measures, and whether it holds; written by
-`python main.py --mode=results`"""
-_PAPERS = """ Figures that the papers
-published are from their own text, at the table that is named, or from the paper that is named.
-CIFAR-10 is read from JPEG files of quality 75 whose colour has half the resolution, not from the
-original pictures: on these the figures would be others."""
+`python main.py --mode=results`, which trains what is missing. {glossary} says what each metric is.
+The chapters tell the same in words and pictures: {chapters}. What of the
+sources has no row here, and why, is in {sources}."""
 _OWN = """\
 What {inst} claims, what was measured, and whether it holds; written by
-{command}"""
+{command}, which trains what is missing."""
+_CHAPTERS = ('tied', 'constraints', 'pictures', 'sequences', 'papers')
+_EXPLAINED = {  # what the columns have in them
+    'claim': """what somebody says, whose words are the title of the section or in brackets;
+        then, if so, the figure that was published, and what else one should know.""",
+    'data': """what the run was trained and scored on.""",
+    'flags': """what repeats the run, after `python main.py`, with `--seed`.""",
+    'measured': """of the test set, unless it says otherwise: the mean over the seeds, the least
+        and the greatest; errors of 1.28 % are told as an accuracy of 98.72 %. All seeds are
+        scored on one test set: of an accuracy of 98.7 % on 10,000 digits the standard error by
+        the choice of that set is 0.11 points, which no seeds show.""",
+    'verdict': """looks at the difference, seed by seed, from what is wanted. *holds* and
+        *fails*: the whole 95 % interval of its mean (Student's t) lies on one side; *open*: it
+        does not. Where six seeds or more differ by what is not Gaussian (Shapiro and Wilk, p
+        below 0.05), Wilcoxon's signed ranks decide. An equality *holds* where the interval is
+        within its margin, and is *better* where all of it is beyond on the good side. One seed
+        decides where the difference is three times what nine in ten runs of its kind deviate by
+        over their seeds, and is *open* otherwise; a kind is a kind of network trained for a
+        tenth to ten times as many updates, or, where less than three such runs are known, for
+        any number of them.""",
+    'q': """of the verdicts at least as sure as this one, at most this share is expected to be
+        wrong (Benjamini and Hochberg); none is said of equalities, of one seed, and of every
+        seed by itself.""",
+    'seeds': """how many the verdict rests on, of how many that are wanted.""",
+    'seconds': """those of the updates of one run, the mean over the seeds, on machines that did
+        other things too; versions and CPUs are in the runs' files in {results}.""",
+}
+_PAPERS = """\
+Figures that the papers published are from their own text, at the table that is named, or from the
+paper that is named. CIFAR-10 is read from JPEG files of quality 75 whose colour has half the
+resolution, not from the original pictures: on these the figures would be others. Iris has no test
+rows of its own: all are trained and scored on."""
 _CHART = (
     'A line a claim, with a mark for each seed that is right of the bound where it is better than '
     'what is claimed, and left of it where it is worse.'
 )
-_COLUMNS = ('claim', 'flags', 'measured', 'wanted', 'verdict', 'q', 'seeds', 'seconds')
+_COLUMNS = ('claim', 'data', 'flags', 'measured', 'wanted', 'verdict', 'q', 'seeds', 'seconds')
 _MADE = re.compile(r'\||<(?=[a-z/!?])|(?<=\])[(\[]', re.IGNORECASE)  # what makes something of words
 _MARKS = re.compile(r'[^\w \-=./,]')
 _MANY = 20  # verdicts from which on some must be expected to be wrong
@@ -54,21 +68,31 @@ _SMALL = 0.001
 _VERDICTS = ('holds', 'better', 'fails', 'open', 'not yet measured')
 
 
-def _head(book: Book, code: Callable[[str], str]) -> str:
-    """Returns what stands at the top; `code` marks words as such."""
+def _head(book: Book, code: Callable[[str], str], link: Callable[[str], str]) -> list[str]:
+    """Returns the paragraphs at the top; `code` marks words as such, `link` what names a file."""
     if book.inst:
         asked = f'python main.py --inst={book.inst} --mode=results'
-        begins, ends = _OWN.format(inst=code(book.inst), command=code(asked)), ''
-    else:
-        begins, ends = _PROJECTS, _PAPERS
-    return _HEAD.format(begins=begins, results=code(f'{book.results.name}/'), ends=ends)
+        return [_OWN.format(inst=code(book.inst), command=code(asked))]
+    chapters = ', '.join(link(f'docs/{name}.md') for name in _CHAPTERS)
+    files = {'glossary': link('docs/glossary.md'), 'sources': link('docs/sources.md')}
+    return [_PROJECTS.format(chapters=chapters, **files), _PAPERS]
+
+
+def _explained(book: Book, code: Callable[[str], str]) -> dict[str, str]:
+    """Returns what the columns have in them, each in a line."""
+    results = code(f'{book.results.name}/')
+    return {
+        name: ' '.join(words.split()).format(results=results) for name, words in _EXPLAINED.items()
+    }
 
 
 def markdown(
     claims: Sequence[Claim], judgements: Mapping[Claim, Judgement], book: Book = PROJECT
 ) -> str:
     """Returns the page; a claim without judgement is said not to be measured."""
-    parts = ['# Results', _head(book, _code), summary(claims, judgements)]
+    columns = [f'- **{name}**: {words}' for name, words in _explained(book, _code).items()]
+    parts = ['# Results', *_head(book, _code, lambda file: f'[{file}]({file})')]
+    parts += ['\n'.join(columns), summary(claims, judgements)]
     rates = false_discovery_rates(judgements)
     for source, mine in sections(claims).items():
         rows = [
@@ -106,7 +130,8 @@ def html(
     return webpage.render(
         'results.html',
         title='Results',
-        introduction=_head(book, '`{}`'.format).replace('\n', ' '),
+        introduction=_head(book, '`{}`'.format, '`{}`'.format),
+        explained=_explained(book, '`{}`'.format),
         summary=summary(claims, judgements),
         columns=_COLUMNS,
         sections=parts,
@@ -164,18 +189,19 @@ def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> s
         return said
     sure = sum(q <= _SURE for q in decided)
     alone = sum(j.seeds == 1 and j.verdict != 'open' for j in judgements.values())
-    wrong = f'{_SURE * sure:.0f} of which are expected to be wrong'
+    wrong = f'at most about {_SURE * sure:.0f} of which are expected to be wrong'
     return (
-        f'{said} Of {len(decided)} that several seeds decided, {sure} have a q of at most {_SURE}, '
-        f'{wrong}; {alone} are decided by one seed.'
+        f'{said} Of {len(decided)} that the mean of several seeds decided, {sure} have a q of at '
+        f'most {_SURE}, {wrong}; {alone} are decided by one seed.'
     )
 
 
 def told(claim: Claim, judgement: Judgement | None) -> str:
     """Returns a claim in a line for the terminal, its verdict first."""
-    _, flags, measured, bound, verdict, *_ = _row(claim, judgement, claim.source)
+    row = dict(zip(_COLUMNS, _row(claim, judgement, claim.source), strict=True))
+    measured = row['measured']
     measured = f'{measured},' if measured else _name(claim.metric)
-    return f'{verdict}: {claim.words}: {measured} wanted {bound} ({flags})'
+    return f'{row["verdict"]}: {claim.words}: {measured} wanted {row["wanted"]} ({row["flags"]})'
 
 
 def _row(
@@ -184,9 +210,9 @@ def _row(
     words = claim.words if claim.source == source else f'{claim.words} ({claim.source})'
     words += f'; published: {claim.published}' if claim.published else ''
     words += f'; {claim.note}' if claim.note else ''
-    flags = _flags(claim.experiment)
+    what = [words, data_of(claim.experiment), _flags(claim.experiment)]
     if judgement is None:
-        return [words, flags, '', wanted(claim), 'not yet measured', '', str(claim.seeds), '']
+        return [*what, '', wanted(claim), 'not yet measured', '', str(claim.seeds), '']
     measured = f'{_name(claim.metric)} {shown(claim.metric, judgement.measured)}'
     seconds = f'{judgement.seconds:,.0f}'
     bound = wanted(claim, judgement.bound)
@@ -194,7 +220,7 @@ def _row(
     if judgement.seeds < claim.seeds:
         seeds = f'{judgement.seeds} of {seeds}'
     q = '' if rate is None else f'{rate:.3f}' if rate >= _SMALL else f'< {_SMALL}'
-    return [words, flags, measured, bound, judgement.verdict, q, seeds, seconds]
+    return [*what, measured, bound, judgement.verdict, q, seeds, seconds]
 
 
 def _name(metric: str) -> str:

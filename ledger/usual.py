@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import inst
@@ -16,37 +16,45 @@ from parameters import Experiment
 _FIXED = ('parameters', 'updates')  # are the same for all seeds
 _LEAST = 3  # seeds of a run whose deviation counts
 _SHARE = 0.9  # of the kind's runs lie closer together
+_FACTOR = 10  # between the updates of runs of a kind
+_KNOWN = 3  # such runs, before they speak for a kind
 
 
-def usual_deviation(experiment: Experiment, metric: str, kept: Iterable[Results]) -> float | None:
+def usual_deviation(
+    experiment: Experiment, updates: int, metric: str, alike: Sequence[Sequence[Results]]
+) -> float | None:
     """Returns the relative deviation over seeds that nine in ten runs of the kind stay below.
 
-    A kind is a kind of network, or where no such run has several seeds, any. Of an accuracy it is
-    the deviation of the errors. None where no run tells.
+    `alike` has the runs of several seeds, as the function of that name sorts them. A kind is a kind
+    of network that is trained for `updates`, to a tenth or to ten times as many; where less than
+    three of these tell, for any number of them; or else any network. Of an accuracy it is the
+    deviation of the errors, of decibels that of these as they are. None where no run tells.
     """
     if metric in _FIXED:
         return 0.0
-    by_kind: dict[str, list[float]] = {}
-    for kind, runs in _alike(kept):
-        found = _deviation(metric, runs)
-        if found is not None:
-            by_kind.setdefault(kind, []).append(found)
-    known = by_kind.get(experiment.kind) or [one for many in by_kind.values() for one in many]
-    if not known:
-        return None
-    known.sort()
-    return known[min(len(known) - 1, math.floor(_SHARE * len(known)))]
+
+    def is_network(run: Results) -> bool:
+        return inst.EXPERIMENTS[run['experiment']].kind == experiment.kind
+
+    def is_as_long(run: Results) -> bool:
+        return updates <= _FACTOR * run['updates'] and run['updates'] <= _FACTOR * updates
+
+    for kind in ((is_network, is_as_long), (is_network,), ()):
+        found = [_deviation(metric, runs) for runs in alike if all(is_(runs[0]) for is_ in kind)]
+        known = sorted(deviation for deviation in found if deviation is not None)
+        if len(known) >= (_KNOWN if kind else 1):
+            return known[min(len(known) - 1, math.floor(_SHARE * len(known)))]
+    return None
 
 
-def _alike(kept: Iterable[Results]) -> list[tuple[str, list[Results]]]:
-    """Returns the runs that differ in nothing but the seed, with the kind of their network."""
-    groups: dict[str, tuple[str, list[Results]]] = {}
+def alike(kept: Iterable[Results]) -> list[list[Results]]:
+    """Returns the runs of several seeds that differ in nothing but these, together."""
+    groups: dict[str, list[Results]] = {}
     for run in kept:
-        experiment = inst.EXPERIMENTS.get(run['experiment'])
-        if experiment is not None:
+        if run['experiment'] in inst.EXPERIMENTS:
             key = json.dumps([run['data'], _without_seed(run['decisive'])])
-            groups.setdefault(key, (experiment.kind, []))[1].append(run)
-    return [(kind, runs) for kind, runs in groups.values() if len(runs) >= _LEAST]
+            groups.setdefault(key, []).append(run)
+    return [runs for runs in groups.values() if len(runs) >= _LEAST]
 
 
 def _without_seed(decisive: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,15 +68,18 @@ def _without_seed(decisive: Mapping[str, Any]) -> dict[str, Any]:
 def _deviation(metric: str, runs: Iterable[Results]) -> float | None:
     """Returns the relative deviation of a metric; None where a run lacks it."""
     try:
-        values = [size_of(metric, value_of(run, metric)) for run in runs]
+        values = [value_of(run, metric) for run in runs]
     except KeyError:
         return None
-    mean = statistics.fmean(values)
-    if not (0 < mean < math.inf):
+    size = statistics.fmean(size_of(metric, value) for value in values)
+    if not (0 < size < math.inf):
         return None
-    return statistics.stdev(values) / mean
+    return statistics.stdev(values) / size
 
 
 def size_of(metric: str, value: float) -> float:
-    """Returns what deviations of a value are relative to: an accuracy's errors, or the value."""
-    return 1 - value if metric_of(metric).is_accuracy else abs(value)
+    """Returns what deviations of a value are relative to: an accuracy's errors, 1 dB, the value."""
+    its = metric_of(metric)
+    if its.unit.endswith('(dB)'):  # a logarithm: a tenth more of it says nothing
+        return 1.0
+    return 1 - value if its.is_accuracy else abs(value)

@@ -16,8 +16,9 @@ def value_of(results: Results, metric: str) -> float:
     """Returns a number that a run found.
 
     `metric` is a name in results.json, the quotient of two (`a / b`), a column of metrics.csv at an
-    epoch of the last phase (`validation/accuracy at epoch 350`), or the seconds of updates to it
-    (`seconds until validation/mse <= 0.01`). Raises KeyError where the run has no such number.
+    epoch of the last phase (`validation/accuracy at epoch 350`), or the updates or their seconds to
+    it (`updates until validation/mse <= 0.01`), in whole epochs. Raises KeyError where the run has
+    no such number.
     """
     if ' / ' in metric:
         first, second = (value_of(results, part) for part in metric.split(' / '))
@@ -41,7 +42,11 @@ def _looked_up(results: Results, metric: str) -> float:
         history = results['history']
         values = [*map(float, history[found['name']])]
         first = next((i for i, v in enumerate(values) if v <= float(found['most'])), None)
-        return math.inf if first is None else sum(map(float, history['seconds'][: first + 1]))
+        if first is None:
+            return math.inf
+        if found['spent'] == 'updates':
+            return float(history['step'][first])
+        return sum(map(float, history['seconds'][: first + 1]))
     metrics = results['metrics']
     return float(metrics[metric] if metric in metrics else results[metric])
 

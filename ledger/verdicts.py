@@ -29,8 +29,8 @@ _FAR = 3.0  # deviations of its kind that a difference found by one seed must ex
 _RANKED = 6  # seeds from which on ranks can show anything: five equal signs are no rare event
 _NORMAL = 0.05  # p of Shapiro and Wilk below which differences are compared by their ranks
 
-Usual = Callable[[Experiment, str], float | None]
-"""Returns the relative deviation over seeds of a kind of run, in a metric; see ledger/usual.py."""
+Usual = Callable[[Experiment, int, str], float | None]
+"""Returns how far seeds of a kind of run of so many updates lie apart; see ledger/usual.py."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,15 @@ def judge(
         than = [claim.than] * seeds
     bounds = [claim.factor * value + claim.plus for value in than]
     seconds = statistics.fmean(results(claim.experiment.vary(seed=s))['seconds'] for s in numbers)
-    found = _tested(claim, measured, bounds, usual)
+    updates = results(claim.experiment.vary(seed=0))['updates']
+    found = _tested(claim, measured, bounds, usual(claim.experiment, updates, claim.metric))
     margin = claim.margin * statistics.fmean(map(abs, bounds)) if claim.margin else 0.0
     verdict = _verdict(claim, (found.least, found.most), margin)
     return Judgement(spread(measured), spread(bounds), verdict, seconds, seeds, found.p)
 
 
 def _tested(
-    claim: Claim, measured: Sequence[float], bounds: Sequence[float], usual: Usual
+    claim: Claim, measured: Sequence[float], bounds: Sequence[float], usual: float | None
 ) -> _Test:
     """Returns where the difference lies: of each seed, of one, or in the mean over several."""
     differences = [m - b for m, b in zip(measured, bounds, strict=True)]
@@ -84,20 +85,20 @@ def _tested(
         return _Test(min(differences), max(differences))
     if len(differences) == 1:
         return _of_one(claim, measured[0], bounds[0], usual)
-    if len(differences) >= _RANKED and not _is_normal(differences):
+    ranked = len(differences) >= _RANKED and claim.relation != '='  # ranks know of no margin
+    if ranked and not _is_normal(differences):
         return _by_ranks(differences)
     return _by_mean(differences)
 
 
-def _of_one(claim: Claim, measured: float, bound: float, usual: Usual) -> _Test:
+def _of_one(claim: Claim, measured: float, bound: float, usual: float | None) -> _Test:
     """Returns the difference, and as much around it as seeds of the kind make of nothing."""
     difference, sizes = measured - bound, [size_of(claim.metric, measured)]
     if isinstance(claim.than, Experiment) and claim.than != claim.experiment:
         sizes.append(size_of(claim.metric, bound))  # or else the seed's own baseline
-    deviation = usual(claim.experiment, claim.metric)
-    if deviation is None or not math.isfinite(difference):
+    if usual is None or not math.isfinite(difference):
         return _Test(-math.inf, math.inf)
-    half = _FAR * deviation * math.hypot(*sizes)
+    half = _FAR * usual * math.hypot(*sizes)
     return _Test(difference - half, difference + half)
 
 

@@ -39,12 +39,12 @@ CLAIMS = (
         )
     ),
     Claim(
-        'one code for both decoders reconstructs no worse than one of its own', VIDEO,
-        lstm_composite, 'test/mse', '<=', lstm_half, seeds=3,
+        'one code for both decoders reconstructs no worse than one of its own, within 5 %', OURS,
+        lstm_composite, 'test/mse', '<=', lstm_half, factor=1.05, seeds=3,
     ),
     Claim(
-        'one code for both decoders predicts no worse than one of its own', VIDEO,
-        lstm_composite, 'test/future_mse', '<=', lstm_predict, seeds=3,
+        'one code for both decoders predicts no worse than one of its own, within 5 %', OURS,
+        lstm_composite, 'test/future_mse', '<=', lstm_predict, factor=1.05, seeds=3,
     ),
     Claim(
         'with as many units as inputs (28) the loss gets stuck: within 10 % of the mean sequence',
@@ -52,15 +52,15 @@ CLAIMS = (
         lstm_reconstruct.vary(hidden=(28,)), 'test/mean_mse', 0.9,
     ),
     Claim(
-        'two layers trained one after the other are no worse than jointly', OURS,
-        lstm_greedy, 'test/mse', '<=', lstm_stacked, seeds=3,
+        'two layers trained one after the other are no worse than jointly, within 5 %', OURS,
+        lstm_greedy, 'test/mse', '<=', lstm_stacked, factor=1.05, seeds=3,
     ),
     Claim(
         'a classifier on the frozen codes of sequences is right in at least 98.2 %', OURS,
         lstm_classifier, 'test/accuracy', '>=', 0.982, seeds=3,
     ),
     Claim(
-        'and better when the encoder is fine-tuned', OURS,
+        'that classifier is right more often when the encoder is fine-tuned', OURS,
         lstm_finetune, 'test/accuracy', '>', lstm_classifier, seeds=3,
     ),
     Claim(

@@ -19,6 +19,7 @@ from inst import (
 from ledger.claim import OURS, Claim
 
 FEW: dict[str, Any] = {'dataset': 'mnist5k', 'l2': 0.0, 'epochs': 100}
+_JOINT = tied.vary(output_activation='linear', learning_rate=0.002)  # phasewise, but at once
 
 CLAIMS = (
     Claim(
@@ -32,7 +33,7 @@ CLAIMS = (
         1.01, 10,
     ),
     Claim(
-        "and the plane of its decoder is PCA's, within a degree, with every seed", GERON,
+        "the plane of its decoder is PCA's, within a degree, with every seed", GERON,
         iris_linear, 'pca_angle_degrees', '<', 1.0, seeds=10, every=True,
     ),
     Claim(
@@ -54,34 +55,36 @@ CLAIMS = (
         tied.vary(**FEW), 'test/mse / train/mse', '<', untied.vary(**FEW), seeds=3,
     ),
     Claim(
-        'tying "makes training faster": seconds of updates to a validation error of 0.01',
-        GERON, tied, 'seconds until validation/mse <= 0.01', '<', untied, seeds=3,
-        note='a threshold just above what is the least that its penalties leave the other',
+        'tying "makes training faster": updates to a validation error of 0.005, no penalties',
+        GERON, tied.vary(l2=0.0), 'updates until validation/mse <= 0.005', '<',
+        untied.vary(l2=0.0), seeds=3,
+        note='with them the other never gets far below 0.01',
     ),
     Claim(
-        'the same without penalties, to an error of 0.005', GERON,
+        'the same in seconds', GERON,
         tied.vary(l2=0.0), 'seconds until validation/mse <= 0.005', '<', untied.vary(l2=0.0),
-        seeds=3,
+        seeds=3, note='taken beside other work: of one seed twice those of the others',
     ),
     Claim(
         '"often better" to train one layer after the other than in one shot: after as many epochs',
-        GERON, phasewise, 'test/mse', '<', tied, seeds=3,
+        GERON, phasewise, 'test/mse', '<', _JOINT, seeds=3,
         note='phase 2 trains the bias of its decoder too, which the source leaves as it is',
     ),
     Claim(
         'the same without the penalty on the kernels', GERON,
-        phasewise.vary(l2=0.0), 'test/mse', '<', tied.vary(l2=0.0), seeds=3,
+        phasewise.vary(l2=0.0), 'test/mse', '<', _JOINT.vary(l2=0.0), seeds=3,
     ),
     Claim(
-        "the same on the source's full batches: 10 epochs a phase against 100", GERON,
-        phasewise_fullbatch, 'test/mse', '<', tied_fullbatch, seeds=3,
+        "the same on the source's full batches, after as many epochs", GERON,
+        phasewise_fullbatch, 'test/mse', '<',
+        tied_fullbatch.vary(output_activation='linear', epochs=20), seeds=3,
     ),
     Claim(
         'a classifier on the frozen codes is right in at least 98.2 %', OURS,
         phasewise_classifier, 'test/accuracy', '>=', 0.982, seeds=3,
     ),
     Claim(
-        'in at least 98.5 % when all layers are trained', OURS,
+        'it is right in at least 98.5 % when all layers are trained', OURS,
         phasewise_finetune, 'test/accuracy', '>=', 0.985, seeds=3,
     ),
     *(
@@ -89,6 +92,7 @@ CLAIMS = (
             f"the source's own schedule: {accuracy:.2%} of the validation set at epoch {epoch}",
             GERON, phasewise_classifier_fullbatch, f'validation/accuracy at epoch {epoch}', '=',
             accuracy, seeds=6, margin=0.005,
+            note='seeds 3 to 5 were added after a look at the first three',
         )
         for epoch, accuracy in (
             (50, 0.9064), (100, 0.9374), (150, 0.9544), (200, 0.9616), (250, 0.9658),

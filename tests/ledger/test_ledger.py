@@ -26,7 +26,8 @@ def judged(measured, than, relation='<', usual=0.1, **options):
     found = {'tied': measured, 'untied': than}
 
     def results(run):
-        return {'metrics': {'test/mse': found[run.name][run.seed]}, 'seconds': 1.0}
+        metrics = {'test/mse': found[run.name][run.seed]}
+        return {'metrics': metrics, 'seconds': 1.0, 'updates': 9}
 
     return judge(claim, results, len(measured), lambda *_: usual)
 
@@ -55,6 +56,7 @@ def judged(measured, than, relation='<', usual=0.1, **options):
         ([1.0, 1.1], [9.0, 9.0], {'relation': '=', 'margin': 0.1}, 'better'),
         ([9.0, 9.1], [1.0, 1.0], {'relation': '=', 'margin': 0.1}, 'fails'),
         (STEADY, [0.0] * 10, {'relation': '>'}, 'holds'),  # by ranks: Student's t has p = 0.29
+        ([1.0] * 9 + [2.0], [1.0] * 10, {'relation': '=', 'margin': 0.05}, 'open'),  # no ranks
         ([math.inf] * 3 + [1.0] * 3, [math.inf] * 6, {}, 'open'),  # seeds that never got there
         ([1.0, 1.9], [2.0, 2.0], {'every': True}, 'holds'),
         ([1.0, 2.1], [2.0, 2.0], {'every': True}, 'fails'),
@@ -72,10 +74,14 @@ def test_a_test_is_students_t_or_where_differences_are_not_gaussian_of_their_ran
 
 
 def test_the_deviation_of_a_kind_is_what_nine_in_ten_of_its_runs_stay_below():
-    def run(name, width, seed, accuracy):
+    def run(name, width, seed, accuracy, updates=500):
         decisive = {'hidden': [width], 'seed': seed, 'parent': {'seed': seed}}
-        metrics = {'test/accuracy': accuracy}
-        return {'experiment': name, 'data': 'd', 'decisive': decisive, 'metrics': metrics}
+        metrics = {'test/accuracy': accuracy, 'test/psnr': 20 + 10 * accuracy}
+        words = {'experiment': name, 'data': 'd', 'decisive': decisive, 'metrics': metrics}
+        return words | {'updates': updates}
+
+    def found(experiment, kept, updates=500, metric='test/accuracy'):
+        return usual.usual_deviation(experiment, updates, metric, usual.alike(kept))
 
     heads = [
         run('phasewise_classifier', width, seed, 0.9 + 0.001 * width * (seed - 1))
@@ -83,11 +89,19 @@ def test_the_deviation_of_a_kind_is_what_nine_in_ten_of_its_runs_stay_below():
         for seed in range(3)
     ]
     few = [run('phasewise_classifier', 99, seed, 0.5 + 0.1 * seed) for seed in range(2)]
-    metric = 'test/accuracy'
-    found = usual.usual_deviation(inst.phasewise_classifier, metric, heads + few)
-    assert found == pytest.approx(0.01 * 10)  # of errors of 0.1
-    assert usual.usual_deviation(inst.tied, metric, heads) == found  # no such network is there
-    assert usual.usual_deviation(inst.phasewise_classifier, metric, few) is None
+    short = [
+        run('phasewise_classifier', width, seed, 0.5 + 0.1 * seed, 10)
+        for width in (96, 97, 98)
+        for seed in range(3)
+    ]
+    kept = heads + few + short
+    assert found(inst.phasewise_classifier, kept) == pytest.approx(0.01 * 10)  # of errors of 0.1
+    assert found(inst.phasewise_classifier, kept, 20) == pytest.approx(0.1 / 0.4)  # of as short
+    alone = heads + short[:3]  # which say too little of runs as short
+    assert found(inst.phasewise_classifier, alone, 20) == pytest.approx(0.1)
+    assert found(inst.tied, heads) == pytest.approx(0.1)  # no such network is there
+    assert found(inst.phasewise_classifier, heads, metric='test/psnr') == pytest.approx(0.1)  # dB
+    assert found(inst.phasewise_classifier, few) is None
 
 
 def test_rates_are_those_of_benjamini_and_hochberg():
@@ -100,6 +114,7 @@ def test_a_metric_may_be_a_quotient_or_of_an_epoch_and_one_that_is_not_there_is_
     history = {
         'phase': ['one', 'one', 'two', 'two'],
         'epoch': ['1', '2', '1', '2'],
+        'step': ['10', '20', '30', '40'],
         'seconds': ['1.5', '2', '4', '8'],
         'validation/mse': ['9', '5', '4', '3'],
     }
@@ -107,6 +122,7 @@ def test_a_metric_may_be_a_quotient_or_of_an_epoch_and_one_that_is_not_there_is_
     results['history'] = history
     assert value_of(results, 'validation/mse at epoch 1') == 4.0
     assert value_of(results, 'seconds until validation/mse <= 5.5') == 3.5
+    assert value_of(results, 'updates until validation/mse <= 5.5') == 20
     assert value_of(results, 'seconds until validation/mse <= 1') == float('inf')
     assert value_of(results, 'test/mse / train/mse') == 1.5 and value_of(results, 'seconds') == 7
     with pytest.raises(KeyError, match='test/ms: not among the results of tied'):

@@ -144,11 +144,12 @@ def test_whatever_is_put_into_a_page_is_text_there(tmp_path):
         'chart': html.embedded(tmp_path, Path('a_figure.png')),
         'alt': HOSTILE,
     }
-    data = {'title': 'a\x1b[2J', 'introduction': HOSTILE, 'summary': '', 'sections': [section]}
+    data = {'title': 'a\x1b[2J', 'introduction': [HOSTILE], 'explained': {HOSTILE: 'words'}}
+    data |= {'summary': '', 'sections': [section]}
     text = html.render('results.html', columns=('what', 'much', HOSTILE), **data)
     found = Page(text)
     assert 'script' not in found.tags and found.alts == [HOSTILE]
-    assert found.words.count(HOSTILE) == 5 and r'a\x1b[2J' in found.words
+    assert found.words.count(HOSTILE) == 6 and r'a\x1b[2J' in found.words
     assert text.count('<td class="number">') == 2 and '<td class="fails">fails</td>' in text
     assert found.sources[1].startswith('data:image/png;base64,')
     del data['summary']
