@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -46,7 +47,8 @@ _EXPLAINED = {  # what the columns have in them
     'q': """of the verdicts at least as sure as this one, at most this share is expected to be
         wrong (Benjamini and Hochberg); none is said of equalities, of one seed, and of every
         seed by itself.""",
-    'seeds': """how many the verdict rests on, of how many that are wanted.""",
+    'seeds': """how many the verdict rests on, of how many that are wanted; of one, in brackets,
+        how far it must be from what is wanted to decide.""",
     'seconds': """those of the updates of one run, the mean over the seeds, on machines that did
         other things too; versions and CPUs are in the runs' files in {results}.""",
 }
@@ -219,6 +221,8 @@ def _row(
     seeds = str(claim.seeds)
     if judgement.seeds < claim.seeds:
         seeds = f'{judgement.seeds} of {seeds}'
+    if judgement.usual is not None and math.isfinite(judgement.usual):
+        seeds += f' ({_difference(claim.metric, judgement.usual)})'
     q = '' if rate is None else f'{rate:.3f}' if rate >= _SMALL else f'< {_SMALL}'
     return [*what, measured, bound, judgement.verdict, q, seeds, seconds]
 
@@ -263,6 +267,10 @@ def shown(metric: str, spread: Mapping[str, Any]) -> str:
     mean = _number(metric, spread['mean'])
     least, most = (_number(metric, spread[end]) for end in ('least', 'most'))
     return mean if least == most else f'{mean} ({least} to {most})'
+
+
+def _difference(metric: str, value: float) -> str:
+    return f'{100 * value:.2f} points' if metric_of(metric).is_accuracy else f'{value:.2g}'
 
 
 def _number(metric: str, value: float) -> str:

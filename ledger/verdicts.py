@@ -43,6 +43,7 @@ class Judgement:
     seconds: float  # of a run's updates, the mean over the seeds
     seeds: int  # that it rests on
     p: float | None = None  # of the difference, if there were none; None where no test was made
+    usual: float | None = None  # of one seed: how large a difference seeds make of nothing
 
 
 class _Test(NamedTuple):
@@ -73,7 +74,8 @@ def judge(
     found = _tested(claim, measured, bounds, usual(claim.experiment, updates, claim.metric))
     margin = claim.margin * statistics.fmean(map(abs, bounds)) if claim.margin else 0.0
     verdict = _verdict(claim, (found.least, found.most), margin)
-    return Judgement(spread(measured), spread(bounds), verdict, seconds, seeds, found.p)
+    alone = (found.most - found.least) / 2 if seeds == 1 and not claim.every else None
+    return Judgement(spread(measured), spread(bounds), verdict, seconds, seeds, found.p, alone)
 
 
 def _tested(

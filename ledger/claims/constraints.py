@@ -86,6 +86,10 @@ CLAIMS = (
         mnist_l1_fixed, 'test/mae', '<', mnist_l1, factor=0.5, seeds=3,
     ),
     Claim(
+        'so many inputs need a stack of layers: it errs less than one layer of 11 codes', L1_STORY,
+        mnist_l1_fixed, 'test/mae', '<', mnist_l1_fixed.vary(hidden=(11,)), seeds=3,
+    ),
+    Claim(
         'linear and wider than its input, it copies', CONSTRAINTS,
         trivial, 'test/mse', '<', 1e-3,
     ),

@@ -46,10 +46,14 @@ CLAIMS = (
         'one code for both decoders predicts no worse than one of its own, within 5 %', OURS,
         lstm_composite, 'test/future_mse', '<=', lstm_predict, factor=1.05, seeds=3,
     ),
-    Claim(
-        'with as many units as inputs (28) the loss gets stuck: within 10 % of the mean sequence',
-        NOTES, lstm_reconstruct.vary(hidden=(28,)), 'test/mse', '>=',
-        lstm_reconstruct.vary(hidden=(28,)), 'test/mean_mse', 0.9,
+    *(
+        Claim(
+            f'with {units} units for 28 inputs the loss sticks within 10 % of the mean sequence',
+            NOTES, lstm_reconstruct.vary(hidden=(units,)), 'test/mse', '>=',
+            lstm_reconstruct.vary(hidden=(units,)), 'test/mean_mse', 0.9,
+            note='stuck below about three times the inputs, says the source',
+        )
+        for units in (14, 28, 56)
     ),
     Claim(
         'two layers trained one after the other are no worse than jointly, within 5 %', OURS,

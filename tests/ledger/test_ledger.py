@@ -70,7 +70,8 @@ def test_a_test_is_students_t_or_where_differences_are_not_gaussian_of_their_ran
     draws = [0.3, -0.1, 0.5, 0.2, 0.4]
     assert judged(draws, [0.0] * 5).p == pytest.approx(stats.ttest_1samp(draws, 0.0).pvalue)
     assert judged(STEADY, [0.0] * 10).p == pytest.approx(2 / 2**10)  # ten of ten are positive
-    assert judged([1.0], [2.0]).p is None
+    alone = judged([1.0], [2.0])
+    assert alone.p is None and alone.usual == pytest.approx(3 * 0.1 * math.hypot(1.0, 2.0))
 
 
 def test_the_deviation_of_a_kind_is_what_nine_in_ten_of_its_runs_stay_below():
