@@ -558,6 +558,17 @@ conv_joint = conv_phasewise.vary(
     training='joint',
 )
 
+conv_probe = conv_classifier.vary(
+    'conv_probe',
+    description="softmax on the frozen maps of conv_phasewise's second layer",
+    source=NOTES,
+    parent=conv_phasewise,
+    layer=2,
+    head=(),
+    head_dropout=0.0,
+    l2=0.003,
+)
+
 conv_transpose = Experiment(
     'conv_transpose',
     '28x28 convolutional autoencoder, decoded by transposed convolutions',
