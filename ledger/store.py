@@ -37,6 +37,7 @@ _KINDS: dict[str, type] = {  # of what a line has beside its numbers
     'environment': dict,
     'decisive': dict,
 }
+_NEEDED = ('seconds', 'updates')  # of its numbers, by every verdict
 _WRITTEN = re.compile(r'-?\d+(\.\d+)?(e[+-]?\d+)?|-?inf|nan|', re.ASCII)  # a cell of metrics.csv
 _MOST = 1e100  # of a number: the squares of such can be added
 _LONGEST = 1 << 26  # bytes of a line
@@ -246,8 +247,8 @@ def _run_fault(line: Mapping[str, Any]) -> str | None:
         if type(line.get(name)) is not kind:
             return f'{name} is missing, or of the wrong kind'
     metrics = line['metrics']
-    if 'seconds' not in line:
-        return 'seconds is missing'
+    if lacks := next((name for name in _NEEDED if name not in line), None):
+        return f'{lacks} is missing'
     numbers = {**{name: line[name] for name in run_files.NUMBERS if name in line}, **metrics}
     wrong = next((name for name, value in numbers.items() if not _is_number(value)), None)
     return None if wrong is None else f'{wrong} is not a finite number'

@@ -45,7 +45,7 @@ def _looked_up(results: Results, metric: str) -> float:
         if first is None:
             return math.inf
         if found['spent'] == 'updates':
-            return float(history['step'][first])
+            return _number(history['step'][first])
         return sum(map(float, history['seconds'][: first + 1]))
     metrics = results['metrics']
     return float(metrics[metric] if metric in metrics else results[metric])

@@ -132,6 +132,7 @@ def test_pandas_reads_the_runs(empty):
         (store.RUNS, 2, lambda _, second: [changed(second, environment='3')], 'environment is miss'),
         (store.RUNS, 2, lambda _, second: [changed(second, decisive=None)], 'decisive is missing'),
         (store.RUNS, 2, lambda _, second: [changed(second, updates=1e300)], 'updates is not a fin'),
+        (store.RUNS, 2, lambda _, second: [second.replace('updates', 'u')], 'updates is missing'),
         (store.RUNS, 2, lambda _, second: [second.replace('7.5', '9' * 5000)], 'not JSON'),
         (store.RUNS, 2, lambda _, second: ['\ufeff' + second], 'not JSON'),
         (store.RUNS, 2, lambda _, second: ['', '', second], 'not JSON'),
