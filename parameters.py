@@ -112,6 +112,8 @@ class Experiment:
     output_activation: str = setting('linear', 'dense conv lstm memory', ACTIVATIONS,
         'of the reconstruction')
     initializer: str = setting('he', 'dense conv lstm memory', INITIALIZERS, 'of the kernels')
+    start: float = setting(0.1, 'kmeans', Span(0, 1),
+        'where centroids begin: 0 at the mean, 1 at a training example each, or between')
     loss: str = setting('mse', 'dense conv lstm memory', tuple(LOSSES),
         'of the reconstruction; likelihoods in nats an example')
     standardize: str = setting('none', 'dense conv lstm kmeans', STANDARDIZED,

@@ -32,7 +32,6 @@ from train.team import ALONE, Team
 
 _POOLED = 1 << 20  # numbers in the codes of a picture's patches, about
 _CENTROIDS = 1957  # keys the examples that k-means begins at apart from other draws of a seed
-_FROM_THE_MEAN = 0.1  # of the way from the mean to an example, where a centroid begins
 
 
 class Trainer:
@@ -215,10 +214,10 @@ class Trainer:
         )
 
     def _begin_at_examples(self) -> None:
-        """Sets each centroid of k-means near the mean, a part of the way to a training example.
+        """Sets each centroid of k-means a part of the way, `start`, from the mean to an example.
 
-        One that began at the example itself would stay there where it lies far from the others,
-        nearest to none; on the way there, it is found.
+        One that begins at the example itself stays there where it lies far from the others, nearest
+        to none; on the way there, it is found.
         """
         rows, units = self.splits['train'], self.experiment.hidden[0]
         draw = np.random.default_rng((_CENTROIDS, self.experiment.seed))
@@ -227,7 +226,7 @@ class Trainer:
         if self.experiment.standardizes:
             found = standardize.standardized(found, self.network.values())
         mean = found.mean(axis=0)
-        begun = mean + _FROM_THE_MEAN * (found - mean)
+        begun = mean + self.experiment.start * (found - mean)
         weights.load(self.network.session, {kmeans.KERNEL: begun.T.astype(np.float32)})
 
     def _standardize(self, codings: Rows) -> None:

@@ -36,6 +36,9 @@ from inst import (
 from ledger.claim import OURS, Claim
 
 _FEW = coates2011_kmeans.vary(None, **{'parent.hidden': (400,)})
+_EXEMPLARS = coates2011_kmeans.vary(  # centroids that stay at the patches where they begin
+    None, **{'parent.start': 1.0, 'parent.epochs': 1, 'parent.learning_rate': 1e-9}
+)
 _SCRATCH = {'initial': 'random', 'epochs': 0, 'batch_size': 50}  # all layers, of random values
 _SHARES = (  # of the labels, and what is best on validation pictures, frozen and from scratch
     (0.01, {'l2': 1.0, 'epochs': 300},
@@ -208,6 +211,7 @@ CLAIMS = (
         for what, learned, control, drawn in (
             ('k-means', coates2011_kmeans, 'centroids in random directions',
              coates2011_kmeans.vary(initial='random')),
+            ('k-means', coates2011_kmeans, 'patches drawn at random, as centroids,', _EXEMPLARS),
             ('a denoising autoencoder', coates2011_denoising, 'random filters', coates2011_random),
             ('a sparse autoencoder', coates2011_sparse, 'random filters of ReLU units',
              coates2011_random),

@@ -129,6 +129,21 @@ def test_centroids_are_as_near_as_those_of_lloyds_algorithm(trained, cut):
     assert run['metrics']['train/mse_standardized'] < 1.03 * lloyd.inertia_ / white.size
 
 
+def test_centroids_that_begin_at_examples_and_hardly_move_are_examples(main, tmp_path):
+    x = np.random.default_rng(0).standard_normal((100, 3)).astype(np.float32)
+    np.savez(tmp_path / 'points.npz', x=x)
+    code, _, err = main(
+        '--experiment=coates2011_centroids', f'--array={tmp_path}/points.npz', '--nofigures',
+        '--set=patch_size=0', '--set=standardize=none', '--set=hidden=9', '--set=batch_size=10',
+        '--set=start=1', '--set=epochs=1', '--set=learning_rate=1e-9',
+        f'--run_dir={tmp_path}/run',
+    )  # fmt: skip
+    assert code == 0, err
+    centroids = weights_of(tmp_path / 'run')['layer1/kernel'].T
+    nearest = np.linalg.norm(x[:, None] - centroids, axis=2).min(axis=0)
+    assert nearest.max() < 1e-6 and len(np.unique(centroids, axis=0)) == 9
+
+
 def test_half_of_the_centroids_are_nearer_than_on_average_for_none_stays_far_off(main, tmp_path):
     draw = np.random.default_rng(0)
     x = draw.normal(size=(3000, 30)) * draw.lognormal(sigma=0.5, size=(3000, 1))
