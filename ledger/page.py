@@ -132,7 +132,9 @@ def html(
     return webpage.render(
         'results.html',
         title='Results',
-        introduction=_head(book, '`{}`'.format, '`{}`'.format),
+        introduction=[
+            words.replace('\n', ' ') for words in _head(book, '`{}`'.format, '`{}`'.format)
+        ],
         explained=_explained(book, '`{}`'.format),
         summary=summary(claims, judgements),
         columns=_COLUMNS,
@@ -181,16 +183,17 @@ def chart_of(source: str, book: Book = PROJECT) -> Path:
 
 def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:
     """Counts the verdicts."""
-    verdicts = [judgements[c].verdict if c in judgements else 'not yet measured' for c in claims]
+    mine = {claim: judgements[claim] for claim in claims if claim in judgements}
+    verdicts = [mine[c].verdict if c in mine else 'not yet measured' for c in claims]
     counts = {v: verdicts.count(v) for v in _VERDICTS}
     said = ', '.join(f'{n} {v}' for v, n in counts.items() if n)
     said = f'{len(claims)} {"claim" if len(claims) == 1 else "claims"}: {said}.'
-    rates = false_discovery_rates({c: judgements[c] for c in claims if c in judgements})
-    decided = [q for claim, q in rates.items() if judgements[claim].verdict != 'open']
+    rates = false_discovery_rates(mine)
+    decided = [q for claim, q in rates.items() if mine[claim].verdict != 'open']
     if len(decided) < _MANY:
         return said
     sure = sum(q <= _SURE for q in decided)
-    alone = sum(j.seeds == 1 and j.verdict != 'open' for j in judgements.values())
+    alone = sum(j.seeds == 1 and j.verdict != 'open' for j in mine.values())
     wrong = f'at most about {_SURE * sure:.0f} of which are expected to be wrong'
     return (
         f'{said} Of {len(decided)} that the mean of several seeds decided, {sure} have a q of at '

@@ -111,6 +111,18 @@ def test_rates_are_those_of_benjamini_and_hochberg():
     assert [*false_discovery_rates(found).values()] == pytest.approx([0.03, 0.03, 0.5])
 
 
+def test_what_is_said_of_a_section_is_of_its_claims_alone():
+    def made(words, seeds, p):
+        claim = Claim(words, 'source', inst.tied, 'test/mse', '<', 1.0, seeds=seeds)
+        return claim, Judgement({}, {}, 'holds', 1.0, seeds, p)
+
+    several = dict(made(f'{i}', 3, 0.001) for i in range(20))
+    alone = dict(made(f'alone {i}', 1, None) for i in range(4))
+    said = page.summary([*several], several | alone)
+    assert said.startswith('20 claims: 20 holds.') and said.endswith('0 are decided by one seed.')
+    assert page.summary([*several, *alone], several | alone).endswith('4 are decided by one seed.')
+
+
 def test_a_metric_may_be_a_quotient_or_of_an_epoch_and_one_that_is_not_there_is_named():
     history = {
         'phase': ['one', 'one', 'two', 'two'],
@@ -177,6 +189,7 @@ def test_results_trains_what_is_missing_and_report_rebuilds_the_page(main, small
     code, out, err = main('--mode=results')
     assert code == 0 and '4 runs are missing' in out and '4/4 untied' in out, err
     assert '2 claims: 1 holds, 1 open' in out and 's left' in out
+    assert r'\n' not in (tmp_path / 'RESULTS.html').read_text()
     text = (tmp_path / 'RESULTS.md').read_text()
     assert '| half of it (somebody) |' in text and '| no error (aim) |' in text
     assert len(store.all_kept()) == 4
