@@ -68,7 +68,7 @@ CLAIMS = (
     ),
     *(
         Claim(
-            f'nor from initial values of {name}: not below 0.125 either', OURS,
+            f'the loss falls no further from initial values of {name}: not below 0.125', OURS,
             mnist_l1.vary(initializer=kind), 'test/mae', '>=', 0.125, seeds=3,
         )
         for name, kind in (('He', 'he'), ('LeCun', 'lecun'))
@@ -137,29 +137,29 @@ CLAIMS = (
     ),
     *(
         Claim(
-            f'{what}, less than half of the error of the same network trained on clean pictures',
+            f'{what}, less than half of the error of a control, trained on clean pictures',
             CONSTRAINTS, denoiser, 'test/mse_corrupted', '<', control, factor=0.5, seeds=3,
-            note='which is little: the other never saw such pictures',
+            note='which is little: the control never saw such pictures',
         )
         for what, denoiser, control in _DENOISERS
     ),
     *(
         Claim(
-            f'{what}, the codes tell classes apart better than those of that network', CONSTRAINTS,
+            f'{what}, the codes tell classes apart better than those of the control', CONSTRAINTS,
             denoiser, 'test/separation', '>', control, seeds=3,
         )
         for what, denoiser, control in _DENOISERS
     ),
     *(
         Claim(
-            f'{what}, the network is no copy: clean pictures come out worse than of that network',
+            f'{what}, the network is no copy: clean pictures come out worse than of the control',
             NOTES, denoiser, 'test/mse', '>', control, seeds=3, note=AFTER,
         )
         for what, denoiser, control in _DENOISERS
     ),
     *(
         Claim(
-            f'{what}, the filters are more local than those of that network', OURS,
+            f'{what}, the filters are more local than those of the control', OURS,
             denoiser, 'filter_kurtosis', '>', control, seeds=3, note=AFTER,
         )
         for what, denoiser, control in _DENOISERS
@@ -188,7 +188,7 @@ CLAIMS = (
         'greedy layers are good values to begin from: better than random ones, after equal epochs',
         NOTES, stacked_sparse_finetune, 'test/accuracy', '>',
         stacked_sparse_finetune.vary(initial='random', epochs=0, finetune_epochs=130), seeds=3,
-        note='20 greedy epochs of each of two layers, 30 of the softmax, 60 of all; 130 of all',
+        note='40 greedy epochs, 30 of the softmax, 60 of all layers; random: 130 of all layers',
     ),
     Claim(
         'with 1 % of the labels, a pretrained encoder, fine-tuned, beats one from random values',
@@ -201,7 +201,7 @@ CLAIMS = (
         semi_frozen, 'test/accuracy', '>', semi_scratch, seeds=5,
     ),
     Claim(
-        "what is drawn and decoded is nearer to real pictures than a plain autoencoder's",
+        "what a VAE draws and decodes is nearer to real pictures than a plain autoencoder's",
         CONSTRAINTS, vae, 'test/sample_frechet', '<', vae_plain, seeds=3,
     ),
     Claim(
@@ -210,15 +210,17 @@ CLAIMS = (
         'test/sample_frechet_blurred', seeds=3, note=AFTER,
     ),
     Claim(
-        'what is drawn and decoded is nearer to real pictures than these are when blurred', OURS,
+        'what a VAE draws and decodes is nearer to real pictures than these are when blurred', OURS,
         vae, 'test/sample_frechet', '<', vae, 'test/sample_frechet_blurred', seeds=3,
     ),
     Claim(
-        'its codes are regular: what is decoded halfway between two is nearer to real pictures',
+        "a VAE's codes are regular: what is decoded halfway between two is nearer to real pictures "
+        "than a plain autoencoder's",
         CONSTRAINTS, vae, 'test/sample_frechet_between', '<', vae_plain, seeds=3,
     ),
     Claim(
-        'its codes are near each other where pictures are alike: neighbours tell the class better',
+        "a VAE's codes are near each other where pictures are alike: neighbours tell it better "
+        "than a plain autoencoder's",
         CONSTRAINTS, vae, 'test/separation', '>', vae_plain, seeds=3,
     ),
     Claim(
@@ -226,7 +228,7 @@ CLAIMS = (
         vae, 'test/mse / train/mse', '<', vae_plain, seeds=3, note=AFTER,
     ),
     Claim(
-        'pictures that it was not trained on come out nicer than of a plain autoencoder', NOTES,
+        'pictures that a VAE was not trained on come out nicer than of a plain autoencoder', NOTES,
         vae, 'test/mse', '<', vae_plain, seeds=3, note=AFTER,
     ),
     Claim(

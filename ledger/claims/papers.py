@@ -91,7 +91,7 @@ CLAIMS = (
         note='tried: rates of 0.1 and 0.3; with noise, dropout and Adam: sdae2010',
     ),
     Claim(
-        'they err less than from random values at a third of that rate, too', OURS,
+        'they err less than from random values at a rate of 0.1 in place of 0.3, too', OURS,
         bengio2007_greedy.vary(finetune_learning_rate=0.1), 'test/accuracy', '>',
         bengio2007_scratch.vary(finetune_learning_rate=0.1), seeds=3,
         note='where the one from random values is not learned to the end after 50 epochs',
@@ -152,7 +152,7 @@ CLAIMS = (
     Claim(
         'of 600 labels: more from a classifier help, fewer errors than without', OURS,
         semi600_self, 'test/accuracy', '>', semi600, seeds=3,
-        note='it begins with the weights of the other, and has as many updates again',
+        note='it begins with the weights of semi600, and has as many updates again',
     ),
     Claim(
         'of 600 labels: pretraining helps, fewer errors than from random values', OURS,
@@ -212,7 +212,8 @@ CLAIMS = (
             ('k-means', coates2011_kmeans, 'centroids in random directions',
              coates2011_kmeans.vary(initial='random')),
             ('k-means', coates2011_kmeans, 'patches drawn at random, as centroids,', _EXEMPLARS),
-            ('a denoising autoencoder', coates2011_denoising, 'random filters', coates2011_random),
+            ('a denoising autoencoder', coates2011_denoising, 'random filters of ReLU units',
+             coates2011_random),
             ('a sparse autoencoder', coates2011_sparse, 'random filters of ReLU units',
              coates2011_random),
             ('a sparse autoencoder', coates2011_sparse, 'its own units with random filters',
@@ -220,7 +221,8 @@ CLAIMS = (
         )
     ),
     Claim(
-        'a denoising autoencoder learns three points of a hundred more than they have', OURS,
+        'a denoising autoencoder learns three points of a hundred more than random filters of '
+        'ReLU units have', OURS,
         coates2011_denoising, 'test/accuracy', '>=', coates2011_random, plus=0.03, seeds=3,
     ),
     Claim(

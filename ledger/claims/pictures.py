@@ -69,7 +69,7 @@ CLAIMS = (
             f'pretraining helps a classifier of CIFAR-10: {share:.0%} of the labels, fine-tuned',
             OURS, conv_finetune.vary(**_LIVE, label_fraction=share), 'test/accuracy', '>',
             conv_scratch.vary(**_LIVE, label_fraction=share, finetune_epochs=40), seeds=3,
-            note=f'8,000 updates of each, of the first 6,000 of the head alone; {JPEG}',
+            note=f'8,000 updates of each; 6,000 of the pretrained one are of its head; {JPEG}',
         )
         for share in (0.01, 0.1, 1.0)
     ),
