@@ -57,7 +57,7 @@ def _of(
         ),
         *(
             Claim(
-                f'without batch norm, photographs of {size}, as JPEG of quality 10: {metric}', OURS,
+                f'without batch norm as JPEG of quality 10 does at least, {size}: {metric}', OURS,
                 unnormalized, f'test/{metric}', '>=', unnormalized, f'test/jpeg10_{metric}',
                 seeds=seeds,
             )
@@ -65,7 +65,7 @@ def _of(
         ),
         *(
             Claim(
-                f'with the Gaussian code, photographs of {size} {words.format("well")}: {metric}',
+                f'Gaussian codes reproduce photographs of {size} {words.format("well")}: {metric}',
                 source, l1, f'test/{metric}', '>=', l1, f'test/{name}_{metric}', seeds=seeds,
                 note=AFTER,
             )
