@@ -135,7 +135,7 @@ def test_a_user_s_own_words_are_shown_on_their_page(at, said):
     assert shown(TEXT) in said(own, '--list')
     (file,) = at.glob('*-RESULTS.md')
     table = [line for line in file.read_text().splitlines() if line.startswith('|')]
-    assert {line.count('|') for line in table} == {9} and len(table) == 3
+    assert {line.count('|') for line in table} == {10} and len(table) == 3
     (kept,) = at.glob('*-results/runs.jsonl')
     line = json.loads(kept.read_text())
     kept.write_text(json.dumps(line | {'metrics': {TEXT: TEXT}}))
