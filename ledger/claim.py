@@ -16,7 +16,9 @@ OURS = 'aim of this project'  # a source beside those of inst.py
 AFTER = 'asked when the runs were there'  # a note: its figures could be seen before it was made
 RELATIONS = ('<', '<=', '>', '>=', '=')
 AT_EPOCH = re.compile(r'(?P<name>\S+) at epoch (?P<at>\d+)')
-UNTIL = re.compile(r'(?P<spent>seconds|updates) until (?P<name>\S+) <= (?P<most>\S+)')
+UNTIL = re.compile(
+    r'(?P<spent>seconds|updates) until (?P<name>\S+) <= (?P<most>-?\d+(\.\d+)?(e[+-]?\d+)?)'
+)
 _KINDS: dict[str, tuple[Any, str]] = {  # of a claim's parts, and what to write
     'words': (str, 'text'),
     'source': (str, 'text'),

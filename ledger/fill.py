@@ -93,10 +93,9 @@ def judgements(claims: Sequence[Claim], book: Book = PROJECT) -> dict[Claim, Jud
 
     Raises DataError where a run lacks a number.
     """
-    every = [*store.all_kept(book.results).values()]
-    every += [*store.all_kept().values()] if book.inst else []
+    every = {**(store.all_kept() if book.inst else {}), **store.all_kept(book.results)}
 
-    usual = functools.partial(usual_deviation, alike=alike(every))
+    usual = functools.partial(usual_deviation, groups=alike(every.values()))
     found = {}
     for claim in claims:
         other = {store.key(run) for run in on_other_data(claim, book)}

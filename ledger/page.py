@@ -38,12 +38,12 @@ _EXPLAINED = {  # what the columns have in them
     'verdict': """looks at the difference, seed by seed, from what is wanted. *holds* and
         *fails*: the whole 95 % interval of its mean (Student's t) lies on one side; *open*: it
         does not. Where six seeds or more differ by what is not Gaussian (Shapiro and Wilk, p
-        below 0.05), Wilcoxon's signed ranks decide. An equality *holds* where the interval is
-        within its margin, and is *better* where all of it is beyond on the good side. One seed
-        decides where the difference is three times what nine in ten runs of its kind deviate by
-        over their seeds, and is *open* otherwise; a kind is a kind of network trained for a
-        tenth to ten times as many updates, or, where less than three such runs are known, for
-        any number of them.""",
+        below 0.05), Wilcoxon's signed ranks decide, but for equalities. An equality *holds*
+        where the interval is within its margin, and is *better* where all of it is beyond on
+        the good side. One seed decides where the difference is three times what nine in ten
+        runs of its kind deviate by over their seeds, and is *open* otherwise; a kind is a kind
+        of network trained for a tenth to ten times as many updates, or, where less than three
+        such runs are known, for any number of them, or else any network.""",
     'q': """of the verdicts at least as sure as this one, at most this share is expected to be
         wrong (Benjamini and Hochberg); none is said of equalities, of one seed, and of every
         seed by itself.""",
@@ -58,9 +58,10 @@ paper that is named. CIFAR-10 is read from JPEG files of quality 75 whose colour
 resolution, not from the original pictures: on these the figures would be others. Iris has no test
 rows of its own: all are trained and scored on."""
 _CHART = (
-    'A line a claim, with a mark for each seed that is right of the bound where it is better than '
-    'what is claimed, and left of it where it is worse.'
+    'A line for each claim whose bound can be divided by, with a mark for each seed that is right '
+    'of the bound where it is better than what is claimed, and left of it where it is worse.'
 )
+_TYPED = ('data', 'flags')
 _COLUMNS = ('claim', 'data', 'flags', 'measured', 'wanted', 'verdict', 'q', 'seeds', 'seconds')
 _MADE = re.compile(r'\||<(?=[a-z/!?])|(?<=\])[(\[]', re.IGNORECASE)  # what makes something of words
 _MARKS = re.compile(r'[^\w \-=./,]')
@@ -138,14 +139,15 @@ def html(
         explained=_explained(book, '`{}`'.format),
         summary=summary(claims, judgements),
         columns=_COLUMNS,
+        typed=_TYPED,
         sections=parts,
     )
 
 
 def _cells(row: Sequence[str]) -> list[str]:
-    """Returns a row for Markdown, its flags marked as code."""
+    """Returns a row for Markdown, what can be typed marked as code."""
     return [
-        _code(cell) if name == 'flags' else _plain(cell)
+        _code(cell) if name in _TYPED else _plain(cell)
         for name, cell in zip(_COLUMNS, row, strict=True)
     ]
 
@@ -188,16 +190,16 @@ def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> s
     counts = {v: verdicts.count(v) for v in _VERDICTS}
     said = ', '.join(f'{n} {v}' for v, n in counts.items() if n)
     said = f'{len(claims)} {"claim" if len(claims) == 1 else "claims"}: {said}.'
-    rates = false_discovery_rates(mine)
-    decided = [q for claim, q in rates.items() if mine[claim].verdict != 'open']
+    rates = false_discovery_rates(judgements)
+    decided = [q for c, q in rates.items() if c in mine and mine[c].verdict != 'open']
     if len(decided) < _MANY:
         return said
     sure = sum(q <= _SURE for q in decided)
     alone = sum(j.seeds == 1 and j.verdict != 'open' for j in mine.values())
     wrong = f'at most about {_SURE * sure:.0f} of which are expected to be wrong'
     return (
-        f'{said} Of {len(decided)} that the mean of several seeds decided, {sure} have a q of at '
-        f'most {_SURE}, {wrong}; {alone} are decided by one seed.'
+        f'{said} Of {len(decided)} that several seeds decided together, {sure} have a q of at most '
+        f'{_SURE}, {wrong}; {alone} decided by one seed.'
     )
 
 
@@ -224,8 +226,8 @@ def _row(
     seeds = str(claim.seeds)
     if judgement.seeds < claim.seeds:
         seeds = f'{judgement.seeds} of {seeds}'
-    if judgement.usual is not None and math.isfinite(judgement.usual):
-        seeds += f' ({_difference(claim.metric, judgement.usual)})'
+    if judgement.reach is not None and math.isfinite(judgement.reach):
+        seeds += f' ({_difference(claim.metric, judgement.reach)})'
     q = '' if rate is None else f'{rate:.3f}' if rate >= _SMALL else f'< {_SMALL}'
     return [*what, measured, bound, judgement.verdict, q, seeds, seconds]
 
@@ -247,7 +249,7 @@ def wanted(claim: Claim, bound: Mapping[str, Any] | None = None) -> str:
     if claim.than_metric:
         parts.append(_name(metric))
     if claim.plus:
-        parts.append(f'plus {_number(metric, claim.plus)}')
+        parts.append(f'plus {_difference(metric, claim.plus)}')
     if bound:
         parts.append(f'= {shown(metric, bound)}')
     return f'{" ".join(parts)}{within}'
@@ -273,7 +275,9 @@ def shown(metric: str, spread: Mapping[str, Any]) -> str:
 
 
 def _difference(metric: str, value: float) -> str:
-    return f'{100 * value:.2f} points' if metric_of(metric).is_accuracy else f'{value:.2g}'
+    if metric_of(metric).is_accuracy:
+        return f'{100 * value:.2f} points'
+    return _number(metric, value)
 
 
 def _number(metric: str, value: float) -> str:

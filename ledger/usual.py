@@ -21,11 +21,11 @@ _KNOWN = 3  # such runs, before they speak for a kind
 
 
 def usual_deviation(
-    experiment: Experiment, updates: int, metric: str, alike: Sequence[Sequence[Results]]
+    experiment: Experiment, updates: int, metric: str, groups: Sequence[Sequence[Results]]
 ) -> float | None:
     """Returns the relative deviation over seeds that nine in ten runs of the kind stay below.
 
-    `alike` has the runs of several seeds, as the function of that name sorts them. A kind is a kind
+    `groups` are runs of several seeds, as `alike` sorts them. A kind is a kind
     of network that is trained for `updates`, to a tenth or to ten times as many; where less than
     three of these tell, for any number of them; or else any network. Of an accuracy it is the
     deviation of the errors, of decibels that of these as they are. None where no run tells.
@@ -40,7 +40,7 @@ def usual_deviation(
         return updates <= _FACTOR * run['updates'] and run['updates'] <= _FACTOR * updates
 
     for kind in ((is_network, is_as_long), (is_network,), ()):
-        found = [_deviation(metric, runs) for runs in alike if all(is_(runs[0]) for is_ in kind)]
+        found = [_deviation(metric, runs) for runs in groups if all(is_(runs[0]) for is_ in kind)]
         known = sorted(deviation for deviation in found if deviation is not None)
         if len(known) >= (_KNOWN if kind else 1):
             return known[min(len(known) - 1, math.floor(_SHARE * len(known)))]
@@ -71,6 +71,8 @@ def _deviation(metric: str, runs: Iterable[Results]) -> float | None:
         values = [value_of(run, metric) for run in runs]
     except KeyError:
         return None
+    if not all(map(math.isfinite, values)):
+        return None
     size = statistics.fmean(size_of(metric, value) for value in values)
     if not (0 < size < math.inf):
         return None
@@ -80,6 +82,6 @@ def _deviation(metric: str, runs: Iterable[Results]) -> float | None:
 def size_of(metric: str, value: float) -> float:
     """Returns what deviations of a value are relative to: an accuracy's errors, 1 dB, the value."""
     its = metric_of(metric)
-    if its.unit.endswith('(dB)'):  # a logarithm: a tenth more of it says nothing
+    if '(dB)' in its.unit:  # a logarithm: a tenth more of it says nothing
         return 1.0
     return 1 - value if its.is_accuracy else abs(value)

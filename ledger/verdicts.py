@@ -43,7 +43,7 @@ class Judgement:
     seconds: float  # of a run's updates, the mean over the seeds
     seeds: int  # that it rests on
     p: float | None = None  # of the difference, if there were none; None where no test was made
-    usual: float | None = None  # of one seed: how large a difference seeds make of nothing
+    reach: float | None = None  # of one seed: how large a difference is none yet
 
 
 class _Test(NamedTuple):
@@ -70,12 +70,16 @@ def judge(
         than = [claim.than] * seeds
     bounds = [claim.factor * value + claim.plus for value in than]
     seconds = statistics.fmean(results(claim.experiment.vary(seed=s))['seconds'] for s in numbers)
-    updates = results(claim.experiment.vary(seed=0))['updates']
-    found = _tested(claim, measured, bounds, usual(claim.experiment, updates, claim.metric))
+    deviation = None
+    if seeds == 1 and not claim.every:
+        updates = results(claim.experiment.vary(seed=0))['updates']
+        deviation = usual(claim.experiment, updates, claim.metric)
+    found = _tested(claim, measured, bounds, deviation)
     margin = claim.margin * statistics.fmean(map(abs, bounds)) if claim.margin else 0.0
     verdict = _verdict(claim, (found.least, found.most), margin)
-    alone = (found.most - found.least) / 2 if seeds == 1 and not claim.every else None
-    return Judgement(spread(measured), spread(bounds), verdict, seconds, seeds, found.p, alone)
+    by_kind = seeds == 1 and not claim.every and claim.relation != '='
+    reach = (found.most - found.least) / 2 if by_kind else None
+    return Judgement(spread(measured), spread(bounds), verdict, seconds, seeds, found.p, reach)
 
 
 def _tested(

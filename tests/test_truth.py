@@ -140,7 +140,7 @@ APART = {  # from the graphs: what is read elsewhere, and the data
 DECIDING = [name for name in RULES if name not in APART]
 ALIKE = {'mae': 'mse', 'cosine': 'mse', 'laplace': 'gaussian'}
 ALONE = (  # change no other field's graph
-    'initializer', 'initial', 'optimizer', 'schedule', 'activation', 'output_activation',
+    'initializer', 'start', 'initial', 'optimizer', 'schedule', 'activation', 'output_activation',
     'code_activation', 'head_activation', 'learning_rate', 'joint_learning_rate', 'l2', 'clip_norm',
     'finetune_learning_rate', 'kernel_size', 'forget_bias', 'sparsity_target', 'epochs', 'head_dropout',
 )  # fmt: skip

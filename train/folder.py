@@ -23,7 +23,7 @@ import dataset
 from inputs.rows import Dataset
 from inputs.spec import Spec
 from networks import session as sessions
-from parameters import Experiment
+from parameters import FIELDS, Experiment
 from reports import run_files
 from system import cores, disk, kernels
 from system.errors import DataError, RunInUse, UsageError
@@ -39,6 +39,11 @@ _FOLDERS = ('checkpoints', 'cache', 'figures', 'tb', 'saved_model')
 _LATER = ('cpu', 'instructions', 'variables')  # which an earlier version did not write down
 _REMOVE = 'remove it'
 _GOES_ON = 'the command that made this run goes on from its checkpoint'
+_DEFAULTS = {  # of the fields, as JSON has them
+    name: [*field.default] if isinstance(field.default, tuple) else field.default
+    for name, field in FIELDS.items()
+    if field.default is not dataclasses.MISSING
+}
 _UNCOMPARED = ('description', 'source', 'phases', 'columns')  # words, and what follows from others
 
 
@@ -214,11 +219,22 @@ def settle_digest(folder: Path, data: Dataset, check: Callable[[], None]) -> Non
 
 
 def _completed(config: Any) -> Any:
-    """Returns a configuration with what an earlier version did not write."""
+    """Returns a configuration with the fields that an earlier version did not have."""
     try:
-        return config | {'experiment': {'parts': 1} | config['experiment']}
+        return config | {'experiment': _filled(config['experiment'], _DEFAULTS)}
     except (KeyError, TypeError):
         return config
+
+
+def _filled(experiment: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Returns an experiment's fields, those that are missing at their defaults; its parent's too.
+
+    In how many parts a parent of before was trained is no question of the run that restores it.
+    """
+    found = defaults | experiment
+    if isinstance(parent := found.get('parent'), dict):
+        found['parent'] = _filled(parent, {n: v for n, v in defaults.items() if n != 'parts'})
+    return found
 
 
 def _key_in(config: Any) -> str:

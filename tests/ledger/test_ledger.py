@@ -29,7 +29,11 @@ def judged(measured, than, relation='<', usual=0.1, **options):
         metrics = {'test/mse': found[run.name][run.seed]}
         return {'metrics': metrics, 'seconds': 1.0, 'updates': 9}
 
-    return judge(claim, results, len(measured), lambda *_: usual)
+    def of_its_kind(experiment, updates, metric):
+        assert (experiment, updates, metric) == (inst.tied, 9, 'test/mse')
+        return usual
+
+    return judge(claim, results, len(measured), of_its_kind)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,8 @@ def test_a_test_is_students_t_or_where_differences_are_not_gaussian_of_their_ran
     assert judged(draws, [0.0] * 5).p == pytest.approx(stats.ttest_1samp(draws, 0.0).pvalue)
     assert judged(STEADY, [0.0] * 10).p == pytest.approx(2 / 2**10)  # ten of ten are positive
     alone = judged([1.0], [2.0])
-    assert alone.p is None and alone.usual == pytest.approx(3 * 0.1 * math.hypot(1.0, 2.0))
+    assert alone.p is None and alone.reach == pytest.approx(3 * 0.1 * math.hypot(1.0, 2.0))
+    assert judged([1.0], [1.0], relation='=', margin=0.5).reach is None
 
 
 def test_the_deviation_of_a_kind_is_what_nine_in_ten_of_its_runs_stay_below():
@@ -101,6 +106,7 @@ def test_the_deviation_of_a_kind_is_what_nine_in_ten_of_its_runs_stay_below():
     alone = heads + short[:3]  # which say too little of runs as short
     assert found(inst.phasewise_classifier, alone, 20) == pytest.approx(0.1)
     assert found(inst.tied, heads) == pytest.approx(0.1)  # no such network is there
+    assert found(inst.tied, heads[:3]) == pytest.approx(0.01)  # and of others one run is enough
     assert found(inst.phasewise_classifier, heads, metric='test/psnr') == pytest.approx(0.1)  # dB
     assert found(inst.phasewise_classifier, few) is None
 
@@ -119,8 +125,18 @@ def test_what_is_said_of_a_section_is_of_its_claims_alone():
     several = dict(made(f'{i}', 3, 0.001) for i in range(20))
     alone = dict(made(f'alone {i}', 1, None) for i in range(4))
     said = page.summary([*several], several | alone)
-    assert said.startswith('20 claims: 20 holds.') and said.endswith('0 are decided by one seed.')
-    assert page.summary([*several, *alone], several | alone).endswith('4 are decided by one seed.')
+    assert said.startswith('20 claims: 20 holds.') and said.endswith('; 0 decided by one seed.')
+    assert page.summary([*several, *alone], several | alone).endswith('; 4 decided by one seed.')
+
+
+def test_a_row_says_the_data_and_how_far_a_single_seed_must_be_to_decide():
+    claim = Claim(
+        'words', inst.GERON, inst.phasewise_classifier, 'test/accuracy', '>', 0.5, seeds=3, plus=0.1
+    )
+    measured, bound = ({'mean': x, 'least': x, 'most': x} for x in (0.9, 0.6))
+    found = {claim: Judgement(measured, bound, 'holds', 7.0, 1, reach=0.0123)}
+    row = '| words | `mnist` | `--experiment=phasewise_classifier` | accuracy 90.00% | > 60.00% | holds |'
+    assert f'{row}  | 1 of 3 (1.23 points) | 7 |' in page.markdown([claim], found)
 
 
 def test_a_metric_may_be_a_quotient_or_of_an_epoch_and_one_that_is_not_there_is_named():

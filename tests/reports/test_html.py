@@ -145,7 +145,7 @@ def test_whatever_is_put_into_a_page_is_text_there(tmp_path):
         'alt': HOSTILE,
     }
     data = {'title': 'a\x1b[2J', 'introduction': [HOSTILE], 'explained': {HOSTILE: 'words'}}
-    data |= {'summary': '', 'sections': [section]}
+    data |= {'summary': '', 'typed': (), 'sections': [section]}
     text = html.render('results.html', columns=('what', 'much', HOSTILE), **data)
     found = Page(text)
     assert 'script' not in found.tags and found.alts == [HOSTILE]

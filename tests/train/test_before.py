@@ -5,6 +5,7 @@ and a classifier on its saved graph. Bits depend on the processor, so that here 
 within its rounding; on the one that began the run they were the same.
 """
 
+import json
 import shutil
 
 import numpy as np
@@ -53,6 +54,25 @@ def test_what_was_begun_before_is_in_one_part(kept, tmp_path):
     beside = shutil.copytree(kept / 'ended', kept / 'longer', ignore=lambda *_: ['results.json'])
     shutil.rmtree(beside / 'checkpoints', ignore_errors=True)
     assert extend_sibling(beside, longer) is None
+
+
+def test_a_field_that_a_run_of_before_lacks_was_at_its_default(tmp_path):
+    def config(experiment):
+        return {'experiment': experiment.resolved()}
+
+    head = inst.coates2011_kmeans
+    for experiment, other in (
+        (head.parent, head.parent.vary(start=1.0)),
+        (head, head.vary(None, **{'parent.start': 1.0})),
+    ):
+        before = config(experiment)
+        before['experiment'].pop('start', None)
+        if isinstance(before['experiment'].get('parent'), dict):
+            before['experiment']['parent'].pop('start')
+        (tmp_path / 'config.json').write_text(json.dumps(before))
+        settle(tmp_path, config(experiment))
+        with pytest.raises(UsageError, match=r'start was 0.1, now 1.0'):
+            settle(tmp_path, config(other))
 
 
 def test_a_finished_run_of_before_is_evaluated(main, kept):
