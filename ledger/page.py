@@ -220,7 +220,9 @@ def _row(
     what = [words, data_of(claim.experiment), _flags(claim.experiment)]
     if judgement is None:
         return [*what, '', wanted(claim), 'not yet measured', '', str(claim.seeds), '']
-    measured = f'{_name(claim.metric)} {shown(claim.metric, judgement.measured)}'
+    name = _name(claim.metric)
+    colon = ':' if ' ' in name else ''  # 'accuracy 90%', 'accuracy at epoch 50: 90%'
+    measured = f'{name}{colon} {shown(claim.metric, judgement.measured)}'
     seconds = f'{judgement.seconds:,.0f}'
     bound = wanted(claim, judgement.bound)
     seeds = str(claim.seeds)
