@@ -20,8 +20,8 @@ from system import lines
 _PROJECTS = """\
 What the sources claim, what this project measures, and whether it holds; written by
 `python main.py --mode=results`, which trains what is missing. {glossary} says what each metric is.
-The chapters tell the same in words and pictures: {chapters}. What of the
-informal sources has no row here, and why, is in {sources}."""
+The chapters tell the same in words and pictures: {chapters}.
+What of the informal sources has no row here, and why, is in {sources}."""
 _OWN = """\
 What {inst} claims, what was measured, and whether it holds; written by
 {command}, which trains what is missing."""

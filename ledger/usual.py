@@ -25,10 +25,10 @@ def usual_deviation(
 ) -> float | None:
     """Returns the relative deviation over seeds that nine in ten runs of the kind stay below.
 
-    `groups` are runs of several seeds, as `alike` sorts them. A kind is a kind
-    of network that is trained for `updates`, to a tenth or to ten times as many; where less than
-    three of these tell, for any number of them; or else any network. Of an accuracy it is the
-    deviation of the errors, of decibels that of these as they are. None where no run tells.
+    `groups` are runs of several seeds, as `alike` sorts them. A kind is a kind of network that is
+    trained for `updates`, to a tenth or to ten times as many; where less than three of these tell,
+    for any number of them; or else any network. Of an accuracy it is the deviation of the errors,
+    of decibels that of these as they are. None where no run tells.
     """
     if metric in _FIXED:
         return 0.0

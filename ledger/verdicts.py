@@ -70,15 +70,14 @@ def judge(
         than = [claim.than] * seeds
     bounds = [claim.factor * value + claim.plus for value in than]
     seconds = statistics.fmean(results(claim.experiment.vary(seed=s))['seconds'] for s in numbers)
-    deviation = None
-    if seeds == 1 and not claim.every:
+    alone, deviation = seeds == 1 and not claim.every, None
+    if alone:
         updates = results(claim.experiment.vary(seed=0))['updates']
         deviation = usual(claim.experiment, updates, claim.metric)
     found = _tested(claim, measured, bounds, deviation)
     margin = claim.margin * statistics.fmean(map(abs, bounds)) if claim.margin else 0.0
     verdict = _verdict(claim, (found.least, found.most), margin)
-    by_kind = seeds == 1 and not claim.every and claim.relation != '='
-    reach = (found.most - found.least) / 2 if by_kind else None
+    reach = (found.most - found.least) / 2 if alone and claim.relation != '=' else None
     return Judgement(spread(measured), spread(bounds), verdict, seconds, seeds, found.p, reach)
 
 
