@@ -394,6 +394,11 @@ class Experiment:
         values['phases'] = [dataclasses.asdict(phase) for phase in schedule_of(self)]
         return json.loads(json.dumps(values))
 
+    @property
+    def draws_parent(self) -> bool:
+        """Whether of its parent it needs the graph alone: neither values nor labels."""
+        return self.initial != 'parent' and self.labels != 'parent'
+
     def lineage(self) -> Experiment:
         """Returns the parent as this experiment needs it: same data, seed and precision."""
         mine = self.fields()

@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -268,6 +269,37 @@ def read(
     trusted = trusted or known.holds(content)
     if not trusted:
         bounds.short(meta.graph_def, f'{prefix}.meta')
+    return _cut(meta, prefix, partial(weights.values, prefix), wanted, layer=layer, trusted=trusted)
+
+
+def unsaved(
+    name: str, build: Callable[..., serving.Served], values: Mapping[str, np.ndarray], layer: int
+) -> SavedGraph:
+    """Returns the graph that `build` makes as if it had been saved under that name, and read.
+
+    `build` is as of `write`; variables that `values` does not have are zero.
+    """
+    with tf.Graph().as_default(), layers.saving():
+        build(trains=True)
+        meta = tf.train.export_meta_graph(clear_devices=True)
+
+    def of(declared: Mapping[str, weights.Declared]) -> dict[str, np.ndarray]:
+        zeros = {n: np.zeros(d.shape, d.dtype.as_numpy_dtype) for n, d in declared.items()}
+        return zeros | {n: values[n] for n in zeros if n in values}
+
+    return _cut(meta, name, of, layer=layer, trusted=True)
+
+
+def _cut(
+    meta: tf.MetaGraphDef,
+    prefix: str,
+    values: Callable[[Mapping[str, weights.Declared]], dict[str, np.ndarray]],
+    wanted: tuple[str, ...] = (),
+    *,
+    layer: int,
+    trusted: bool,
+) -> SavedGraph:
+    """Returns what `read` does of a graph; `values` gives those of the variables that it needs."""
     nodes = {node.name: node for node in meta.graph_def.node}
     if layer:
         nodes = _up_to(layer, nodes, prefix)
@@ -276,7 +308,6 @@ def read(
             raise DataError(f'{prefix}.meta: holds no tensor {name}:0, which is needed')
 
     shape = sizes_of(nodes['X'].attr['shape'].shape)
-
     needed: dict[str, None] = {}
     tensors = []
     for name in wanted or [n for n in nodes if _OFFERED.fullmatch(n)]:
@@ -307,7 +338,7 @@ def read(
     return SavedGraph(
         prefix=prefix,
         graph_def=cut,
-        variables=weights.values(prefix, {node.name: _declared(node) for node in variables}),
+        variables=values({node.name: _declared(node) for node in variables}),
         handles=frozenset(node.name for node in variables if node.op == 'VarHandleOp'),
         tensors=tuple(tensors),
         shape=shape,

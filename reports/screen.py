@@ -84,15 +84,16 @@ def unsparse(metrics: Mapping[str, float], experiment: Experiment) -> list[str]:
     ]
 
 
-def worthless(metrics: Mapping[str, float], data: Dataset) -> list[str]:
+def worthless(metrics: Mapping[str, float], data: Dataset, experiment: Experiment) -> list[str]:
     """Says where the scores are no better than what needs no learning.
 
     A training error above what the middle of each column's range, which is that of the training
-    examples, would have; an accuracy that naming the most frequent class would have.
+    examples, would have, but not of a head on a restored network, whose decoder is not trained; an
+    accuracy that naming the most frequent class would have.
     """
     said, known, rows = [], data.spec.values, data.splits.get('test')
     error, accuracy = metrics.get('train/mse'), metrics.get(f'{data.tested}/accuracy')
-    if known and error is not None:
+    if known and error is not None and experiment.parent is None:
         ranges = np.array(known.columns or [(known.least, known.most)])
         middle = float(np.mean(np.ptp(ranges, axis=1) ** 2) / 4)
         if error > middle > 0:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import dataset
+import model
 from command_line import base_of_parent
 from inputs import values
 from inputs.rows import Dataset, refuse_lengths, shaped
@@ -135,7 +136,7 @@ def run(
         run_page.write(folder, experiment, base, results)
         _list(place)
         _show(results, experiment)
-        say(*screen.worthless(results['metrics'], data))
+        say(*screen.worthless(results['metrics'], data, experiment))
         made = f'{run_page.NAME}, metrics.csv and the saved graph (prefix model)'
         say(f'{made} are in {folder}')
         team.agree(0)
@@ -198,7 +199,8 @@ def _parent(
 ) -> SavedGraph | None:
     """Returns the parent's saved graph, having trained the parent if it has no finished run.
 
-    Of one that `--parent` names a worker that has a chief keeps a copy in its run's folder.
+    Of one whose values are all drawn it is the graph alone. Of one that `--parent` names a worker
+    that has a chief keeps a copy in its run's folder.
     """
     if experiment.parent is None:
         return None
@@ -208,6 +210,9 @@ def _parent(
         copy = team.graph(saved_graph.prefix_of(experiment.parent), folder / 'parent')
         return graph or read(copy)
     parent, at = experiment.lineage(), place.of_parent()
+    if experiment.draws_parent:
+        say(f'{experiment.name} draws all values of {parent.name}, which need not be trained')
+        return _untrained(parent, at, interrupts.check, experiment.layer)
     base = base_of_parent(experiment)
     its = at.folder(parent, base)
     team.mirror(its)
@@ -221,6 +226,27 @@ def _parent(
             run(parent, base, at, team)
         team.mirror(its)
     return read(str(its))
+
+
+def _untrained(
+    experiment: Experiment, place: Place, check: Callable[[], None], layer: int
+) -> SavedGraph:
+    """Returns an experiment's graph, read up to a layer, as if it had been saved untrained.
+
+    But for what standardises its inputs, its values are zero.
+    """
+    restored = None
+    with settings_of(PARENTS):
+        data, units = looked_at(experiment, place, check)
+        if isinstance(experiment.parent, Experiment):
+            restored = _untrained(experiment.lineage(), place, check, experiment.layer)
+        elif experiment.parent:
+            restored = transfer.read(experiment, data, experiment.parent, place.trusted, check)
+    if restored:
+        data = shaped(data, transfer.shape_read(restored, data, pools=bool(experiment.pool)))
+        units = {**restored.variables, **units}
+    build = partial(model.exported, experiment, data.spec, restored)
+    return saved_graph.unsaved(experiment.name, build, units, layer)
 
 
 def _measured(

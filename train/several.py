@@ -150,7 +150,7 @@ def _stages(jobs: list[Job]) -> list[list[Job]]:
     """Returns the jobs, after those that train their parents where these have no finished run."""
     parents: dict[Path, Job] = {}
     for experiment, _, place in jobs:
-        if isinstance(experiment.parent, Experiment):
+        if isinstance(experiment.parent, Experiment) and not experiment.draws_parent:
             parent = experiment.lineage()
             above = base_of_parent(experiment)
             job = Job(parent, above, place.of_parent())

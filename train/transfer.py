@@ -175,22 +175,25 @@ def _drawn(name: str) -> bool:
 def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
     """Returns the graph with its variables drawn afresh, kernels as `experiment.initial` says.
 
-    'random' is as the parent's initializer does; a stranger's graph is taken to be initialised as
-    He et al. (2015) do. Vectors are zero, but for the forget gates'. What standardises its inputs
-    was not trained, and stays.
+    'random' is as the initializer of what built the graph does; a stranger's is taken to be
+    initialised as He et al. (2015) do. Vectors are zero, but for the forget gates'. What
+    standardises its inputs was not trained, and stays.
     """
-    parent = experiment.parent if isinstance(experiment.parent, Experiment) else None
+    first: Experiment | str | None = experiment
+    while isinstance(first, Experiment) and first.parent:
+        first = first.parent
+    built_by = first if isinstance(first, Experiment) else None
     initializer = experiment.initial
     if initializer == 'random':
-        initializer = parent.initializer if parent else 'he'
+        initializer = built_by.initializer if built_by else 'he'
 
     def value(name: str, shape: tuple[int, ...]) -> np.ndarray:
         if not _drawn(name):
             return restored.variables[name]
         made = layers.initial_value(name, shape, initializer, experiment.seed)
-        if parent and f'{name.removesuffix("bias")}recurrent_kernel' in restored.variables:
+        if built_by and f'{name.removesuffix("bias")}recurrent_kernel' in restored.variables:
             units = shape[0] // 4
-            made[units : 2 * units] = parent.forget_bias
+            made[units : 2 * units] = built_by.forget_bias
         return made
 
     return restored.randomized(value)

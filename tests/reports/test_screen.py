@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import inst
 from inputs.rows import Dataset, Rows
 from inputs.spec import Spec, Values
 from reports import screen
@@ -36,5 +37,7 @@ def test_a_score_that_needs_no_learning_is_told(name, score, words):
     rows = Rows(np.zeros((4, 2), np.float32), np.array([1, 0, 1, 1]))
     known = Values(0, 2, False, ((0, 2), (1, 1)))
     data = Dataset('x', Spec((2,), ('ill', 'well'), values=known), {'test': rows}, '')
-    said = screen.worthless({name: score}, data)
+    said = screen.worthless({name: score}, data, inst.basic)
     assert len(said) == bool(words) and all(words in line for line in said)
+    of_head = screen.worthless({name: score}, data, inst.phasewise_classifier)
+    assert of_head == (said if 'accuracy' in name else [])  # its decoder is not trained

@@ -68,7 +68,7 @@ def test_a_parent_is_trained_once_and_before_what_restores_it(tmp_path):
     made = [
         Job(arm.vary(seed=seed), arm, place)
         for seed in (0, 1)
-        for arm in (inst.semi_finetuned, inst.semi_scratch)
+        for arm in (inst.semi_finetuned, inst.semi_frozen)
     ]
     parents, children = _stages(made)
     assert [(job.experiment.name, job.experiment.seed) for job in parents] == [
@@ -76,6 +76,8 @@ def test_a_parent_is_trained_once_and_before_what_restores_it(tmp_path):
         ('compress_denoise', 1),
     ]
     assert children == made
+    drawn = [Job(inst.semi_scratch, inst.semi_scratch, place)]
+    assert _stages(drawn) == [drawn]  # of whose parent the graph alone is needed
 
 
 def test_the_cores_are_shared_out():

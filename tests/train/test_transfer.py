@@ -14,6 +14,7 @@ from command_line import base_of_parent
 from evaluation import overfit
 from networks import saved_graph, weights
 from system.errors import DataError
+from train import transfer
 from train.folder import Place
 
 # What a stranger would write: nothing of this project is imported.
@@ -154,6 +155,55 @@ def test_parent_takes_a_run_folder_and_a_prefix_alike(trained, main, digits, tmp
         assert code == 0, err
         accuracies.append(results_of(folder)['metrics']['test/accuracy'])
     assert accuracies[0] == accuracies[1] > 0.5
+
+
+def test_a_parent_whose_values_are_all_drawn_is_not_trained(trained, main, digits, tmp_path):
+    head = ('--experiment=phasewise_classifier', f'--array={digits}', '--set=initial=glorot')
+    few = ('--set=epochs=2', '--set=layer=1', '--nofigures')
+    code, out, err = main(*head, *few, '--set=parent.epochs=20', runs=tmp_path / 'alone')
+    assert code == 0, err
+    assert 'draws all values of phasewise, which need not be trained' in out
+    assert {place.name for place in (tmp_path / 'alone').iterdir() if place.is_dir()} == {
+        'phasewise_classifier'
+    }
+    code, _, err = main(
+        *head, *few, f'--parent={parent_of(trained)}', f'--run_dir={tmp_path}/restored'
+    )
+    assert code == 0, err
+    alone, restored = results_of(child_of(tmp_path / 'alone')), results_of(tmp_path / 'restored')
+    assert alone['metrics'] == restored['metrics']
+    assert alone['parent']['sha256_file'] == restored['parent']['sha256_file']
+    assert alone['parent']['graph'] == 'phasewise'
+
+
+@pytest.mark.parametrize('words', ['--set=labels=parent', '--set=initial=parent'])
+def test_a_parent_that_gives_values_or_labels_is_trained(main, digits, tmp_path, words):
+    file = tmp_path / 'mine.py'
+    file.write_text(
+        'from inst import phasewise_classifier\n'
+        "top = phasewise_classifier.vary('top', parent=phasewise_classifier, initial='random')\n"
+    )
+    code, out, err = main(
+        f'--inst={file}', '--experiment=top', f'--array={digits}', words, '--set=epochs=1',
+        '--set=label_fraction=0.5', '--set=parent.epochs=1', '--set=parent.parent.epochs=1',
+        '--nofigures', runs=tmp_path / 'runs',
+    )  # fmt: skip
+    assert code == 0, err
+    assert out.count('training it first') == 2 and 'draws all' not in out
+
+
+def test_what_is_drawn_is_drawn_as_the_network_was_built(digits):
+    """Also where it is the parent of a parent."""
+    built = inst.phasewise.vary(initializer='glorot', dataset='array', data_path=str(digits))
+    middle = inst.phasewise_classifier.vary(parent=built)
+    heads = [inst.phasewise_classifier.vary(parent=p, initial='random') for p in (built, middle)]
+    graph = saved_graph.SavedGraph(
+        'x', tf.GraphDef(), {'layer1/kernel': np.zeros((784, 300), np.float32)}, frozenset(), (),
+        (784,), False,
+    )  # fmt: skip
+    one, other = (transfer.random_values(graph, head).variables['layer1/kernel'] for head in heads)
+    assert (one == other).all()
+    assert one.std() == pytest.approx(np.sqrt(2 / (784 + 300)), rel=0.02)
 
 
 def test_fine_tuning_moves_the_encoder_that_was_restored(trained, main, digits, tmp_path):
