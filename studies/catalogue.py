@@ -127,13 +127,13 @@ conv_transfer = Study(
 
 conv_layers = Study(
     'conv_layers',
-    'how much of the classes is left in each layer of conv_vae_cifar? heads on them; 5: its code',
+    'how much of the classes does a softmax find in each layer of conv_vae_cifar? 5: its code',
     inst.PRASAD,
-    arms=(inst.conv_classifier,),
+    arms=(inst.conv_classifier.vary(head=(), head_dropout=0.0, l2=0.01),),
     seeds=1,
     over='layer',
     values=(1, 2, 3, 4, 5),
-    metrics=('test/accuracy', 'train/accuracy', 'test/separation'),
+    metrics=('test/accuracy', 'train/accuracy'),
 )
 conv_checkerboard = Study(
     'conv_checkerboard',
