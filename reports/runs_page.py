@@ -17,6 +17,7 @@ from reports import html, run_files, run_page
 from reports.captions import words_of
 from system import disk
 from system.lines import say
+from system.received import is_text
 
 NAME = 'index.html'
 _SCORES = ('accuracy', 'mse', 'future_mse', 'nelbo', 'separation')  # where a run has them
@@ -25,6 +26,7 @@ _SECTIONS = {  # a folder below that of all runs -> its heading, and the split t
     '': ('Trained', 'test'),
     'tuning': ('Tuning', 'validation'),
 }
+_STUDY = Path('figures', 'study.png')
 _HEAD = 512  # bytes of a page, in which it says what made it
 _MARK = b'content="layerwise-autoencoders"'
 _WAIT_SECONDS = 10.0  # for another process that writes the page
@@ -45,8 +47,16 @@ class _Run(NamedTuple):
     has_page: bool
 
 
+class _Study(NamedTuple):
+    """A finished study, or several seeds of one experiment, as the page shows it."""
+
+    folder: Path  # below that of all runs
+    name: str
+    finished: datetime
+
+
 def write(runs: Path) -> None:
-    """Writes the page of all finished runs below `runs`.
+    """Writes the page of all finished runs and studies below `runs`.
 
     Links are not followed, and what is no run is left out. What goes wrong is told and does not
     end the program: the run that was finished is whole without this page.
@@ -78,20 +88,30 @@ def _may_replace(file: Path) -> bool:
 
 def _page(runs: Path) -> str:
     sections, damaged = [], []
+    studies: list[_Study] = []
     for below, (title, split) in _SECTIONS.items():
-        found = []
+        found: list[_Run] = []
         for folder in _folders(runs, below):
             try:
-                run = _read(runs, folder)
+                read = _read(runs, folder)
             except (OSError, ValueError, OverflowError, KeyError):
                 damaged.append(str(folder))
-            else:
-                found += [run] if run else []
+                continue
+            if isinstance(read, _Run):
+                found.append(read)
+            elif read:
+                studies.append(read)
         if found:
             found.sort(key=lambda run: run.finished, reverse=True)
             sections.append(_section(title, split, found))
+    studies.sort(key=lambda study: study.finished, reverse=True)
     return html.render(
-        'runs.html', title='All runs', runs=str(runs), sections=sections, damaged=sorted(damaged)
+        'runs.html',
+        title='All runs',
+        runs=str(runs),
+        sections=sections,
+        studies=[_drawn(study) for study in studies],
+        damaged=sorted(damaged),
     )
 
 
@@ -112,14 +132,17 @@ def _inside(folder: Path) -> list[Path]:
         return []
 
 
-def _read(runs: Path, folder: Path) -> _Run | None:
-    """Returns the run in a folder; None where the results are of something else, as of a study.
+def _read(runs: Path, folder: Path) -> _Run | _Study | None:
+    """Returns the run, or the study with its figure, in a folder; None where there is neither.
 
     Raises one of several errors where its results.json, or its time, is damaged.
     """
     file = runs / folder / 'results.json'
-    if 'experiment' not in run_files.found_in(runs / folder):
-        return None
+    finished = datetime.fromtimestamp(file.lstat().st_mtime).astimezone()
+    held = run_files.found_in(runs / folder)
+    if 'experiment' not in held:
+        is_drawn = is_text(held.get('study')) and html.has_picture(runs / folder, _STUDY)
+        return _Study(folder, held['study'], finished) if is_drawn else None
     results = run_files.results(runs / folder)
     dataset, seed = results['dataset'], results['seed']
     start = f'{dataset}-seed{seed}'.replace('/', '_')
@@ -132,7 +155,7 @@ def _read(runs: Path, folder: Path) -> _Run | None:
         folder.name.removeprefix(start).removeprefix('-'),
         {name: float(value) for name, value in results['metrics'].items()},
         float(results['seconds']),
-        datetime.fromtimestamp(file.lstat().st_mtime).astimezone(),
+        finished,
         next((name for name in _FIGURES if html.has_picture(runs / folder, _of(name))), ''),
         stat.S_ISREG(page.lstat().st_mode) if os.path.lexists(page) else False,
     )
@@ -156,12 +179,29 @@ def _section(title: str, split: str, found: list[_Run]) -> dict[str, Any]:
                 'alt': words_of(run.figure).caption,
                 'numbers': [_number(run.metrics.get(f'{split}/{n}'), '.5g') for n in names]
                 + [_number(run.seconds, ',.1f')],
-                'when': run.finished.isoformat(timespec='seconds'),
-                'order': repr(run.finished.timestamp()),
-                'finished': f'{run.finished:%Y-%m-%d %H:%M}',
+                **_at(run.finished),
             }
             for run in found
         ],
+    }
+
+
+def _drawn(study: _Study) -> dict[str, Any]:
+    """Returns what the template needs of a study."""
+    return {
+        'name': study.name,
+        'folder': str(study.folder),
+        'figure': study.folder / _STUDY,
+        **_at(study.finished),
+    }
+
+
+def _at(finished: datetime) -> dict[str, str]:
+    """Returns a time as machines read it, as it is sorted by, and as people read it."""
+    return {
+        'when': finished.isoformat(timespec='seconds'),
+        'order': repr(finished.timestamp()),
+        'finished': f'{finished:%Y-%m-%d %H:%M}',
     }
 
 

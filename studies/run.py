@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from evaluation.metrics import find
 from parameters import Experiment
-from reports import figures
+from reports import figures, runs_page
 from studies import figure
 from studies.spread import spread
 from studies.study import Study
@@ -77,6 +77,7 @@ def run_study(
     title = f'{study.name} on {first.dataset}'
     drawn = figure.draw(study, results['points'], title)
     figures.save(drawn, disk.made_inside(folder / 'figures') / 'study.png')
+    runs_page.write(place.runs)
     say(*_lines(study, results))
     say(f'seeds: {study.seeds}; the figure and results.json are in {folder}')
     return results

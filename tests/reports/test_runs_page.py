@@ -41,6 +41,23 @@ def test_runs_and_those_of_tuning_are_listed_with_links_that_lead_somewhere(tmp_
     assert trained.count('>0.25<') == 2 and tuned.count('>0.125<') == 1
 
 
+def test_studies_are_listed_with_their_figures(tmp_path):
+    for name in ('mnist_l1/mnist-seeds0..4', 'tuning/mnist_l1/m', 'undrawn/m', 'linked/m'):
+        folder = made(tmp_path, name)
+        study = {'study': folder.parent.name, 'seeds': 5, 'points': []}
+        (folder / 'results.json').write_text(json.dumps(study))
+        if 'mnist_l1' in name:
+            (folder / 'figures/reconstructions.png').rename(folder / 'figures/study.png')
+        if 'linked' in name:
+            (folder / 'figures/study.png').symlink_to(folder / 'figures/reconstructions.png')
+    runs, studies = written(tmp_path).split('<h2>Studies</h2>')
+    assert 'There are none.' in runs and 'Damaged' not in studies
+    for folder in ('mnist_l1/mnist-seeds0..4', 'tuning/mnist_l1/m'):
+        assert f'<a href="{folder}/figures/study.png"><img src="{folder}/figures' in studies
+    assert studies.count('<th scope="row">mnist_l1</th>') == 2
+    assert 'undrawn' not in studies and 'linked' not in studies
+
+
 def test_what_is_no_run_is_left_out_and_what_is_damaged_is_named(tmp_path):
     runs, elsewhere = tmp_path / 'runs', made(tmp_path / 'elsewhere')
     made(runs, 'study/all', study='study', experiment=None).joinpath('x').touch()
