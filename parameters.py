@@ -210,7 +210,7 @@ class Experiment:
     parent: Experiment | str | None = setting(None, 'transfer', None,
         'whose saved graph is restored')
     initial: str = setting('parent', 'transfer', INITIALS,
-        "the encoder's values; random: drawn as its own were; or as 'he', ...")
+        "the encoder's values; random: fresh, as wide as its own; or as 'he', ...")
     layer: int = setting(0, 'transfer', Span(0, 1000),
         'of the restored graph, whose activations the head reads; 0: its codes')
     pool: int = setting(0, 'transfer', Span(0, 1000),

@@ -106,7 +106,8 @@ METRICS = {
     'cosine': Metric(
         '1 - cosine',
         'One less the cosine of the angle between output and target, as vectors of all features: '
-        '0 where they have one direction, 1 where they are at right angles, or one is zero.',
+        '0 where they have one direction, 1 where they are at right angles, or one is zero. Of '
+        'sequences that an LSTM reads, the mean of those of the steps that count.',
         'less',
         (0.0, 2.0),
     ),
@@ -189,7 +190,8 @@ METRICS = {
     'psnr': Metric(
         'peak signal-to-noise ratio (dB)',
         'Minus ten times the logarithm, to base 10, of the squared error of a picture whose values '
-        'are cut to [0, 1], the mean over the pictures: 20 dB are an error of 0.01, 30 of 0.001.',
+        'are cut to [0, 1], the mean over the pictures: 20 dB are an error of 0.01, 30 of 0.001. '
+        'Of pictures with other values than from 0 to 1 there is none, and no SSIM.',
         'greater',
         (-math.inf, 100.0),
     ),
@@ -212,8 +214,9 @@ METRICS = {
         '-log likelihood (nats an example)',
         'Minus the logarithm of the probability of an example given its code, summed over its '
         'features (and the steps that count): the reconstruction term of `nelbo`. For `gaussian` '
-        'and `laplace` it is that of a density, and may be below zero. Of a variational code, one '
-        'is sampled for each example.',
+        'and `laplace` it is that of a density, of standardised values where the network '
+        'standardises, and may be below zero. Of a variational code, one is sampled for each '
+        'example.',
         'less',
     ),
     'importance_nll': Metric(
@@ -261,7 +264,8 @@ METRICS = {
         'cross-entropy (nats an example)',
         'Minus the logarithm of the probability that a classifier gives to the right class. Where '
         'the classifier is trained together with the autoencoder (`classify`), the classes are '
-        'judged one by one, yes or no, and their terms summed.',
+        'judged one by one, yes or no, and their terms summed; in training it is the mean over '
+        'those of the examples whose labels are known (`label_fraction`).',
         'less',
         _POSITIVE,
     ),

@@ -35,13 +35,13 @@ class View(NamedTuple):
     """Losses and metrics of examples, and what is random in them; nothing is dropped.
 
     `names` maps what a value is called to what it is; None is all metrics. A variational code is
-    sampled where `samples`, its mean otherwise. Without `draws` the target of an experiment that
-    binarizes is the grey itself.
+    its mean, or sampled where `samples`; the target of an experiment that binarizes is the grey
+    itself, or drawn where `draws`.
     """
 
     names: Mapping[str, str] | None = None
-    samples: bool = True
-    draws: bool = True
+    samples: bool = False
+    draws: bool = False
     noise: Noise = _CLEAN
 
 
@@ -180,7 +180,7 @@ def of_each(network: Network) -> Evaluation:
 
     Nothing is drawn: a Gaussian code is its mean, the target of binary pixels their greys.
     """
-    return Evaluation(network, View(samples=False, draws=False))
+    return Evaluation(network, View())
 
 
 def whole(network: Network, keeps: Sequence[str] = ()) -> Evaluation:
@@ -189,13 +189,13 @@ def whole(network: Network, keeps: Sequence[str] = ()) -> Evaluation:
     The likelihood of a variational network is that of a drawn code, and of drawn pixels where an
     experiment binarizes; all else is that of the code's mean, and of the greys.
     """
-    views, noise = [View(samples=False, draws=False)], network.experiment.test_noise
+    views, noise = [View()], network.experiment.test_noise
     if network.experiment.has('variational') and 'nelbo' in network.endpoints.metrics:
-        views.append(View({name: name for name in ('nll', 'kl', 'nelbo')}))
+        views.append(View({n: n for n in ('nll', 'kl', 'nelbo')}, samples=True, draws=True))
     elif network.experiment.binarize:
-        views.append(View({'nll': 'nll'}))
+        views.append(View({'nll': 'nll'}, draws=True))
     if noise.amount:
-        views.append(View({'mse_corrupted': 'mse'}, samples=False, noise=noise))
+        views.append(View({'mse_corrupted': 'mse'}, noise=noise))
     return Evaluation(network, *views, keeps=keeps)
 
 
@@ -233,7 +233,8 @@ def score(
         codings['test'] = network.compute('codings', compared(data.splits['test']))
     metrics |= {f'test/{name}': value for name, value in _codes(network, data, codings).items()}
     interrupts.check()
-    if data.spec.layout == 'maps' and data.spec.picture and network.restored is None:
+    shows = data.spec.picture and network.spec.in_unit
+    if data.spec.layout == 'maps' and shows and network.restored is None:
         metrics |= _of_pictures(network, data) | _compressed(network, data, interrupts)
     if data.spec.layout == 'flat' and data.spec.picture and network.restored is None:
         kernel = network.values().get('layer1/kernel')
@@ -255,7 +256,7 @@ def _of_pictures(network: Network, data: Dataset) -> dict[str, float]:
     """Returns structural similarity and checkerboard of reconstructed test pictures."""
     test = compared(data.splits['test'], _limit(data.spec, _SIMILAR))
     names = {'test/ssim': 'ssim'} if min(data.spec.picture[:2]) >= _WINDOW else {}
-    evaluation = Evaluation(network, View(names, samples=False), keeps=['outputs'])
+    evaluation = Evaluation(network, View(names), keeps=['outputs'])
     found, made = evaluation.measure(test, slice(None))
     outputs, images = np.clip(made['outputs'], 0, 1), test.floats(0, len(test))
     found['checkerboard_data'] = probes.checkerboard(images)

@@ -45,6 +45,11 @@ class Spec(NamedTuple):
         return self.picture or (self.shape if self.layout == 'maps' else ())
 
     @property
+    def in_unit(self) -> bool:
+        """Whether what was trained on is in [0, 1], or not known: greys from black to white."""
+        return self.values is None or 0 <= self.values.least <= self.values.most <= 1
+
+    @property
     def said(self) -> str:
         """How the shape of an example is told to people."""
         if len(self.shape) == 1:

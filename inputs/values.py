@@ -28,6 +28,7 @@ _READ = 10_000_000  # numbers looked at together
 _COLUMNS = 1000  # of a table, at most, whose ranges are kept one by one
 _FEW = 10  # examples below which a range says too little to refuse them
 _HUGE = 1e6  # a value whose error, squared, leaves little room in float32
+_DEVIATIONS = (0.0067, 148.0)  # of a Gaussian whose log-variance is within 10 of 0
 _GREATEST = 1e18  # a value whose square float32 holds, and so many of them
 _NARROW = 50  # part of a range, in which all values of several examples do not lie by chance
 _FAR = 10  # ranges outside of the range, which no value of the same scale is
@@ -124,10 +125,11 @@ def described(rows: Rows, spec: Spec, found: Range) -> Values:
     )
 
 
-def doubts(rows: Rows, values: Values, *, standardized: bool = False) -> str:
+def doubts(rows: Rows, values: Values, *, standardized: bool = False, loss: str = '') -> str:
     """Says what looks wrong with the scale of training data; '' where nothing does.
 
-    Where they are `standardized` by the network, their scale does no harm.
+    Where they are `standardized` by the network, their scale does no harm. Of a Gaussian `loss` the
+    deviation of the errors is learned, within bounds.
     """
     if values.is_bytes and 0 < values.most <= 1 / _BYTE:
         return (
@@ -151,6 +153,13 @@ def doubts(rows: Rows, values: Values, *, standardized: bool = False) -> str:
         return (
             f'has values from {values.least:g} to {values.most:g}, of which training may not find '
             f'a way; {setting("standardize=mean_std")} brings them near 0'
+        )
+    least, most = _DEVIATIONS
+    if loss == 'gaussian' and not least < (values.most - values.least) / 4 < most:
+        return (
+            f'has values from {values.least:g} to {values.most:g}; the deviation of errors that '
+            f'{setting("loss=gaussian")} learns is between {least:g} and {most:g}; '
+            f'{setting("standardize=mean_std")} brings them there'
         )
     return ''
 

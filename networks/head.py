@@ -60,11 +60,10 @@ def _is_reconstruction(plan: Blueprint, outputs: tf.Tensor) -> bool:
 def _reconstruction(plan: Blueprint, outputs: tf.Tensor) -> dict[str, Lazy]:
     """Returns the distances of what the restored graph makes of its input, as far as it counts."""
     target, length, restored = plan.batch.target, plan.batch.length, plan.restored
-    counts = length is not None and restored is not None and restored.counts_steps
-    if not counts or outputs.shape.rank != 3:
+    is_known = outputs.shape.rank == 3 and outputs.shape[1:].is_fully_defined()
+    if restored is None or not restored.counts_steps or not is_known:
         return reconstruction_metrics(outputs, target)
-    counted = reconstruction_metrics(outputs, steps.masked(target, length))
-    return counted | steps.step_metrics('', outputs, target, length)
+    return steps.step_metrics('', outputs, target, length)
 
 
 def _logits(plan: Blueprint, codings: tf.Tensor) -> tf.Tensor:

@@ -85,9 +85,10 @@ def _deviation(initializer: str, fan_in: float, fan_out: float) -> float:
 
 
 def initial_value(name: str, shape: tuple[int, ...], initializer: str, seed: int) -> np.ndarray:
-    """Returns what a variable might begin with: kernels as `kernel_variable`, vectors at zero.
+    """Returns what a variable might begin with: kernels drawn at random, vectors at zero.
 
-    The scales and variances of batch norm are one.
+    Kernels are as wide as those of `kernel_variable`, of a Gaussian that is not cut. The scales and
+    variances of batch norm are one.
     """
     if len(shape) < 2:
         return np.full(shape, name.endswith(('gamma', 'variance')), np.float32)

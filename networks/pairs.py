@@ -42,7 +42,7 @@ class BatchNorm(NamedTuple):
             pairs = zip(tf.nn.moments(inputs, [0, 1, 2]), moments, strict=True)
             moments = [tf.where_v2(mode.training, batch, learned) for batch, learned in pairs]
         mean, variance = moments
-        if mode.training is False and is_saved():  # which converters know, fused with ReLU too
+        if is_saved():  # which converters know, and whose gradient goes through a batch's moments
             return tf.nn.batch_normalization(
                 inputs, mean, variance, self.beta, self.gamma, _EPSILON
             )

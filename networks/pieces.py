@@ -111,6 +111,18 @@ def moments(graph: tf.GraphDef, switch: str, variables: Iterable[str]) -> list[M
     return found
 
 
+def fused(graph: tf.GraphDef, moments: Iterable[Moment]) -> str:
+    """Returns the name of a fused batch norm that is given such moments; '' where there is none.
+
+    TensorFlow has no gradient of it by what it is given.
+    """
+    chosen = {moment.node for moment in moments}
+    for node in graph.node:
+        if node.op.startswith('FusedBatchNorm') and not chosen.isdisjoint(map(node_of, node.input)):
+            return str(node.name)
+    return ''
+
+
 def from_below(graph: tf.GraphDef, names: Iterable[str]) -> list[str]:
     """Returns names of nodes in an order in which none is computed from a later one."""
     nodes = {node.name: node for node in graph.node}

@@ -34,7 +34,7 @@ def convolutional(plan: Blueprint) -> Endpoints:
     made = _autoencoder(plan, _convolutional_stack(plan))
     outputs, target = made.tensors['outputs'], plan.units.back(plan.batch.target)
     made.losses['ssim'] = lambda: losses.ssim(outputs, target)
-    if plan.spec.picture:  # of values in [0, 1]
+    if plan.spec.picture and plan.spec.in_unit:
         made.metrics['psnr'] = lambda: losses.psnr(outputs, target)
     return made
 
@@ -161,13 +161,17 @@ def _autoencoder(plan: Blueprint, stack: Stack) -> Endpoints:
     logits = path.decode(plan.top, tensors['codings'])
     tensors['outputs'] = expose('outputs', plan.units.back(path.activated(logits)))
     if experiment.training == 'greedy':
+        # Whose moments batch norm is not to follow: those of the way above are left there.
+        aside = path._replace(plan=plan._replace(mode=plan.mode._replace(statistics=None)))
         for k in range(plan.bottom, plan.top):
             name = f'phase{k}_outputs'
             with group(f'after_phase{k}'):
-                made = path.activated(path.decode(k, hidden[k]))
+                made = path.activated(aside.decode(k, hidden[k]))
                 tensors[name] = expose(name, plan.units.back(made))
     if experiment.classify:
-        tensors['logits'] = expose('logits', _logits(plan, tensors['codings']))
+        made, kernel = _logits(plan, tensors['codings'])
+        tensors['logits'] = expose('logits', made)
+        kernels.append(kernel)
     return _scored(path, hidden, tensors, logits, kernels)
 
 
@@ -188,11 +192,16 @@ def _log_variance(plan: Blueprint, below: tf.Tensor, units: int) -> tuple[tf.Ten
             return raw, tf.get_variable('kernel')
 
 
-def _logits(plan: Blueprint, codings: tf.Tensor) -> tf.Tensor:
-    """Returns the outputs of a classifier that is trained together with the rest, [N, classes]."""
+def _logits(plan: Blueprint, codings: tf.Tensor) -> tuple[tf.Tensor, tf.Variable]:
+    """Returns the outputs of a classifier that is trained together with the rest, and its kernel.
+
+    They are [N, classes].
+    """
     with tf.variable_scope('head'):
         classes = len(plan.spec.classes)
-        return layers.dense('logits', codings, classes, activation='linear', **plan.initial)
+        made = layers.dense('logits', codings, classes, activation='linear', **plan.initial)
+        with tf.variable_scope('logits', reuse=True):
+            return made, tf.get_variable('kernel')
 
 
 def _scored(
@@ -214,9 +223,10 @@ def _scored(
     }
     metrics = reconstruction_metrics(tensors['outputs'], target)
     if experiment.classify:
-        metrics['cross_entropy'] = terms['cross_entropy'] = lambda: losses.sigmoid_cross_entropy(
-            tensors['logits'], batch.y
-        )
+        metrics['cross_entropy'] = lambda: losses.sigmoid_cross_entropy(tensors['logits'], batch.y)
+        # The others count nothing, so that this is the mean over those whose labels are known.
+        share = experiment.label_fraction
+        terms['cross_entropy'] = lambda: metrics['cross_entropy']() / share
         metrics['accuracy'] = lambda: losses.correct(tensors['logits'], batch.y)
     if name not in metrics:  # a likelihood, or a distance in the network's units
         metrics[name] = terms[name]

@@ -47,7 +47,12 @@ def step_metrics(
     prefix: str, made: tf.Tensor, target: tf.Tensor, length: tf.Tensor | None
 ) -> dict[str, Lazy]:
     """Returns the distances of sequences made and wanted, [N, T, D], by name after `prefix`."""
-    known = {'mse': losses.mse, 'squared_error': losses.squared_error, 'mae': losses.mae}
+    known = {
+        'mse': losses.mse,
+        'squared_error': losses.squared_error,
+        'mae': losses.mae,
+        'cosine': losses.cosine,
+    }
     return {
         f'{prefix}{name}': partial(over_steps, name, loss, made, target, length)
         for name, loss in known.items()

@@ -33,12 +33,20 @@ def _any(e: Any) -> None:
     for name in ('corruption', 'test_corruption'):
         if e.corruption_kind == 'mask' and (amount := getattr(e, name) or 0.0) >= 1:
             raise UsageError(f'{name}={amount}: must be below 1 where corruption_kind=mask')
+    unbounded = e.network != 'lstm' and e.depth > 1 and e.activation != 'sigmoid'
+    if e.loss == 'bernoulli' and e.training == 'greedy' and unbounded:
+        raise UsageError(
+            f'loss=bernoulli: needs activation=sigmoid where training=greedy, for later phases '
+            f'reconstruct activations; it is {e.activation}'
+        )
     joint = {'variational': e.variational, 'classify': e.classify,
              'loss': e.loss in ('gaussian', 'laplace')}  # fmt: skip
     for name in (name for name, value in joint.items() if value and e.training == 'greedy'):
         raise UsageError(f'{name}={getattr(e, name)}: needs training=joint')
     if e.binarize and (e.loss, e.training) != ('bernoulli', 'joint'):
         raise UsageError('binarize=true: needs loss=bernoulli and training=joint')
+    if e.binarize and (kind := e.standardize) != 'none':
+        raise UsageError(f'binarize=true: needs standardize=none, it is {kind}; greys are drawn')
     sampled = {'importance_samples': e.importance_samples, 'bound_samples': e.bound_samples > 1}
     for name in (name for name, value in sampled.items() if value):
         if e.variational and e.distance != 'nll':
@@ -105,7 +113,18 @@ def _head(e: Any) -> None:
         raise UsageError(f'pool={e.pool}: needs a parent that reads patches, as network=dense')
     if cut and not e.pool:
         raise UsageError(f'parent.patch_size={cut}: needs pool=..., 2 sums over quadrants')
+    if e.pool and e.finetune_batch_norm:
+        raise UsageError('finetune_batch_norm=true: needs pool=0; of patches it is as learned')
     if e.labels == 'parent' and e.label_fraction == 1:
         raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
     if e.labels == 'parent' and hasattr(e.parent, 'has') and not e.parent.classifies:
         raise UsageError(f'labels=parent: needs one; {e.parent.name} is no classifier')
+    if (
+        e.labels == 'parent'
+        and hasattr(e.parent, 'has')
+        and e.parent.label_fraction > (share := e.label_fraction)
+    ):
+        raise UsageError(
+            f'label_fraction={share}: must be at least that of the parent which labels the others, '
+            f'parent.label_fraction={e.parent.label_fraction}; it has seen their labels'
+        )

@@ -42,6 +42,19 @@ def test_a_variation_is_a_new_value():
         ({'variational': True, 'training': 'greedy'}, ['variational=True', 'training=joint']),
         ({'joint_epochs': 3}, ['joint_epochs=3', 'training=greedy']),
         (
+            {'loss': 'bernoulli', 'output_activation': 'sigmoid', 'training': 'greedy'},
+            ['loss=bernoulli', 'activation=sigmoid', 'elu'],
+        ),
+        (
+            {
+                'loss': 'bernoulli',
+                'output_activation': 'sigmoid',
+                'binarize': True,
+                'standardize': 'min_max',
+            },
+            ['binarize=true', 'standardize=none', 'min_max'],
+        ),
+        (
             {'hidden': (9,), 'code_activation': 'relu', 'activation': 'elu'},
             ['activation=elu', 'second layer'],
         ),
@@ -88,6 +101,19 @@ def test_a_parent_shares_data_and_seed_with_its_run():
 def test_what_is_carried_over_and_does_not_belong_is_at_its_default():
     memory = inst.conv_vae_cifar_classify.vary(network='memory', loss='mse')
     assert not (memory.flip or memory.crop or memory.variational or memory.classify)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'label_fraction': 0.001}, 'label_fraction=0.001: must be at least that of the parent'),
+        ({'finetune_epochs': 1, 'finetune_batch_norm': True, 'parent': inst.coates2011_centroids,
+          'dataset': 'cifar10', 'pool': 2, 'labels': 'data'}, 'finetune_batch_norm=true: needs pool=0'),
+    ],
+)  # fmt: skip
+def test_what_a_head_cannot_be_with_its_parent_is_refused(changes, words):
+    with pytest.raises(UsageError, match=words):
+        inst.semi600_self.vary(**changes)
 
 
 def test_the_parents_fields_are_not_a_transfers_to_set():

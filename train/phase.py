@@ -84,7 +84,7 @@ class Training:
         # A denoiser is validated as it trains, a classifier on clean inputs.
         noise = Noise() if experiment.parent else phase.corruption
         with tf.name_scope(f'{phase.name}/validation'):
-            view = View({name: name for name in names}, noise=noise)
+            view = View({name: name for name in names}, samples=True, draws=True, noise=noise)
             return Evaluation(self._shared.network, view, reads=phase.reads)
 
     def train(self) -> None:

@@ -332,7 +332,8 @@ def _say(experiment: Experiment, data: Dataset) -> None:
     known = data.spec.values
     settled = first.standardizes or first.parent is not None  # a saved graph, of the same scale
     with settings_of(whose):
-        if known and (doubt := values.doubts(train, known, standardized=settled)):
+        doubts = partial(values.doubts, standardized=settled, loss=first.has('loss'))
+        if known and (doubt := doubts(train, known)):
             say(f'warning: {data.key}: {doubt}')
     are_maps = data.sides and not data.spec.picture  # not vectors that a graph takes as maps
     if are_maps and (data.spec.layout == 'maps' or experiment.has('patch_size')):

@@ -14,7 +14,7 @@ import dataset
 from inputs.rows import Dataset, Rows, stratified
 from inputs.spec import Spec
 from model import batch_size
-from networks import layers, patches, saved_graph, standardize, trial, weights
+from networks import layers, patches, pieces, saved_graph, standardize, trial, weights
 from networks.saved_graph import SavedGraph
 from parameters import OWN_DATA, PICTURES, Experiment
 from system.errors import DataError, UserError
@@ -102,6 +102,13 @@ def check(restored: SavedGraph, experiment: Experiment, spec: Spec) -> None:
             f'{restored.prefix}: chooses by no training:0 what its batch norm goes by, as '
             'finetune_batch_norm=true needs'
         )
+    if experiment.finetune_batch_norm:
+        fused = pieces.fused(restored.graph_def, restored.moments)
+        if fused:
+            raise DataError(
+                f'{restored.prefix}: its batch norm {fused} has no gradient by the moments of a '
+                'batch, as finetune_batch_norm=true needs; train what it was saved of again'
+            )
     if experiment.pool:
         patches.grid_of(restored, spec, experiment)
     elif restored.shape is not None and not _fits(restored.shape, spec.shape):
@@ -175,7 +182,7 @@ def _drawn(name: str) -> bool:
 def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
     """Returns the graph with its variables drawn afresh, kernels as `experiment.initial` says.
 
-    'random' is as the initializer of what built the graph does; a stranger's is taken to be
+    'random' is as wide as the initializer of what built the graph; a stranger's is taken to be
     initialised as He et al. (2015) do. Vectors are zero, but for the forget gates'. What
     standardises its inputs was not trained, and stays.
     """

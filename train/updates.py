@@ -202,12 +202,12 @@ class _Body:
         """Returns the batch, augmented, drawn black or white, and corrupted, as is asked."""
         experiment, (x, target) = self.experiment, batch[:2]
         if self.phase.reads == 'X':
+            if experiment.flip or experiment.crop:  # as they are, before each pixel has a scale
+                target = x = layers.augment(x, self.sides, experiment.flip, experiment.crop, seed)
             same = target is x
             batch = batch._replace(fed=target)
             x = self.units.into(x)
             target = x if same else self.units.into(target)
-        if self.phase.reads == 'X' and (experiment.flip or experiment.crop):
-            target = x = layers.augment(x, self.sides, experiment.flip, experiment.crop, seed)
         if experiment.binarize:
             target = x = layers.binarize(x, seed)
         x = layers.corrupt(x, self.phase.corruption, seed)

@@ -8,6 +8,10 @@ from conftest import most
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 
+from inputs.rows import Rows
+from inputs.spec import Spec
+from inputs.values import described, doubts, measured
+
 FORMS = {  # the same digits, as people have them
     'bytes': lambda greys: greys,
     'numbers to 255': lambda greys: greys.astype(np.int64),
@@ -65,6 +69,17 @@ def test_unscaled_values_are_said_before_training(greys, main, tmp_path):
         code, out, err = main(*small, f'--array={tmp_path}/x.npz', f'--run_dir={tmp_path}/{words}')
         assert code == 0, err
         assert out.index(words) < out.index('joint '), out
+
+
+@pytest.mark.parametrize(
+    ('scale', 'loss', 'is_said'),
+    [(1, 'gaussian', False), (4000, 'gaussian', True), (1e-3, 'gaussian', True), (4000, 'mse', False)],
+)  # fmt: skip
+def test_what_a_learned_deviation_cannot_be_is_said(scale, loss, is_said):
+    rows = Rows(np.linspace(0, scale, 20)[:, None], None)
+    known = described(rows, Spec((1,)), measured(rows, Spec((1,))))
+    assert ('deviation of errors' in doubts(rows, known, loss=loss)) == is_said
+    assert not doubts(rows, known, standardized=True, loss=loss)
 
 
 @pytest.mark.parametrize(
