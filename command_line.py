@@ -50,7 +50,9 @@ def parse(name: str, text: str, known: Iterable[str] = FIELDS) -> Any:
     field = name.split('.')[-1] if name.startswith(PARENTS) else name
     if field == 'parent':
         raise UsageError(f'--set {name}={text}: write --parent={text}')
-    if field in IDENTITY or field not in FIELDS:
+    if field in IDENTITY:
+        raise UsageError(f'--set {name}={text}: no such field; inst.py says it of a variation')
+    if field not in FIELDS:
         raise UsageError(f'--set {name}={text}: no such field; {_meant(name, known)}')
     return _valued(name, text, str(FIELDS[field].type))
 
@@ -123,6 +125,12 @@ def parents_of(experiment: Experiment, base: Experiment) -> tuple[Experiment, Ex
     return (mine, other) if mine.name == other.name else None
 
 
+def is_said(experiment: Experiment, base: Experiment) -> bool:
+    """Whether flags can say what it is: not where its parent is another than the catalogue's."""
+    named = isinstance(experiment.parent, Experiment) and experiment.parent != base.parent
+    return not named or same_parent(experiment, base)
+
+
 def base_of_parent(experiment: Experiment) -> Experiment:
     """Returns the parent as it stands in the catalogue, or itself where it does not."""
     parent = experiment.lineage()
@@ -130,7 +138,10 @@ def base_of_parent(experiment: Experiment) -> Experiment:
 
 
 def command(experiment: Experiment, base: Experiment) -> str:
-    """Returns the command line that runs an experiment, a variation of the catalogue's `base`."""
+    """Returns the command line that runs an experiment, a variation of the catalogue's `base`.
+
+    It is that of another experiment where `is_said` is false.
+    """
     return ' '.join(map(_quoted, ('python', 'main.py', *flags_of(experiment, base))))
 
 

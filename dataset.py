@@ -14,7 +14,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +196,8 @@ def _recorded(
     missing = [place for place in folder.parents if not os.path.exists(place)]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder, check):
+        is_there = _schema(folder) == SCHEMA  # which may be in a place that is only read
+        with nullcontext() if is_there else _locked(folder, check):
             if _schema(folder) not in (SCHEMA, None):
                 say(f'the records of {key} are of another version and are written again')
                 shutil.rmtree(folder)
@@ -207,6 +208,9 @@ def _recorded(
         _withdraw(folder, missing)
         if not isinstance(error, OSError) or error.errno in _OF_THE_PROCESS:
             raise
+        named = os.fsdecode(error.filename or data_dir)
+        if not Path(named).is_relative_to(data_dir):
+            raise UsageError(f'{named}: cannot be read ({error.strerror})') from None
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
     stamp, budget = (folder / 'manifest.json').stat().st_mtime_ns, experiment.cache_bytes
     if verify:

@@ -155,7 +155,9 @@ def main(arguments: list[str]) -> int:
         say(f'error: {where}{error.strerror}; what was saved before is kept', to=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        say('error: interrupted; the same command goes on from here', to=sys.stderr)
+        goes_on = not FLAGS.is_parsed() or FLAGS.mode in ('train', 'results')
+        what = 'goes on from here' if goes_on else 'begins again'
+        say(f'error: interrupted; the same command {what}', to=sys.stderr)
         return 128 + signal.SIGINT
     if fault := standard.fault():
         say(f'error: what was printed is not all there ({fault})', to=sys.stderr)

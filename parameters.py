@@ -395,6 +395,11 @@ class Experiment:
         return json.loads(json.dumps(values))
 
     @property
+    def root(self) -> Experiment:
+        """The first of its line: itself, or the parent's parent that has none, or a saved graph."""
+        return self.parent.root if isinstance(self.parent, Experiment) else self
+
+    @property
     def draws_parent(self) -> bool:
         """Whether of its parent it needs the graph alone: neither values nor labels."""
         return self.initial != 'parent' and self.labels != 'parent'

@@ -33,7 +33,7 @@ class _Estimator(BaseEstimator):
         experiment: Experiment | str | None = None,
         *,
         settings: Mapping[str, Any] | None = None,
-        standardize: str = 'mean_std',
+        standardize: str | None = None,
         validation: float = 0.0,
         random_state: Any = None,
     ):
@@ -52,8 +52,12 @@ class _Estimator(BaseEstimator):
         """Returns the experiment with the settings."""
         found = named(self.experiment or self._USUAL)
         changes = dict(self.settings or {})
-        own = 'standardize' if found.parent is None else 'parent.standardize'
-        changes.setdefault(own, self.standardize)
+        own, above = 'standardize', found
+        while isinstance(above.parent, Experiment):
+            own, above = f'parent.{own}', above.parent
+        usual = 'mean_std' if not above.parent and above.has('standardize') == 'none' else None
+        if wanted := self.standardize or usual:
+            changes.setdefault(own, wanted)
         if self.random_state is not None:
             changes['seed'] = _seed(self.random_state)
         return found.vary(**changes)
@@ -68,8 +72,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator)
     """An autoencoder of the catalogue that transforms X, [N, features], to codes, [N, units].
 
     `experiment` is one, or its name, or else `basic`; `settings` are fields of it and their values;
-    `standardize` is such a field by itself; `validation` is the share of rows held out, which
-    patience needs; `random_state` is its seed. After `fit`, `run_` is the run.
+    `standardize` is such a field by itself, mean_std where neither says another; `validation` is
+    the share of rows held out, which patience needs; `random_state` is its seed. After `fit`,
+    `run_` is the run.
     """
 
     _USUAL = 'basic'
@@ -100,10 +105,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator)
             return self.run_.decode(X)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Returns how well each row is reconstructed, [N]: minus its loss, greater is better."""
+        """Returns how well each row is reconstructed, [N]: minus its loss, greater is better.
+
+        Of a variational one with a likelihood it is the evidence lower bound, without `beta`.
+        """
         X = self._checked(X)
         with _as_value_error():
-            return -self.run_.score(X)[self.run_.experiment.distance].astype(np.float64)
+            found = self.run_.score(X)
+        return -found.get('nelbo', found[self.run_.experiment.distance]).astype(np.float64)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Returns the mean of `score_samples`, for a model selection to make great."""

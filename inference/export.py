@@ -77,7 +77,7 @@ def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequenc
     with (
         tflite.converter(begun='tflite' in formats) as to_lite,
         opened(folder, place.trusted) as network,
-        Interrupts(STOPPED) as interrupts,
+        Interrupts(STOPPED, alone=True) as interrupts,
     ):
         data = data_for(network, folder, changes, place, interrupts.check, False, once=True)
         rows = next(reversed(data.splits.values()))

@@ -48,7 +48,8 @@ def fit(
     """
     found = named(experiment)
     validation = _share(validation)
-    source = sources.of_arrays(x, y, length, trains=True)
+    with unheard():  # what is doubtful is said when the run reads them
+        source = sources.of_arrays(x, y, length, trains=True)
     examples, labels = source.splits['test'], None if y is None else np.asarray(y)
     arrays = {'x': examples.x, 'split': _split(len(examples.x), validation, found.seed)}
     if labels is not None:  # objects as the names or numbers that they are
@@ -56,6 +57,8 @@ def fit(
     if examples.length is not None:
         arrays['length'] = examples.length
     folder = Path(run_dir).expanduser() if run_dir else None
+    if folder and folder.exists() and not folder.is_dir():
+        raise UsageError(f'run_dir={folder}: is no folder; name a new one')
     if folder and folder.exists() and any(folder.iterdir()):
         raise UsageError(f'run_dir={folder}: holds files; name a new folder, or load what is there')
     with tempfile.TemporaryDirectory(prefix='fit-') as aside:
@@ -105,7 +108,7 @@ def _share(validation: Any) -> float:
 def _split(count: int, validation: float, seed: int) -> np.ndarray:
     """Returns the split of each row, [N], with a share held out."""
     split = np.array(_SPLIT)[np.zeros(count, int)]
-    wanted = round(validation * count)
+    wanted = max(round(validation * count), int(validation > 0))  # one at least, where asked
     if wanted == count:
         raise UsageError(f'validation={validation}: leaves none of {count} rows to train on')
     held_out = np.random.default_rng(seed).permutation(count)[:wanted]

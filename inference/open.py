@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from inputs import values
 from inputs.rows import Dataset, Rows, refuse_lengths, shaped
 from model import Network, network_of
 from networks import fits, saved_graph, trial, weights
-from parameters import OWN_DATA, PICTURES
+from parameters import OWN_DATA, PICTURES, Experiment
 from reports import run_files
 from system.errors import DataError, UsageError
 from system.lines import say
@@ -93,10 +94,13 @@ def data_for(
         experiment = experiment.vary(cache_bytes=0)
     was_resized = network.experiment.dataset in PICTURES  # and says itself to what
     if experiment.dataset == 'images' and network.spec.picture and not was_resized:
-        size, channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]
+        (height, width), channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]
+        size = height + network.spec.future, width  # with the rows that a predictor is not fed
         # Its training data were not encoded either.
         experiment = experiment.vary(image_size=size, image_channels=channels, jpeg_quality=0)
     records, verify = place.data_dir, place.verify
+    if changes.get('dataset') == 'images':
+        _check_size(experiment, network)
     kept = configured(folder)['data']
     key = dataset.key_if_there(experiment) if experiment.dataset in OWN_DATA else ''
     named = changes.get('dataset') in OWN_DATA
@@ -127,6 +131,21 @@ def data_for(
             'test split may be among those'
         )
     return fitting(network, data)
+
+
+def _check_size(experiment: Experiment, network: Network) -> None:
+    """Raises DataError, before pictures are recorded, where none of this size can be read."""
+    spec = network.spec
+    if spec.one_hot or experiment.has('patch_size'):
+        return
+    ahead = spec.future * spec.shape[-1] if spec.future else 0
+    shape = experiment.picture_size
+    if math.prod(shape) not in (math.prod(spec.shape), math.prod(spec.shape) + ahead):
+        said = 'x'.join(map(str, shape))
+        raise DataError(
+            f'--images={experiment.data_path}: pictures are read as {said}, and the run reads '
+            f'{spec.said}'
+        )
 
 
 def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -> Dataset:

@@ -293,6 +293,11 @@ def scored(
     start = 0
     outputs = network.batches(_made(network), rows) if detail else None
     for found in evaluation.each(rows):
+        if not found:
+            raise UsageError(
+                f'{network.experiment.name}: makes no outputs, so that without labels there is '
+                'nothing to score'
+            )
         stop = start + len(next(iter(found.values())))
         if outputs is not None:
             found |= _errors(network, rows, start, stop, next(outputs))
@@ -322,10 +327,14 @@ def _errors(
 
 def as_codings(values: Any, units: int, what: str) -> np.ndarray:
     """Returns codes as float32, [N, units]; raises DataError, which names `what`, for others."""
-    codings = np.asarray(values)
+    try:
+        codings = np.asarray(values)
+    except ValueError:
+        raise DataError(f'{what}: codings must be [N, {units}], its rows are not alike') from None
     numeric = np.issubdtype(codings.dtype, np.number) and np.isrealobj(codings)
     if codings.ndim != 2 or codings.shape[1] != units or not numeric or not len(codings):
-        raise DataError(f'{what}: codings must be [N, {units}], they are {list(codings.shape)}')
+        are = list(codings.shape) if numeric else f'{list(codings.shape)} of {codings.dtype}'
+        raise DataError(f'{what}: codings must be numbers, [N, {units}], they are {are}')
     if not np.isfinite(codings).all():
         raise DataError(f'{what}: codings has NaN or infinity')
     return codings.astype(np.float32)

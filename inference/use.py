@@ -24,10 +24,11 @@ _SHOWN = 10 * figures.SHOWN  # pictures at most in a figure
 def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, Any]:
     """Scores a finished run on a data set; writes and returns what results.json would hold.
 
-    It is written to `evaluation-<data set>/` in the run's folder, with figures if those are asked.
+    It is written to `evaluation-<data set>/` in the run's folder, of validation examples to one of
+    its own beside that, with figures if those are asked.
     `changes` name another data set than the run's; a user's own are one split, called 'all'.
     """
-    with opened(folder, place.trusted) as network, Interrupts(STOPPED) as interrupts:
+    with opened(folder, place.trusted) as network, Interrupts(STOPPED, alone=True) as interrupts:
         data = data_for(network, folder, changes, place, interrupts.check)
         if network.experiment.classifies:
             data = classified(network, data)
@@ -41,7 +42,8 @@ def evaluate(folder: Path, changes: dict[str, Any], place: Place) -> dict[str, A
             'metrics': metrics,
             'run': str(folder),
         }
-        target = disk.made_inside(folder / f'evaluation-{data.key}')
+        tuned = '-tuning' if place.tune else ''
+        target = disk.made_inside(folder / f'evaluation-{data.key}{tuned}')
         title = f'{network.experiment.name} on {data.key}'
         if place.figures:
             drawing.draw(disk.made_inside(target / 'figures'), network, data, title, metrics)

@@ -7,13 +7,14 @@ picture, and its label where there is one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import dataset
 from evaluation import metrics, scores
 from inference import run as runs
 from inference.open import STOPPED, classified, data_for, identity, opened
@@ -22,10 +23,10 @@ from inputs.rows import Dataset, compared
 from model import Network
 from reports import figures
 from reports.distributions import distributions
-from system.errors import UserError
+from system.errors import DataError, UsageError
 from system.interrupts import Interrupts
 from system.lines import say
-from train.folder import Place
+from train.folder import Place, configured
 
 _PLAIN = ('index', 'split', 'file')  # columns whose arrays are called so in an .npz, too
 
@@ -35,7 +36,7 @@ def _opened(
     folder: Path, changes: dict[str, Any], place: Place, *, labelled: bool = True
 ) -> Iterator[tuple[Network, Dataset, Interrupts]]:
     """Opens a run and data for it, with labels where these are wanted."""
-    with opened(folder, place.trusted) as network, Interrupts(STOPPED) as interrupts:
+    with opened(folder, place.trusted) as network, Interrupts(STOPPED, alone=True) as interrupts:
         yield (
             network,
             data_for(network, folder, changes, place, interrupts.check, labelled, once=True),
@@ -110,42 +111,57 @@ def score(
 
         with gathered(table, compute, folder, interrupts.check, 'scoring') as arrays:
             found = {name: values for name, values in arrays.items() if values.ndim == 1}
+            key = str(configured(folder)['data'].get('key'))
+            own = dataset.same_data(data.key, key) and 'train' in table.splits
+            train = table.columns['split'] == 'train'
+            if own:
+                trained = {name: values[train] for name, values in found.items()}
+            else:
+                trained = _of_training(
+                    network, folder, evaluation, changes, place, interrupts.check
+                )
             file = folder / f'scores-{data.key}.csv'
             write_csv(file, table.columns, found)
             described = _described(folder, network, data, table)
             write_npz(file.with_suffix('.npz'), described | arrays)
-        trained = _of_training(network, folder, evaluation, table, found, place)
         if place.figures:
             title = f'{network.experiment.name}: errors of {data.key}'
             split = table.columns['split']
             shown = {'train': trained} if trained else {}
-            shown |= {
-                name: {n: values[split == name] for n, values in found.items()}
+            shown |= {  # of other data the training split is none of the run's
+                f'its {name}' if name in shown else name: {
+                    n: values[split == name] for n, values in found.items()
+                }
                 for name in table.splits
-                if name != 'train'
+                if not (own and name == 'train')
             }
             drawn = distributions(shown, title)
             figures.save(drawn, file.with_suffix('.png'))
-        return file, _summary(table, found, trained)
+        return file, _summary(table, found, {} if own else trained)
 
 
 def _of_training(
     network: Network,
     folder: Path,
     evaluation: scores.Evaluation,
-    table: Table,
-    found: Mapping[str, np.ndarray],
+    changes: dict[str, Any],
     place: Place,
+    check: Callable[[], None],
 ) -> dict[str, np.ndarray]:
-    """Returns the same metrics of (at most 10,000) training examples; none where these are gone."""
-    if 'train' in table.splits:
-        mine = table.columns['split'] == 'train'
-        return {name: values[mine] for name, values in found.items()}
-    with suppress(UserError):
-        own = data_for(network, folder, {}, place)
-        rows = compared(own.splits['train'])
-        parts = list(runs.scored(network, evaluation, rows, detail=False))
-        return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    """Returns the same metrics of (at most 10,000) training examples; none where these are gone.
+
+    They are gone, too, where the run's own data have changed: they are then read whole.
+    """
+    with suppress(UsageError, DataError):
+        own = data_for(network, folder, {}, place, check) if changes else None
+        if own and 'train' in own.splits:
+            parts = []
+            for part in runs.scored(
+                network, evaluation, compared(own.splits['train']), detail=False
+            ):
+                check()
+                parts.append(part)
+            return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     say('the data that the run was trained on are not there to be compared with')
     return {}
 
@@ -169,7 +185,7 @@ def _summary(
         index, word = table.columns['index'][worst], 'least' if sign < 0 else 'most'
         line = f'{name:20} median {np.median(values):<10.4g} {word} {values[worst]:.4g}'
         line += f' (row {index})'
-        if name in trained and 'train' not in table.splits:
+        if name in trained:
             outside = int(np.sum(sign * values > (sign * trained[name]).max()))
             line += f', {outside} of {len(values)} worse than all of training'
         lines.append(line)

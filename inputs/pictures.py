@@ -466,11 +466,13 @@ def say_what_is_left_out(
     if more > 0:
         say(f'warning: {more} more are left out')
     total = sum(map(len, found.splits.values())) + len(found.denied)
-    if len(unreadable) > (1 - 1e-9 if 'all' in splits else UNREADABLE) * total:
+    applied = 'all' in splits  # a finished run is, to as many as there are
+    if len(unreadable) > (1 - 1e-9 if applied else UNREADABLE) * total:
         path, why = next(iter(unreadable.items()))
+        over = '' if applied else f'over {UNREADABLE:.0%}, '
         raise DataError(
-            f'{found.named}: {len(unreadable)} of {total} pictures cannot be read, over '
-            f'{UNREADABLE:.0%}, so nothing is recorded; the first is {path} ({why})'
+            f'{found.named}: {len(unreadable)} of {total} pictures cannot be read, {over}so '
+            f'nothing is recorded; the first is {path} ({why})'
         )
     for split in (split for split in found.splits if split != 'validation'):
         if not splits[split]['examples']:

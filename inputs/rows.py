@@ -194,9 +194,7 @@ def steps(data: Dataset, experiment: Experiment, *, follow: bool = True) -> Data
     `follow` what is read, there is no target. Raises UsageError where the data holds no sequences,
     or too short ones.
     """
-    reads = experiment
-    while isinstance(reads.parent, Experiment):
-        reads = reads.parent
+    reads = experiment.root
     future = reads.future if follow else 0
     if len(data.recorded) < 2:
         raise UsageError(

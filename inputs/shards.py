@@ -16,6 +16,7 @@ import json
 import math
 import os
 import struct
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,8 @@ from system.errors import DataError
 
 _FRAME = 16  # bytes around a record: length 8, its CRC 4, the record, its CRC 4
 _READ = 2048  # rows decoded in one call
+_HELD = 64  # shards that stay open; others are opened for each read
+_AT_ONCE = 1 << 30  # bytes that one call reads: Linux returns less than 2 GiB
 _ORDER = ('length', 'x', 'y')  # of the parts of a record
 UNLABELLED = -1
 
@@ -189,6 +192,43 @@ def check_shard(folder: Path, shard: Mapping[str, Any], remedy: str, *, verify: 
     return made
 
 
+class _Files:
+    """Files that are read here and there; some are held open, and closed when nobody has this."""
+
+    def __init__(self) -> None:
+        self._held: dict[Path, int] = {}  # descriptors
+        weakref.finalize(self, _close, self._held)
+
+    def read(self, file: Path, start: int, size: int) -> bytes:
+        """Returns so many bytes from `start` on, or as many as there are."""
+        descriptor = self._held.get(file)
+        if descriptor is None:
+            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+            if len(self._held) < _HELD:
+                other = self._held.setdefault(file, descriptor)
+                if other != descriptor:  # which another thread has opened
+                    os.close(descriptor)
+                    descriptor = other
+        try:
+            parts = []
+            while size and (part := os.pread(descriptor, min(size, _AT_ONCE), start)):
+                parts.append(part)
+                start, size = start + len(part), size - len(part)
+            return parts[0] if len(parts) == 1 else b''.join(parts)
+        finally:
+            if self._held.get(file) != descriptor:
+                os.close(descriptor)
+
+    def close(self) -> None:
+        """Closes the files, which are opened again when they are read."""
+        _close(self._held)
+
+
+def _close(held: dict[Path, int]) -> None:
+    while held:
+        os.close(held.popitem()[1])
+
+
 class Records:
     """Examples on disk that index like an array, [N, *shape], and are decoded when asked for.
 
@@ -199,7 +239,7 @@ class Records:
     def __init__(self, files: list[Path], indices: list[np.ndarray], form: Form, remedy: str):
         """Takes the shards of one split, each with its index; opens a file when it is read."""
         self._files, self._remedy = files, remedy
-        self._open: dict[Path, int] = {}  # descriptors
+        self._opened = _Files()
         self.form = form
         lengths = [index[:, 0] for index in indices]
         self._lengths = np.concatenate(lengths)
@@ -293,7 +333,7 @@ class Records:
             file, start = self._files[shards[len(found)]], int(self._offsets[span[0]])
             lengths, crcs = self._lengths[span].tolist(), self._crcs[span].tolist()
             size = sum(lengths) + _FRAME * len(span)
-            content = os.pread(self._descriptor(file), size, start)
+            content = self._opened.read(file, start, size)
             at = 0
             for length, crc in zip(lengths, crcs, strict=True):
                 frame = content[at : at + length + _FRAME]
@@ -308,13 +348,7 @@ class Records:
 
     def close(self) -> None:
         """Closes the files, which are opened again when they are read."""
-        while self._open:
-            os.close(self._open.popitem()[1])
-
-    def _descriptor(self, file: Path) -> int:
-        if file not in self._open:
-            self._open[file] = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-        return self._open[file]
+        self._opened.close()
 
 
 def _is_whole(frame: bytes, length: int, crc: int) -> bool:

@@ -211,10 +211,23 @@ def of_arrays(x: Any, y: Any = None, length: Any = None, *, trains: bool = False
                 f'{name} is masked, and what its mask hides would be read; leave these rows out, '
                 f'or give {name}.filled(...)'
             )
-    y, length = (None if part is None else np.asarray(part) for part in (y, length))
+    x, y, length = (
+        None if part is None else _plain_array(part, name)
+        for name, part in (('x', x), ('y', y), ('length', length))
+    )
     if y is not None and y.dtype == object and all(isinstance(name, str) for name in y.flat):
         y = y.astype(str)
-    return _numbered(checked(np.asarray(x), y, length, trains=trains), 'arrays', '')
+    return _numbered(checked(x, y, length, trains=trains), 'arrays', '')
+
+
+def _plain_array(part: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(part)
+    except ValueError:
+        raise DataError(
+            f'{name}: its rows are of different lengths; pad series with any number, and give '
+            '`length`, how many steps of each count'
+        ) from None
 
 
 def _numbered(found: Examples, origin: str, where: str) -> Source:
@@ -228,9 +241,10 @@ def _numbered(found: Examples, origin: str, where: str) -> Source:
 
 def places_of(data_dir: Path, *names: str) -> list[Path]:
     """Returns where a data set of one of these names is looked for."""
-    roots = [data_dir, Path('/usr/share/datasets'), Path.home() / '.keras/datasets']
+    keras = os.path.expanduser('~/.keras/datasets')  # as it stands where nobody has a home
+    roots = [data_dir, Path('/usr/share/datasets'), Path(keras)]
     if os.environ.get('DATASETS_DIR'):
-        roots.insert(1, Path(os.environ['DATASETS_DIR']).expanduser())
+        roots.insert(1, Path(os.path.expanduser(os.environ['DATASETS_DIR'])))
     return [root / name for root in roots for name in names]
 
 

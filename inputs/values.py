@@ -170,15 +170,17 @@ def _looks_like_bytes(
     """Whether values are whole numbers that a byte holds, the greatest of them `above` so much."""
     if not (least >= 0 and above < most <= _BYTE):
         return False
-    some = x[:_FEW]
-    return bool((some == np.round(some)).all())
+    size = max(1, _READ // max(1, math.prod(x.shape[1:])))
+    parts = (x[start : start + size] for start in range(0, len(x), size))
+    return all((part == np.round(part)).all() for part in parts)
 
 
 def brought(data: Dataset, trained: Values | None, say: Callable[[str], None] = say) -> Dataset:
     """Returns data in the range that a run was `trained` on, having said what was done to it.
 
     Bytes are read as numbers from 0 to 255, or from 0 to 1, as the run's were; so are floats that
-    are whole numbers up to 255. What is of another scale is refused: raises DataError.
+    are whole numbers up to 255, but those of a table, whose columns may be anything. What is of
+    another scale is refused: raises DataError.
     """
     if trained is None:
         return data
@@ -207,12 +209,14 @@ def check_scale(data: Dataset, trained: Values | None) -> None:
 
 
 def _brought(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None]) -> Rows:
+    drawn = bool(data.spec.picture or data.spec.frame) or not trained.columns
     if rows.x.dtype == np.uint8:
-        return _of_bytes(data, rows, trained, say)
+        return _of_bytes(data, rows, trained, say, greys=drawn)
     found = measured(rows, data.spec)
     least, most = float(found.least.min()), float(found.most.max())
     above = 1 if trained.is_bytes else _BYTE / 2
-    if _is_unit(trained) and _looks_like_bytes(least, most, rows.x, above):
+    greys = _is_unit(trained) and (drawn or trained.is_bytes)
+    if greys and _looks_like_bytes(least, most, rows.x, above):
         say(f'{data.key}: values from {least:g} to {most:g} are divided by 255: {_was(trained)}')
         return replace(rows, x=rows.x[:] / np.float32(_BYTE))
     if trained.is_bytes and _looks_like_bytes(least, most, rows.x, above=0):
@@ -233,18 +237,23 @@ def _is_unit(trained: Values) -> bool:
     return trained.least >= 0 and trained.most <= 1.01
 
 
-def _of_bytes(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None]) -> Rows:
-    """Returns bytes as the numbers that the run was trained on."""
+def _of_bytes(
+    data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None], *, greys: bool
+) -> Rows:
+    """Returns bytes as the numbers that the run was trained on; `greys` are of pictures."""
     stored = isinstance(rows.x, Records)
     most = _BYTE if stored else float(rows.x[:].max(initial=0))
-    if _is_unit(trained):
-        if trained.is_bytes or most > 1 or not most:
-            return rows
-        say(f'{data.key}: bytes of 0 and 1 are taken as these numbers: {_was(trained)}')
-        return replace(rows, most=1.0)
+    if trained.is_bytes or (greys and _is_unit(trained) and (most > 1 or not most)):
+        return rows
     if trained.least >= 0 and most <= 2 * trained.most:
-        say(f'{data.key}: bytes are taken as numbers from 0 to {most:g}: {_was(trained)}')
-        return replace(rows, most=1.0)
+        few = most <= 1
+        words = (
+            'of 0 and 1 are taken as these' if few else f'are taken as numbers from 0 to {most:g}'
+        )
+        say(f'{data.key}: bytes {words}{" numbers" * few}: {_was(trained)}')
+        numbers = replace(rows, most=1.0)
+        _compare(data, numbers, measured(numbers, data.spec), trained, say)
+        return numbers
     raise DataError(
         f'{data.key}: holds bytes, from 0 to {most:g}; {_was(trained)}. Give it as an array (x of '
         'an .npz) that is scaled as its training data were'

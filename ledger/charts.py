@@ -25,9 +25,12 @@ _WRAP = 62
 def margins(claim: Claim, judgement: Judgement) -> list[float]:
     """Returns how many times better than its bound each seed is, as logarithms: below 0 is worse.
 
-    An accuracy counts as its errors. Of values that have no quotient the list is empty.
+    An accuracy counts as its errors, decibels as the error that they are of. Of values that have
+    no quotient, or no better side, the list is empty.
     """
     metric = metric_of(claim.metric)
+    if claim.relation == '=' and not metric.better:
+        return []
     pairs = zip(judgement.measured['values'], judgement.bound['values'], strict=True)
     found = []
     for measured, bound in pairs:
@@ -35,6 +38,8 @@ def margins(claim: Claim, judgement: Judgement) -> list[float]:
         sign = 1 if wanted == 'greater' else -1
         if metric.is_accuracy:
             measured, bound, sign = 1 - measured, 1 - bound, -sign
+        if '(dB)' in metric.unit:
+            measured, bound = 10 ** (measured / 10), 10 ** (bound / 10)
         if not (0 < measured < math.inf and 0 < bound < math.inf):
             return []
         found.append(sign * (math.log(measured) - math.log(bound)))
@@ -77,7 +82,7 @@ def chart(judgements: Mapping[Claim, Judgement]) -> Figure | None:
     panel.set_ylim(at, 0)
     panel.set_yticks(places, labels, fontsize=8)
     panel.grid(axis='x', alpha=0.3)
-    words = 'worse than claimed, or better: by this factor (an accuracy by its errors)'
+    words = 'worse than claimed, or better: by this factor (accuracies, decibels: of errors)'
     panel.set_xlabel(f'{words}; arrows: beyond' if most >= limit else words)
     present = {judgements[claim].verdict for claim in shown}
     for verdict, (colour, marker) in _LOOKS.items():

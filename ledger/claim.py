@@ -115,6 +115,10 @@ def metric_of(metric: str) -> metrics.Metric:
     A quotient has its dividend's direction, and no unit.
     """
     first, *rest = metric.split(' / ')
+    if (found := UNTIL.fullmatch(first) or AT_EPOCH.fullmatch(first)) and not (
+        column := found['name']
+    ).startswith('validation/'):
+        raise ValueError(f'{metric}: of each epoch only validation/... is kept, not {column}')
     if found := UNTIL.fullmatch(first):
         rest.append(found['name'])
         first = found['spent']

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,13 +22,14 @@ from ledger.verdicts import Judgement, Usual, judge
 from parameters import Experiment
 from reports import figures
 from system import disk
-from system.errors import DataError
+from system.errors import DataError, UsageError
 from system.lines import say
 from system.progress import Runs
 from train.folder import Place, configuration
 from train.several import Job, train_each
 
 _PAGES = {'.md': page.markdown, '.html': page.html}
+_HEAD = 1 << 14  # bytes of a page, in which it says what made it
 
 
 def fill(
@@ -42,15 +45,19 @@ def fill(
     What is missing is trained, `at_once` runs at a time, or by a scheduler's workers; 0: it is not.
     What is interrupted goes on with the next call: each run's results are kept when it ends.
     """
+    _refuse_others(book)
     _data_key.cache_clear()
     for experiment in {store.key(e): e for c in claims for e in on_other_data(c, book)}.values():
         say(
             f'warning: {page.said(experiment)} seed {experiment.seed}: what is kept was found on '
             'other data than the runs that it is compared with, and is not used'
         )
-    for experiment in _missing(asked, book):
-        _keep(experiment, place, book)
-    missing = _missing(asked, book)
+    if place.restart:
+        missing = [*_runs(asked).values()]
+    else:
+        for experiment in _missing(asked, book):
+            _keep(experiment, place, book)
+        missing = _missing(asked, book)
     write(claims, book)
     if at_once:
         runs = '1 run is' if len(missing) == 1 else f'{len(missing)} runs are'
@@ -60,13 +67,29 @@ def fill(
     draw(claims, book)
     write(claims, book)
     judged = judgements(claims, book)
-    for claim in asked if len(asked) < len(claims) else ():
+    for claim in asked if asked is not claims else ():
         say(page.told(claim, judged.get(claim)))
     say(f'{" and ".join(map(str, _pages(book)))}: {page.summary(claims, judged)}')
 
 
 def _pages(book: Book) -> list[Path]:
     return [Path(f'{book.pages}{ending}') for ending in _PAGES]
+
+
+def _is_page(file: Path) -> bool:
+    with contextlib.suppress(OSError), disk.opened_regular(file, follows=True) as opened:
+        return page.MARK in opened.read(_HEAD)
+    return False
+
+
+def _refuse_others(book: Book) -> None:
+    """Raises UsageError where a page would take the place of a file that is none."""
+    for file in _pages(book):
+        if os.path.lexists(file) and not _is_page(file):
+            raise UsageError(
+                f'{file}: is no page of results, and would be replaced; move it, or go to the '
+                'folder of this project, or of your own claims'
+            )
 
 
 def write(claims: Sequence[Claim], book: Book = PROJECT) -> None:
@@ -155,9 +178,14 @@ def _data_key(experiment: Experiment) -> str:
     return dataset.key_of(experiment)
 
 
+def _runs(claims: Sequence[Claim]) -> dict[str, Experiment]:
+    """Returns the runs that claims need, of a claim together, each of them once, by their keys."""
+    return {store.key(run): run for claim in claims for run in claim.runs()}
+
+
 def _missing(claims: Sequence[Claim], book: Book) -> list[Experiment]:
-    """Returns the runs that nothing of use is kept of: of a claim together, each of them once."""
-    runs = {store.key(run): run for claim in claims for run in claim.runs()}
+    """Returns the runs that nothing of use is kept of."""
+    runs = _runs(claims)
     other = {store.key(run) for claim in claims for run in on_other_data(claim, book)}
     return [run for key, run in runs.items() if key in other or _found(run, book) is None]
 

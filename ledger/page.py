@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ What of the informal sources has no row here, and why, is in {sources}."""
 _OWN = """\
 What {inst} claims, what was measured, and whether it holds; written by
 {command}, which trains what is missing."""
+MARK = b'and whether it holds; written by'  # in the first lines of every page
 _CHAPTERS = ('tied', 'constraints', 'pictures', 'sequences', 'papers')
 _EXPLAINED = {  # what the columns have in them
     'claim': """what somebody says, whose words are the title of the section or in brackets;
@@ -179,8 +181,10 @@ def sections(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
 
 def chart_of(source: str, book: Book = PROJECT) -> Path:
     """Returns where the chart of a source's claims is."""
-    words = re.findall('[a-z0-9]+', source.lower())
-    return book.charts / f'ledger_{"_".join(words[:4])}.png'
+    words = re.findall('[a-z0-9]+', source.lower())[:4]
+    if book.inst:  # whose sources may begin alike, or have other letters
+        words.append(hashlib.sha256(source.encode(errors='surrogatepass')).hexdigest()[:6])
+    return book.charts / f'ledger_{"_".join(words)}.png'
 
 
 def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> str:

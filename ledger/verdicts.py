@@ -100,7 +100,9 @@ def _of_one(claim: Claim, measured: float, bound: float, usual: float | None) ->
     """Returns the difference, and as much around it as seeds of the kind make of nothing."""
     difference, sizes = measured - bound, [size_of(claim.metric, measured)]
     if isinstance(claim.than, Experiment) and claim.than != claim.experiment:
-        sizes.append(size_of(claim.metric, bound))  # or else the seed's own baseline
+        than = (bound - claim.plus) / (claim.factor or 1.0)
+        size = size_of(claim.than_metric or claim.metric, than)
+        sizes.append(abs(claim.factor) * size)  # or else it is the seed's own baseline
     if usual is None or not math.isfinite(difference):
         return _Test(-math.inf, math.inf)
     half = _FAR * usual * math.hypot(*sizes)
@@ -130,10 +132,12 @@ def _by_mean(differences: Sequence[float]) -> _Test:
 def _by_ranks(differences: Sequence[float]) -> _Test:
     """Tests by Wilcoxon's signed ranks, which a few differences far away do not upset."""
     p = float(stats.wilcoxon(differences).pvalue)
-    middle = statistics.median(differences)
     if p >= 1 - CONFIDENCE:
         return _Test(-math.inf, math.inf, p)
-    return _Test(middle, middle, p)
+    ranks = stats.rankdata(list(map(abs, differences)))
+    signed = sum(math.copysign(r, d) for r, d in zip(ranks, differences, strict=True) if d)
+    side = math.copysign(statistics.median(map(abs, filter(None, differences))), signed)
+    return _Test(side, side, p)
 
 
 def _verdict(claim: Claim, ends: tuple[float, float], margin: float) -> str:

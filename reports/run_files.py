@@ -148,7 +148,7 @@ def of_finished(found: Mapping[str, Any]) -> tuple[Experiment, Spec]:
     if experiment.classifies and len(spec.classes) < 2:
         raise Damage(f'data.classes: {len(spec.classes)}, a classifier has two or more')
     one_hot = layout == 'one-hot'
-    return experiment, spec._replace(future=experiment.future, one_hot=one_hot)
+    return experiment, spec._replace(future=experiment.root.future, one_hot=one_hot)
 
 
 def found_in(folder: Path) -> dict[str, Any]:

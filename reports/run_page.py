@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from command_line import command, flags_of, settable
+from command_line import command, flags_of, is_said, settable
 from evaluation import metrics, overfit
 from parameters import PARENTS, RULES, SHARED, Experiment
 from reports import html, run_files
@@ -27,9 +28,19 @@ _FACTS = (  # of results.json, in words, and how they are written
 )
 
 
-def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[str, Any]) -> None:
-    """Writes the page of a finished run into its folder; `base` is the catalogue's experiment."""
+def write(
+    folder: Path,
+    experiment: Experiment,
+    base: Experiment,
+    results: dict[str, Any],
+    switches: Sequence[str] = (),
+) -> None:
+    """Writes the page of a finished run into its folder; `base` is the catalogue's experiment.
+
+    The command that repeats it ends with the `switches`.
+    """
     splits, rows, others = scored(results['metrics'])
+    said = is_said(experiment, base)
     named = results.get('dataset', experiment.dataset)
     environment = _environment(folder)
     facts = [(words, f'{results[name]:{form}}') for name, words, form in _FACTS if name in results]
@@ -38,7 +49,7 @@ def write(folder: Path, experiment: Experiment, base: Experiment, results: dict[
         title=f'{experiment.name} on {named}, seed {experiment.seed}',
         description=_described(experiment, base),
         source=experiment.source,
-        command=command(experiment, base),
+        command=' '.join([command(experiment, base), *switches]) if said else '',
         facts=facts,
         notes=overfit.all_said(results.get('phases', {})),
         splits=list(splits),

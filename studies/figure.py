@@ -27,7 +27,7 @@ def draw(study: Study, points: Sequence[Mapping[str, Any]], title: str) -> Figur
     """
     if len(points) == 1:
         return _strips(study, points[0], title)
-    names = list(study.metrics or points[0]['metrics'])
+    names = list(study.metrics or dict.fromkeys(n for p in points for n in p['metrics']))
     count = len(names) + bool(study.trade_off)
     lines = -(-count // 3)
     figure = Figure(figsize=(5 * min(count, 3), 3.8 * lines), layout='constrained')

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dataset
 from evaluation.metrics import find
 from parameters import Experiment
 from reports import figures, runs_page
@@ -74,7 +75,7 @@ def run_study(
         'differences': _differences(study, points),
     }
     disk.write_json(folder / 'results.json', results)
-    title = f'{study.name} on {first.dataset}'
+    title = study.name if study.over == 'dataset' else f'{study.name} on {dataset.key_of(first)}'
     drawn = figure.draw(study, results['points'], title)
     figures.save(drawn, disk.made_inside(folder / 'figures') / 'study.png')
     runs_page.write(place.runs)
@@ -149,7 +150,7 @@ def _differences(study: Study, points: list[Point]) -> list[dict[str, Any]]:
         }
         for point in points
         if point.arm != study.arms[0].name
-        for name in study.metrics
+        for name in study.metrics or point.metrics
         if name in point.metrics and name in first[point.value].metrics
     ]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluation import metrics
-from parameters import Experiment
+from parameters import FIELDS, Experiment
 from system.errors import UsageError
+from system.rules import plain
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ class Study:
             if not isinstance(value := getattr(self, name), tuple):
                 kind = type(value).__name__
                 raise UsageError(f'{self.name}: {name} must be a tuple, as (one,), it is {kind}')
+        seeds = plain(self.seeds, 'int')
+        if type(seeds) is not int:
+            raise UsageError(f'{self.name}: seeds={self.seeds!r}: must be a whole number')
+        object.__setattr__(self, 'seeds', seeds)
+        if (field := self.over.split('.')[-1]) in FIELDS:  # also a parent's
+            kind = str(FIELDS[field].type)
+            object.__setattr__(self, 'values', tuple(plain(v, kind) for v in self.values))
         if not self.arms or self.seeds < 1 or bool(self.over) != bool(self.values):
             raise UsageError(
                 f'{self.name}: needs at least one of arms and of seeds, and values of over, or '
@@ -45,6 +53,12 @@ class Study:
             raise UsageError(
                 f'{self.name}: its arms are on {" and ".join(data)}: numbers found on different '
                 'data cannot be compared; give all the same with .vary(dataset=...)'
+            )
+        names = [arm.name for arm in self.arms]
+        for name in {name for name in names if names.count(name) > 1}:
+            raise UsageError(
+                f'{self.name}: two of its arms are called {name}; give one a name of its own, as '
+                f"in {name}.vary('another', ...)"
             )
         self.points()  # raises UsageError for a field or a value that cannot be
         for name in (*self.metrics, *(self.trade_off or ())):

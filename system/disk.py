@@ -27,10 +27,24 @@ def beside(target: Path) -> Path:
     return target.with_name(f'.{target.name}.writing')
 
 
-def tidy(folder: Path) -> None:
-    """Removes what interrupted writes left in a folder."""
+def tidy(folder: Path, others: tuple[str, ...] = ()) -> None:
+    """Removes what interrupted writes left in a folder.
+
+    What begins as one of `others` another process may be writing, and it goes a day after.
+    """
     for left in () if folder.is_symlink() else folder.glob('.*.writing'):
-        remove(left)
+        if not left.name.startswith(tuple(f'.{begin}' for begin in others)):
+            remove(left)
+    for begin in others:
+        _forget(folder, f'.{begin}')
+
+
+def _forget(folder: Path, begin: str) -> None:
+    """Removes what writes that were interrupted long ago left, of names that begin so."""
+    for left in folder.glob(f'{glob.escape(begin)}*.writing'):
+        with contextlib.suppress(OSError):
+            if time.time() - left.lstat().st_mtime > _LEFT_SECONDS:
+                remove(left)
 
 
 @contextlib.contextmanager
@@ -63,16 +77,14 @@ def replaced(target: Path) -> Iterator[Path]:
     a killed one left is removed by a later one, a day after.
     """
     begin = os.fsdecode(os.fsencode(f'.{target.name}')[:_LONGEST])
-    for left in target.parent.glob(f'{glob.escape(begin)}.*.writing'):
-        with contextlib.suppress(OSError):
-            if time.time() - left.lstat().st_mtime > _LEFT_SECONDS:
-                remove(left)
+    _forget(target.parent, f'{begin}.')
     aside = target.with_name(f'{begin}.{secrets.token_hex(4)}.writing')
     try:
         yield aside
         move(aside, target)
     except BaseException as error:
-        remove(aside)
+        with contextlib.suppress(OSError):  # of a disk that cannot be written the first is told
+            remove(aside)
         if isinstance(error, OSError) and error.filename in (None, str(aside)):
             error.filename = str(target)  # which is what a full disk leaves unsaid
         raise

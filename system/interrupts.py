@@ -32,10 +32,15 @@ class Interrupts:
     what is computed does not end.
     """
 
-    def __init__(self, said: str = 'saved; the same command goes on from here'):
-        """Says what has become of the work that a signal ends."""
+    def __init__(
+        self, said: str = 'saved; the same command goes on from here', *, alone: bool = False
+    ):
+        """Says what has become of the work that a signal ends.
+
+        Of work that stands `alone` a signal that comes when it is done ends nothing.
+        """
         self.patience: float | None = None
-        self._said = said
+        self._said, self._alone = said, alone
         self._received = 0
         self._is_heeded = False  # a signal, by what is asked for it
         self._told: UserError | None = None
@@ -67,7 +72,7 @@ class Interrupts:
             signal.signal(number, handler)
         if self in _OPEN:
             _OPEN.remove(self)
-        if failure is None:
+        if failure is None and not self._alone:
             self.check()  # one that came too late to be acted on still ends what comes next
 
     def _note(self, number: int, _frame: object) -> None:

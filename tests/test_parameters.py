@@ -131,6 +131,12 @@ def test_parse_reads_a_value_by_its_fields_type(name, text, value):
     assert parse(name, text) == value
 
 
+@pytest.mark.parametrize('name', ['name', 'description', 'source'])
+def test_what_a_variation_is_called_is_no_flags_to_say(name):
+    with pytest.raises(UsageError, match=f'--set {name}=x: no such field; inst.py says it'):
+        parse(name, 'x')
+
+
 @pytest.mark.parametrize(
     'setting', [('epochs', '1.5'), ('tied', 'maybe'), ('hidden', '5,x'), ('name', 'a')]
 )

@@ -33,9 +33,10 @@ from train.checkpoints import Checkpoints
 from train.command import deciding
 from train.naming import canonical, former_names, name_of
 
-_WRITTEN = ('*.json', 'metrics.csv', 'model.*', 'report.html', 'predictions-*', 'codes-*',
-            'scores-*', 'reconstructions-*', 'generated-*', 'evaluation-*')  # fmt: skip
-_FOLDERS = ('checkpoints', 'cache', 'figures', 'tb', 'saved_model')
+_APPLIED = ('predictions-', 'codes-', 'scores-', 'reconstructions-', 'generated-',
+            'evaluation-')  # fmt: skip  # what a finished run writes of data, while others look on
+_WRITTEN = ('*.json', 'metrics.csv', 'model.*', 'report.html', *(f'{n}*' for n in _APPLIED))
+_FOLDERS = ('checkpoints', 'cache', 'figures', 'tb', 'saved_model', 'export')
 _LATER = ('cpu', 'instructions', 'variables')  # which an earlier version did not write down
 _REMOVE = 'remove it'
 _GOES_ON = 'the command that made this run goes on from its checkpoint'
@@ -79,6 +80,12 @@ class Place:
                     return runs / former
         return folder
 
+    @property
+    def switches(self) -> list[str]:
+        """The flags that a run's command needs besides what the experiment is, as it was given."""
+        asked = {'--tune': self.tune, '--trust_graph': self.trusted}
+        return [flag for flag, given in asked.items() if given]
+
     def drawing(self, wanted: bool) -> Place:
         """Returns the place for a run that draws, where any does, only if that is wanted."""
         return dataclasses.replace(self, figures=self.figures and wanted)
@@ -109,7 +116,8 @@ def claimed(folder: Path) -> Iterator[None]:
             '--runs or --run_dir'
         ) from None
     try:
-        for part in ('', 'checkpoints', 'cache', 'figures'):
+        disk.tidy(folder, (*_APPLIED, 'computed-'))
+        for part in ('checkpoints', 'cache', 'figures'):
             disk.tidy(folder / part)
         yield
     except BaseException as error:

@@ -73,7 +73,7 @@ def run(
             if not weights.is_whole(str(folder / 'model')):
                 say(f'warning: {folder}: its saved graph is gone, or a part of it')
             if not (has_page := (folder / run_page.NAME).exists()):
-                run_page.write(folder, experiment, base, results)
+                run_page.write(folder, experiment, base, results, place.switches)
             _list(place, anew=not has_page)
             _show(results, experiment)
             return results
@@ -133,7 +133,7 @@ def run(
         if not team.is_chief:
             team.agree(0)  # the chief writes meanwhile
             return results
-        run_page.write(folder, experiment, base, results)
+        run_page.write(folder, experiment, base, results, place.switches)
         _list(place)
         _show(results, experiment)
         say(*screen.worthless(results['metrics'], data, experiment))

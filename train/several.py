@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from command_line import base_of_parent, flags_of
+from command_line import base_of_parent, flags_of, is_said
 from parameters import Experiment
 from system import disk, kernels
 from system.errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
@@ -36,10 +36,14 @@ class Job(NamedTuple):
     place: Place
 
     @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.place.folder(self.experiment, self.base)
+
+    @property
     def is_missing(self) -> bool:
         """Whether there is no finished run, or it is to begin again."""
-        folder = self.place.folder(self.experiment, self.base)
-        return self.place.restart or not (folder / 'results.json').is_file()
+        return self.place.restart or not (self.folder / 'results.json').is_file()
 
     def flags(self) -> list[str]:
         """Returns the command line of this very run, after `python main.py`."""
@@ -47,7 +51,6 @@ class Job(NamedTuple):
         switches = {
             '--restart': place.restart,
             '--verify': place.verify,
-            '--tune': place.tune,
             '--nofigures': not place.figures,
         }
         return [
@@ -56,6 +59,7 @@ class Job(NamedTuple):
             f'--data_dir={place.data_dir}',
             f'--checkpoint_seconds={place.checkpoint_seconds}',
             f'--summaries={place.summaries}',
+            *place.switches,
             *(switch for switch, given in switches.items() if given),
         ]
 
@@ -78,7 +82,19 @@ def train_each(
     trained before what restores them, and what was there before comes last. Raises what a run
     raises, when all have stopped; what is wrong with anybody's data, before the first has begun.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f'{log.parent}: cannot be written ({error.strerror}); name another with --runs'
+        ) from None
+    for experiment, base, _ in jobs:
+        if not is_said(experiment, base):
+            parent = getattr(experiment.parent, 'name', '')
+            raise UsageError(
+                f'{base.name} with the parent {parent}: write a variation with a name of its own, '
+                f"as in another = {base.name}.vary('another', parent={parent})"
+            )
     missing = [job for job in jobs if job.is_missing]
     waiting = dict(enumerate(jobs))
     if at_once == 1 and not scheduler:
@@ -134,7 +150,7 @@ def _read(job: Job, log: Path) -> dict[str, Any]:
 
     Listing the folder makes a file system of several machines look for it anew.
     """
-    folder = job.place.folder(job.experiment, job.base)
+    folder = job.folder
     limit = time.monotonic() + _ARRIVES_SECONDS
     while not (folder.is_dir() and 'results.json' in os.listdir(folder)):
         if time.monotonic() > limit:
@@ -148,15 +164,17 @@ def _read(job: Job, log: Path) -> dict[str, Any]:
 
 def _stages(jobs: list[Job]) -> list[list[Job]]:
     """Returns the jobs, after those that train their parents where these have no finished run."""
+    by_folder = {job.folder: job for job in jobs}
     parents: dict[Path, Job] = {}
     for experiment, _, place in jobs:
         if isinstance(experiment.parent, Experiment) and not experiment.draws_parent:
-            parent = experiment.lineage()
-            above = base_of_parent(experiment)
-            job = Job(parent, above, place.of_parent())
+            job = Job(experiment.lineage(), base_of_parent(experiment), place.of_parent())
+            job = by_folder.get(job.folder, job)  # which may begin again
             if job.is_missing:
-                parents.setdefault(job.place.folder(parent, above), job)
-    return [*_stages(list(parents.values())), jobs] if parents else [jobs]
+                parents.setdefault(job.folder, job)
+    if not parents:
+        return [jobs]
+    return [*_stages([*parents.values()]), [job for job in jobs if job.folder not in parents]]
 
 
 def _submitted(

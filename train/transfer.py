@@ -186,10 +186,7 @@ def random_values(restored: SavedGraph, experiment: Experiment) -> SavedGraph:
     initialised as He et al. (2015) do. Vectors are zero, but for the forget gates'. What
     standardises its inputs was not trained, and stays.
     """
-    first: Experiment | str | None = experiment
-    while isinstance(first, Experiment) and first.parent:
-        first = first.parent
-    built_by = first if isinstance(first, Experiment) else None
+    built_by = None if experiment.root.parent else experiment.root
     initializer = experiment.initial
     if initializer == 'random':
         initializer = built_by.initializer if built_by else 'he'

@@ -117,9 +117,34 @@ def test_what_an_interrupted_write_left_is_removed_when_the_run_is_claimed(tmp_p
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text('half')
     (tmp_path / '.mine').write_text('kept')
+    others = ('.codes-iris.csv.0.writing', '.computed-x.writing')  # which others write meanwhile
+    for name in others:
+        (tmp_path / name).write_text('half')
     with claimed(tmp_path):
         left = {p.name for p in tmp_path.rglob('*') if p.is_file()}
-    assert left == {'.lock', '.mine'}
+    assert left == {'.lock', '.mine', *others}
+    for name in others:
+        os.utime(tmp_path / name, (0, 0))
+    with claimed(tmp_path):
+        assert {p.name for p in tmp_path.iterdir() if p.is_file()} == {'.lock', '.mine'}
+
+
+def test_a_restart_leaves_nothing_of_the_weights_before(tmp_path):
+    (tmp_path / 'export' / 'numpy').mkdir(parents=True)
+    (tmp_path / 'export' / 'numpy' / 'weights.npz').touch()
+    (tmp_path / 'codes-iris.npz').touch()
+    with claimed(tmp_path):
+        restart(tmp_path)
+    assert {*os.listdir(tmp_path)} <= {'.lock'}
+
+
+def test_a_disk_that_cannot_be_tidied_names_the_file_that_was_meant(tmp_path, monkeypatch):
+    def refused(path):
+        raise OSError(errno.EROFS, 'Read-only file system', str(path))
+
+    monkeypatch.setattr(disk, 'remove', refused)
+    with pytest.raises(ZeroDivisionError), disk.whole(tmp_path / 'page.html'):
+        raise ZeroDivisionError
 
 
 def test_a_write_that_fails_keeps_the_older_file(tmp_path):

@@ -92,3 +92,19 @@ def test_settings_and_seed_are_those_of_the_run():
     assert fitted.get_feature_names_out().tolist() == ['autoencoder0', 'autoencoder1']
     with pytest.raises(ValueError, match='no such|not a field'):
         Autoencoder('basic', settings={'hiden': (2,)}).fit(x)
+
+
+def test_standardising_is_the_experiments_own_where_it_says_any(tmp_path):
+    x = load_iris().data
+    few = STACK.vary(epochs=1)
+    own = Autoencoder(few.vary(standardize='min_max'))
+    for made, wanted in (
+        (own, 'min_max'),
+        (Autoencoder(few), 'mean_std'),
+        (Autoencoder(few, standardize='none'), 'none'),
+    ):
+        assert made.fit(x).run_.experiment.standardize == wanted
+    with estimators.fit(few, x, run_dir=tmp_path / 'stack'):
+        head = HEAD.vary(parent=str(tmp_path / 'stack'), epochs=1)
+        judge = CodeClassifier(head).fit(x, load_iris().target)
+    assert judge.run_.experiment.parent == str(tmp_path / 'stack')

@@ -1,8 +1,13 @@
 """What is said of a user's own data is true: which rows are new, in what units, what is missing."""
 
+import gc
+import os
+import warnings
+
 import numpy as np
 import pytest
 from conftest import results_of, weights_of
+from PIL import Image
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
@@ -41,8 +46,29 @@ def test_data_that_changed_have_no_split_any_more(main, table, tmp_path):
     assert 'all/mse' in names and not any(name.startswith(('test/', 'train/')) for name in names)
     code, out, err = main('--mode=encode', run)
     assert code == 0 and 'read whole' in out, err
+    code, out, err = main('--mode=score', run)
+    assert code == 0 and 'are not there to be compared with' in out, err
     made = [np.load(file) for file in (tmp_path / 'run').glob('codes-*.npz')]
     assert [set(codes['split']) for codes in made] == [{'all'}] and len(made[0]['index']) == 120
+
+
+def test_training_examples_of_other_data_are_not_the_runs(main, digits, tmp_path):
+    run = f'--run_dir={tmp_path}/run'
+    code, _, err = main(*BASIC[:3], f'--array={digits}', run)
+    assert code == 0, err
+    assert 'worse than all of training' not in main('--mode=score', run)[1]
+    code, out, err = main('--mode=score', '--dataset=mnist5k', run)
+    assert code == 0 and 'of 5000 worse than all of training' in out, err
+
+
+def test_scores_of_validation_examples_stand_beside_those_of_test(main, table, tmp_path):
+    run = f'--run_dir={tmp_path}/run'
+    assert main(*BASIC, f'--array={table}', run)[0] == 0
+    for more in ((), ('--tune',)):
+        assert main('--mode=evaluate', run, '--nofigures', *more)[0] == 0
+    both = sorted((tmp_path / 'run').glob('evaluation-*'))
+    found = [results_of(folder)['metrics'] for folder in both]
+    assert ['test/mse' in names for names in found] == [True, False]
 
 
 def test_a_parent_of_other_rows_is_told_of(main, table, tmp_path):
@@ -118,6 +144,97 @@ def test_a_row_of_bytes_alone_is_not_taken_for_other_numbers_in_silence():
         with pytest.warns(UserWarning, match='from 0 to 100 are divided by 255'):
             codes = run.encode(dark)
         np.testing.assert_allclose(codes, run.encode(dark.astype(np.uint8)), rtol=1e-5)
+
+
+@pytest.mark.parametrize('kind', [np.uint8, np.float64])
+def test_rows_of_a_table_are_not_taken_for_greys(kind):
+    draw = np.random.default_rng(0)
+    with fit(inst.basic.vary(hidden=(3,), epochs=1), draw.random((100, 6))) as run:
+        ages = draw.integers(0, 200, (20, 6)).astype(kind)
+        with pytest.raises(DataError, match='from [01] to 19'):
+            run.encode(ages)
+
+
+def test_one_value_between_tells_that_numbers_are_no_bytes():
+    draw = np.random.default_rng(0)
+    greys = draw.random((40, 6, 6))
+    with fit(inst.basic.vary(hidden=(3,), epochs=1), (255 * greys).astype(np.uint8)) as run:
+        dark = np.zeros((40, 6, 6))
+        dark[20, 3, 3] = 1.2  # as of a sharpened picture
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter('always')
+            run.encode(dark)
+        assert not any('divided' in str(each.message) for each in told)
+
+
+def test_rows_that_are_not_alike_are_a_line():
+    x = np.random.default_rng(0).random((60, 4))
+    with fit(inst.basic.vary(hidden=(2,), epochs=1), x) as run:
+        for do in (run.encode, run.decode, lambda x: fit('basic', x)):
+            with pytest.raises(DataError, match='rows'):
+                do([[1.0, 2.0], [3.0]])
+        with pytest.raises(DataError, match=r'must be numbers, \[N, 2\], they are \[1, 1\] of <U'):
+            run.decode([['a']])
+
+
+def test_a_share_that_is_held_out_is_one_row_at_least():
+    x = np.random.default_rng(0).random((60, 4))
+    with fit(inst.basic.vary(hidden=(2,), epochs=2, patience=1), x, validation=0.001) as run:
+        assert len(run.encode(x)) == 60
+
+
+def test_a_run_folder_that_is_a_file_is_a_line(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(UsageError, match='is no folder'):
+        fit('basic', np.zeros((20, 3)), run_dir=tmp_path / 'file')
+
+
+def test_nothing_of_a_fit_stays_open():
+    x = np.random.default_rng(0).random((60, 4))
+    for _ in range(2):
+        fit(inst.basic.vary(hidden=(2,), epochs=1), x, validation=0.2).close()
+    gc.collect()
+    held = [os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd') if
+            os.path.lexists(f'/proc/self/fd/{n}')]  # fmt: skip
+    assert not [name for name in held if '/fit-' in name]
+
+
+def test_pictures_of_another_size_are_refused_before_they_are_recorded(main, table, tmp_path):
+    run = f'--run_dir={tmp_path}/run'
+    assert main(*BASIC, f'--array={table}', run)[0] == 0
+    (tmp_path / 'pictures').mkdir()
+    Image.new('L', (9, 9)).save(tmp_path / 'pictures/a.png')
+    code, out, err = main('--mode=encode', f'--images={tmp_path}/pictures', run)
+    assert code == 3 and 'pictures are read as 224x224x3, and the run reads 6 features' in err
+    assert 'writing the records' not in out
+
+
+def test_pictures_are_read_by_a_predictor_as_arrays_are(main, tmp_path):
+    """Whole: the rows that are predicted are not squashed into those that are fed."""
+    greys = np.random.default_rng(0).integers(0, 255, (60, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / 'd.npz', x=greys, y=np.arange(60) % 2)
+    np.savez(tmp_path / 'few.npz', x=greys[:5])
+    np.savez(tmp_path / 'half.npz', x=greys[:5, :4])
+    (tmp_path / 'p').mkdir()
+    for number in range(5):
+        Image.fromarray(greys[number]).save(tmp_path / f'p/{number}.png')
+    run, flags = tmp_path / 'run', ('--set=epochs=1', '--nofigures')
+    code, _, err = main(
+        '--experiment=lstm_classifier', '--set=parent.hidden=4', '--set=parent.task=predict',
+        '--set=parent.future=4', '--set=parent.epochs=1', f'--array={tmp_path}/d.npz',
+        f'--run_dir={run}', *flags,
+    )  # fmt: skip
+    assert code == 0, err
+    codes = []
+    for data in ('--array=few.npz', '--array=half.npz', '--images=p'):
+        name, path = data.split('=')
+        known = {*run.glob('codes-*.npz')}
+        code, out, err = main('--mode=encode', f'--run_dir={run}', f'{name}={tmp_path}/{path}')
+        assert code == 0, err
+        (file,) = {*run.glob('codes-*.npz')} - known
+        codes.append(np.load(file)['codings'])
+    for other in codes[1:]:
+        np.testing.assert_allclose(other, codes[0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('scale', [1e20, 1e-20])

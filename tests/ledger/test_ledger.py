@@ -9,10 +9,11 @@ from conftest import results_of
 from scipy import stats
 
 import inst
-from ledger import claims, page, store, usual
+from ledger import book, charts, claims, page, store, usual
 from ledger.claim import Claim
 from ledger.values import value_of
 from ledger.verdicts import Judgement, false_discovery_rates, judge
+from system.errors import UsageError
 
 STEADY = [0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.17, 9.0, 80.0]  # differences
 
@@ -63,11 +64,55 @@ def judged(measured, than, relation='<', usual=0.1, **options):
         ([1.0] * 9 + [2.0], [1.0] * 10, {'relation': '=', 'margin': 0.05}, 'open'),  # no ranks
         ([math.inf] * 3 + [1.0] * 3, [math.inf] * 6, {}, 'open'),  # seeds that never got there
         ([1.0, 1.9], [2.0, 2.0], {'every': True}, 'holds'),
+        ([0.1], [1.0], {'plus': -0.95, 'relation': '>'}, 'open'),  # 0.3 of 1, not of 0.05
         ([1.0, 2.1], [2.0, 2.0], {'every': True}, 'fails'),
     ],
 )
 def test_a_verdict_looks_at_the_difference_and_its_spread(measured, than, options, verdict):
     assert judged(measured, than, **options).verdict == verdict
+
+
+def test_ranks_say_on_which_side_also_where_most_differences_are_none():
+    ties = [0.0] * 7 + [1.0, 2.0, 3.0, 4.0, 50.0, 60.0]
+    assert judged(ties, [0.0] * len(ties), '>').verdict == 'holds'
+    assert judged(ties, [0.0] * len(ties), '<').verdict == 'fails'
+
+
+@pytest.mark.parametrize(
+    ('metric', 'relation', 'values', 'times'),
+    [
+        (
+            'test/psnr',
+            '>=',
+            (30.0, 27.0),
+            10**0.3,
+        ),  # of the squared error, which is no quotient of dB
+        ('test/mse', '<', (1.0, 2.0), 2.0),
+        ('test/accuracy', '>', (0.98, 0.96), 2.0),
+        ('test/mean_activation', '=', (0.3, 0.2), None),  # neither is better
+    ],
+)
+def test_how_many_times_better_a_seed_is(metric, relation, values, times):
+    claim = Claim(
+        'words', 'source', inst.tied, metric, relation, 0.0, margin=0.1 * (relation == '=')
+    )
+    measured, bound = ({'values': [value]} for value in values)
+    found = charts.margins(claim, Judgement(measured, bound, 'open', 1.0, 1))
+    assert found == ([] if times is None else [pytest.approx(math.log(times))])
+
+
+@pytest.mark.parametrize('metric', ['train/mse at epoch 1', 'updates until test/mse <= 0.1'])
+def test_a_number_of_an_epoch_that_is_not_kept_is_refused(metric):
+    with pytest.raises(UsageError, match='of each epoch only validation/'):
+        Claim('words', 'source', inst.tied, metric, '<', 1.0)
+
+
+def test_charts_of_sources_that_begin_alike_are_two_files():
+    own = book.beside('mine.py')
+    names = ('My own question about widths', 'My own question about depths', 'Мой', 'Наш')
+    assert len({page.chart_of(name, own) for name in names}) == 4
+    sources = page.sections(claims.CLAIMS)
+    assert len({page.chart_of(name) for name in sources}) == len(sources)
 
 
 def test_a_test_is_students_t_or_where_differences_are_not_gaussian_of_their_ranks():
@@ -216,6 +261,9 @@ def test_results_trains_what_is_missing_and_report_rebuilds_the_page(main, small
     code, out, err = main('--mode=results')
     assert code == 0 and 'all runs are there' in out, err
 
+    code, out, err = main('--mode=results', '--restart')
+    assert code == 0 and '4 runs are missing' in out and '4/4 untied' in out, err
+
     code, out, err = main('--mode=report', '--experiment=untied')
     assert code == 0 and 'open: no error' not in out, err
     assert 'holds: half of it: parameters ' in out and ' wanted <= 0.6 times untied' in out
@@ -230,6 +278,16 @@ def test_results_trains_what_is_missing_and_report_rebuilds_the_page(main, small
     assert code == 0 and 'another configuration, which is not taken' in out, err
     assert '2 claims: 1 holds, 1 open' in out
     assert len(store.all_kept()) == 3
+
+
+def test_the_page_of_somebody_else_is_left_as_it_is(main, small, tmp_path):
+    (tmp_path / 'RESULTS.md').write_text('# Results\n\nmine')
+    code, _, err = main('--mode=report')
+    assert code == 2 and 'RESULTS.md: is no page of results, and would be replaced' in err
+    assert (tmp_path / 'RESULTS.md').read_text() == '# Results\n\nmine'
+    (tmp_path / 'RESULTS.md').unlink()
+    assert main('--mode=report')[0] == main('--mode=report')[0] == 0
+    assert 'wanted <= 0.6 times untied' in main('--mode=report', '--experiment=tied')[1]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Studies: which runs they need, what they reuse, and what they say of the spread."""
 
+import json
 import re
 
 import numpy as np
@@ -9,7 +10,10 @@ from conftest import results_of
 import inst
 from inputs.rows import stratified
 from studies import catalogue
+from studies.run import Point, _differences
 from studies.spread import spread
+from studies.study import Study
+from system.errors import UsageError
 
 
 @pytest.fixture(scope='module')
@@ -133,3 +137,31 @@ def test_a_place_that_cannot_be_written_is_one_line(main, tmp_path):
     (tmp_path / 'file').write_text('')
     code, _, err = main('--experiment=semi_supervised', '--dataset=mnist5k', runs=tmp_path / 'file')
     assert code == 2 and 'cannot be written' in err and len(err.splitlines()) == 1
+
+
+def test_arms_of_one_name_are_refused():
+    with pytest.raises(UsageError, match='two of its arms are called tied'):
+        Study('x', 'words', 'source', (inst.tied, inst.tied.vary(epochs=1)))
+
+
+def test_values_are_as_the_field_has_them():
+    widths = Study('x', 'words', 'source', (inst.tied,), over='hidden', values=([3], [4, 5]))
+    assert widths.values == ((3,), (4, 5))
+    heads = Study(
+        'x', 'words', 'source', (inst.phasewise_classifier,), seeds=np.int64(2),
+        over='parent.epochs', values=tuple(np.arange(1, 3)),
+    )  # fmt: skip
+    assert [type(value) for value in (*heads.values, heads.seeds)] == [int] * 3
+    json.dumps(heads.resolved())
+    with pytest.raises(UsageError, match='seeds=1.5: must be a whole number'):
+        Study('x', 'words', 'source', (inst.tied,), seeds=1.5)
+
+
+def test_without_metrics_all_are_compared():
+    study = Study('x', 'words', 'source', (inst.tied, inst.untied), seeds=2)
+    points = [
+        Point(name, None, {'test/mse': [number, number + 1.0], name: [0.0, 0.0]})
+        for name, number in (('tied', 1.0), ('untied', 3.0))
+    ]
+    (found,) = _differences(study, points)
+    assert (found['metric'], found['mean']) == ('test/mse', 2.0)

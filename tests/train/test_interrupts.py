@@ -175,3 +175,16 @@ def test_on_a_terminal_a_signal_is_answered_at_once(monkeypatch, capfd, is_termi
         os.kill(os.getpid(), signal.SIGTERM)
         told = capfd.readouterr().err
     assert ('SIGTERM: ends as soon as' in told) == is_terminal
+
+
+@pytest.mark.parametrize('alone', [False, True])
+def test_a_signal_that_comes_when_all_is_done_ends_what_follows_if_anything(alone):
+    def work():
+        with Interrupts('stopped', alone=alone):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    if alone:
+        work()
+        return
+    with pytest.raises(Interrupted, match='SIGINT: stopped'):
+        work()

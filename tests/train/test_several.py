@@ -10,9 +10,11 @@ from conftest import results_of
 from forked import program
 
 import inst
+from command_line import is_said
+from system.errors import UsageError
 from train.executors import _shares
 from train.folder import Place
-from train.several import Job, _stages
+from train.several import Job, _stages, train_each
 
 TINY = ('--set=hidden=8,6', '--set=epochs=1')
 
@@ -78,6 +80,38 @@ def test_a_parent_is_trained_once_and_before_what_restores_it(tmp_path):
     assert children == made
     drawn = [Job(inst.semi_scratch, inst.semi_scratch, place)]
     assert _stages(drawn) == [drawn]  # of whose parent the graph alone is needed
+
+
+def test_a_parent_that_is_asked_for_too_is_trained_once(tmp_path):
+    """Also where both begin again, and before what restores it."""
+    place = Place(runs=tmp_path, restart=True)
+    stack, head = (Job(e, e, place) for e in (inst.phasewise, inst.phasewise_classifier))
+    assert _stages([head, stack]) == [[stack], [head]]
+
+
+def test_a_run_at_once_is_asked_for_with_all_that_was_given(tmp_path):
+    place = Place(runs=tmp_path, tune=True, trusted=True, restart=True, verify=True, figures=False)
+    flags = Job(inst.tied, inst.tied, place).flags()
+    for switch in ('--tune', '--trust_graph', '--restart', '--verify', '--nofigures'):
+        assert flags.count(switch) == 1
+    assert not {'--tune', '--trust_graph'} & {*Job(inst.tied, inst.tied, Place()).flags()}
+
+
+def test_what_no_command_can_say_is_refused_before_anything_is_trained(tmp_path):
+    other = inst.phasewise_classifier.vary(parent=inst.phasewise_fullbatch)
+    jobs = [Job(other, inst.phasewise_classifier, Place(runs=tmp_path))]
+    with pytest.raises(UsageError, match='with the parent phasewise_fullbatch: write a variation'):
+        next(train_each(jobs, tmp_path / 'log.txt'))
+    varied = inst.phasewise_classifier.vary(**{'parent.hidden': (20, 10)})
+    assert is_said(varied, inst.phasewise_classifier)
+    assert not is_said(other, inst.phasewise_classifier)
+
+
+def test_a_folder_that_cannot_be_made_is_a_line(tmp_path):
+    (tmp_path / 'file').touch()
+    jobs = [Job(inst.tied, inst.tied, Place(runs=tmp_path / 'file'))]
+    with pytest.raises(UsageError, match='cannot be written .*name another with --runs'):
+        next(train_each(jobs, tmp_path / 'file' / 'x' / 'log.txt'))
 
 
 def test_the_cores_are_shared_out():
