@@ -172,7 +172,8 @@ def parse_flags(arguments: list[str]) -> list[str]:
     twice. Places may be, so that a command overrides a flagfile's.
     """
     for file in (each.partition('=')[2] for each in arguments if 'flagfile=' in each[:11]):
-        if os.path.exists(file) and not (os.path.isfile(file) or file.startswith('/dev/fd/')):
+        is_read = os.path.isfile(file) or file.startswith('/dev/fd/')
+        if not is_read and (os.path.exists(file) or not file):
             raise UsageError(f'--flagfile={file}: is no file that can be read')
     try:
         stray = FLAGS(arguments)[1:]
@@ -371,9 +372,8 @@ def finished_run() -> tuple[Path, dict[str, str]]:
     saved = ['set', 'parent', 'precision']
     saved += [] if FLAGS.mode == 'generate' else ['seed']  # which keys the sampled codes there
     saved += [] if FLAGS.mode == 'evaluate' else ['tune']
-    saved += {'predict': ['dataset'], 'generate': ['dataset', 'array', 'images']}.get(
-        FLAGS.mode, []
-    )
+    idle = {'predict': ['dataset'], 'generate': ['dataset', 'array', 'images']}
+    saved += idle.get(FLAGS.mode, [])
     for name in saved:
         if given(name):
             raise UsageError(

@@ -39,23 +39,21 @@ def patched(
         )
     shape = (side, side, sides[2])
     picture = (side, side, *data.spec.picture[2:]) if data.spec.picture else ()
-    splits: dict[str, Rows] = {}
-    for number, (name, rows) in enumerate(data.splits.items()):
-        same = [n for n in splits if data.splits[n] is rows]  # a test split that is the train split
-        if same:
-            splits[name] = splits[same[0]]
-            continue
+    numbers = {name: number for number, name in enumerate(data.splits)}
+
+    def of(name: str, rows: Rows) -> Rows:
         count = experiment.patches if name == 'train' else -(-experiment.patches // _HELD_OUT)
         check_memory(
             f'patches={experiment.patches}', count * math.prod(shape) * rows.x.dtype.itemsize
         )
-        draw = np.random.default_rng((_CUT, experiment.seed, number))
-        splits[name] = cut(rows, sides, side, count, draw, check)
+        draw = np.random.default_rng((_CUT, experiment.seed, numbers[name]))
+        return cut(rows, sides, side, count, draw, check)
+
     # Without the seed, for where patches are cut belongs to a run, as do its initial values.
     which = (data.digest, side, experiment.patches)
     return data._replace(
         spec=data.spec._replace(shape=(math.prod(shape),), picture=picture, classes=()),
-        splits=splits,
+        splits=data.mapped(of),
         digest=hashlib.sha256(repr(which).encode()).hexdigest()[:16],
         recorded=picture or shape,
         folder=None,  # what is kept beside the records is of whole pictures

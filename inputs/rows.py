@@ -130,6 +130,17 @@ class Dataset(NamedTuple):
         is_own = all(rows is not test for rows in splits.values())
         return splits | ({self.tested: test} if is_own else {})
 
+    def mapped(self, made: Callable[[str, Rows], Rows]) -> dict[str, Rows]:
+        """Returns what is made of each split's name and rows; two that are the same stay the same.
+
+        As a test split that is the train split.
+        """
+        splits: dict[str, Rows] = {}
+        for name, rows in self.splits.items():
+            same = next((n for n in splits if self.splits[n] is rows), None)
+            splits[name] = splits[same] if same else made(name, rows)
+        return splits
+
     def without_test(self) -> Dataset:
         """Returns it with the validation examples in the place of the test's.
 
@@ -151,10 +162,7 @@ def shaped(data: Dataset, shape: tuple[int, ...]) -> Dataset:
     sides = ([size for size in form if size > 1] for form in (data.spec.shape, shape))
     if min(len(data.spec.shape), len(shape)) > 1 and next(sides) != next(sides):
         return data
-    splits: dict[str, Rows] = {}
-    for name, rows in data.splits.items():
-        same = [n for n in splits if data.splits[n] is rows]  # a test split that is the train split
-        splits[name] = splits[same[0]] if same else rows.shaped(shape)
+    splits = data.mapped(lambda _, rows: rows.shaped(shape))
     return data._replace(spec=data.spec._replace(shape=shape), splits=splits)
 
 
@@ -205,16 +213,15 @@ def steps(data: Dataset, experiment: Experiment, *, follow: bool = True) -> Data
     past = total - future
     if past < 1:
         raise UsageError(f'future={future}: {data.key} has sequences of {total} steps')
-    splits: dict[str, Rows] = {}
-    for name, rows in data.splits.items():
-        if name == 'test' and rows is data.splits.get('train'):  # and stays the same rows
-            splits[name] = splits['train']
-            continue
+
+    def cut(_: str, rows: Rows) -> Rows:
         if future and rows.length is not None:
             raise UsageError(f'future={future}: needs sequences of one length; {data.key} has more')
         rows = rows.shaped((total, features))
         target = rows.steps(past, total) if experiment.predicts and follow else None
-        splits[name] = replace(rows, x=rows.steps(0, past), target=target)
+        return replace(rows, x=rows.steps(0, past), target=target)
+
+    splits = data.mapped(cut)
     rows_are_steps = bool(data.spec.picture)
     frame = data.recorded[1:] if not rows_are_steps and len(data.recorded) > 2 else ()
     spec = data.spec._replace(

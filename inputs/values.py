@@ -184,11 +184,7 @@ def brought(data: Dataset, trained: Values | None, say: Callable[[str], None] = 
     """
     if trained is None:
         return data
-    made: dict[str, Rows] = {}
-    for name, rows in data.splits.items():
-        same = [n for n in made if data.splits[n] is rows]
-        made[name] = made[same[0]] if same else _brought(data, rows, trained, say)
-    return data._replace(splits=made)
+    return data._replace(splits=data.mapped(lambda _, rows: _brought(data, rows, trained, say)))
 
 
 def check_scale(data: Dataset, trained: Values | None) -> None:

@@ -7,7 +7,7 @@ import functools
 import itertools
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +58,15 @@ def fill(
         for experiment in _missing(asked, book):
             _keep(experiment, place, book)
         missing = _missing(asked, book)
-    write(claims, book)
+    write(claims, judgements(claims, book), book)
     if at_once:
         runs = '1 run is' if len(missing) == 1 else f'{len(missing)} runs are'
         say(f'{runs} missing' if missing else 'all runs are there')
         for _ in _trained(missing, place, at_once, book, scheduler):
-            write(claims, book)
-    draw(claims, book)
-    write(claims, book)
+            write(claims, judgements(claims, book), book)
     judged = judgements(claims, book)
+    draw(claims, judged, book)
+    write(claims, judged, book)
     for claim in asked if asked is not claims else ():
         say(page.told(claim, judged.get(claim)))
     say(f'{" and ".join(map(str, _pages(book)))}: {page.summary(claims, judged)}')
@@ -92,17 +92,15 @@ def _refuse_others(book: Book) -> None:
             )
 
 
-def write(claims: Sequence[Claim], book: Book = PROJECT) -> None:
-    """Writes the pages of the claims, from what is kept."""
-    judged = judgements(claims, book)
+def write(claims: Sequence[Claim], judged: Mapping[Claim, Judgement], book: Book) -> None:
+    """Writes the pages of the claims, with their charts as they are."""
     for file, made in zip(_pages(book), _PAGES.values(), strict=True):
         with disk.whole(file) as opened:
             opened.write(made(claims, judged, book))
 
 
-def draw(claims: Sequence[Claim], book: Book = PROJECT) -> None:
+def draw(claims: Sequence[Claim], judged: Mapping[Claim, Judgement], book: Book) -> None:
     """Draws each source's claims, as far as they are measured; an earlier chart of none goes."""
-    judged = judgements(claims, book)
     for source, mine in page.sections(claims).items():
         figure = charts.chart({claim: judged[claim] for claim in mine if claim in judged})
         if figure:

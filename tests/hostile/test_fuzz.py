@@ -17,7 +17,7 @@ from hypothesis import strategies as some
 import dataset
 import inst
 from inputs import foreign, recording, sources
-from ledger import fill, store
+from ledger import book, fill, store
 from ledger.claim import Claim
 from networks import saved_graph
 from reports import comparison, recorded, run_files, run_page, runs_page
@@ -308,8 +308,12 @@ def test_the_lines_of_a_ledger(runs, monkeypatch, path, value, changes, as_bytes
     for each, content in kept.items():
         (store.FOLDER / each).write_bytes(b''.join(line + b'\n' for line in content))
     store._read_once.cache_clear()  # files of one size, written in no time at all
-    answered(fill.write, CLAIMED)
-    answered(fill.draw, CLAIMED[:1])
+
+    def page(claimed, make):
+        make(claimed, fill.judgements(claimed), book.PROJECT)
+
+    answered(page, CLAIMED, fill.write)
+    answered(page, CLAIMED[:1], fill.draw)
 
 
 @LONG
