@@ -172,8 +172,7 @@ def parse_flags(arguments: list[str]) -> list[str]:
     twice. Places may be, so that a command overrides a flagfile's.
     """
     for file in (each.partition('=')[2] for each in arguments if 'flagfile=' in each[:11]):
-        is_read = os.path.isfile(file) or file.startswith('/dev/fd/')
-        if not is_read and (os.path.exists(file) or not file):
+        if not (os.path.isfile(os.path.expanduser(file)) or file.startswith('/dev/fd/')):
             raise UsageError(f'--flagfile={file}: is no file that can be read')
     try:
         stray = FLAGS(arguments)[1:]

@@ -127,3 +127,9 @@ def test_flags_can_stand_in_a_file(main, tmp_path):
     (tmp_path / 'flags').write_text('--experiment=tied\n--set=epochs=7\n')
     code, out, _ = main(f'--flagfile={tmp_path}/flags', '--describe')
     assert code == 0 and '"epochs": 7' in out
+
+
+@pytest.mark.parametrize('name', ['', 'nowhere'])
+def test_a_flagfile_that_is_not_there_is_a_line(main, name):
+    code, _, err = main(f'--flagfile={name}', '--list')
+    assert (code, err) == (2, f'error: --flagfile={name}: is no file that can be read\n')
