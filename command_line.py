@@ -125,10 +125,15 @@ def parents_of(experiment: Experiment, base: Experiment) -> tuple[Experiment, Ex
     return (mine, other) if mine.name == other.name else None
 
 
-def is_said(experiment: Experiment, base: Experiment) -> bool:
-    """Whether flags can say what it is: not where its parent is another than the catalogue's."""
-    named = isinstance(experiment.parent, Experiment) and experiment.parent != base.parent
-    return not named or same_parent(experiment, base)
+def is_said(experiment: Experiment, base: Experiment, *, above: bool = False) -> bool:
+    """Whether flags can say what it is: not where a parent is another than the catalogue's.
+
+    But for a saved graph that is its own parent, which a flag names; not one `above` that.
+    """
+    if not isinstance(experiment.parent, Experiment):
+        return experiment.parent == base.parent or not above
+    pair = parents_of(experiment, base)
+    return is_said(*pair, above=True) if pair else experiment.parent == base.parent
 
 
 def base_of_parent(experiment: Experiment) -> Experiment:

@@ -263,6 +263,11 @@ def _kept(folder: Path, budget: int, _stamp: int) -> Dataset:
     return read(folder, budget)
 
 
+def forget() -> None:
+    """Lets go of the records that were read last, which the next run of a process might have."""
+    _kept.cache_clear()
+
+
 def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Dataset:
     """Reads a folder of records, into memory where all of it fits `budget` bytes.
 

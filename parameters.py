@@ -256,7 +256,7 @@ class Experiment:
             object.__setattr__(self, name, FIELDS[name].default)
         for name in (name for name in FIELDS if name in asked):
             self._check_effect(name)
-        together.check(self)
+        together.check(self, asked)
 
     def _check_effect(self, name: str) -> None:
         """Raises UsageError where a field has no effect here, unless it asks for nothing."""

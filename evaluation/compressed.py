@@ -17,7 +17,7 @@ from networks import losses
 QUALITIES = (10, 30, 50)  # of JPEG
 LEAST = 64  # pixels of the shorter side: smaller ones are not what JPEG is made for
 _FITTED = 1 << 29  # numbers, at most, in training pictures whose components are sought: 2 GiB
-_MOST = 4096  # pictures of them at most, whose products with each other are decomposed
+MOST = 4096  # pictures of them at most, whose products with each other are decomposed
 _TESTED = 1 << 26  # numbers, at most, in test pictures
 _PART = 64  # pictures at a time
 _TINY = 1e-9  # of the greatest variance, below which components are rounding
@@ -39,7 +39,7 @@ def errors(data: Dataset, units: int, similar: int, check: Callable[[], None]) -
         made, sizes = _as_jpeg(test, quality, check)
         scored = _scored(test, made, similar) | {'bytes': float(np.mean(sizes))}
         found |= {f'jpeg{quality}_{name}': value for name, value in scored.items()}
-    train = compared(data.splits['train'], min(max(2, _FITTED // size), _MOST))
+    train = compared(data.splits['train'], min(max(2, _FITTED // size), MOST))
     made, count = _as_components(train, test, units, check)
     found |= {f'pca_{name}': value for name, value in _scored(test, made, similar).items()}
     return found | {'pca_components': float(count)}

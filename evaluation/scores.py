@@ -276,7 +276,7 @@ def _compressed(network: Network, data: Dataset, interrupts: Interrupts) -> dict
     similar = _limit(data.spec, _SIMILAR)
     found = remembered.figures(
         data,
-        ('compressed', units, similar, compressed.QUALITIES),
+        ('compressed', units, similar, compressed.QUALITIES, compressed.MOST),
         lambda: compressed.errors(data, units, similar, interrupts.check),
     )
     return {f'test/{name}': value for name, value in found.items()}

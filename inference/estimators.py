@@ -50,17 +50,16 @@ class _Estimator(BaseEstimator):
 
     def _wanted(self) -> Experiment:
         """Returns the experiment with the settings."""
-        found = named(self.experiment or self._USUAL)
         changes = dict(self.settings or {})
-        own, above = 'standardize', found
-        while isinstance(above.parent, Experiment):
-            own, above = f'parent.{own}', above.parent
-        usual = 'mean_std' if not above.parent and above.has('standardize') == 'none' else None
-        if wanted := self.standardize or usual:
-            changes.setdefault(own, wanted)
         if self.random_state is not None:
             changes['seed'] = _seed(self.random_state)
-        return found.vary(**changes)
+        found = named(self.experiment or self._USUAL).vary(**changes)
+        own, root = 'standardize', found
+        while isinstance(root.parent, Experiment):
+            own, root = f'parent.{own}', root.parent
+        free = not root.parent and root.has('standardize') == 'none' and root.loss != 'bernoulli'
+        wanted = self.standardize or ('mean_std' if free else None)
+        return found.vary(**{own: wanted}) if wanted and own not in changes else found
 
     def _checked(self, X: Any) -> np.ndarray:
         """Returns X as the run reads it; raises ValueError where it is none."""
@@ -72,9 +71,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator)
     """An autoencoder of the catalogue that transforms X, [N, features], to codes, [N, units].
 
     `experiment` is one, or its name, or else `basic`; `settings` are fields of it and their values;
-    `standardize` is such a field by itself, mean_std where neither says another; `validation` is
-    the share of rows held out, which patience needs; `random_state` is its seed. After `fit`,
-    `run_` is the run.
+    `standardize` is such a field by itself, mean_std where neither says another and the loss does
+    not need [0, 1]; `validation` is the share of rows held out, which patience needs;
+    `random_state` is its seed. After `fit`, `run_` is the run.
     """
 
     _USUAL = 'basic'

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import dataset
 import inst
 from inference.outputs import write_npz
 from inference.run import Run, columns_of, load
@@ -74,6 +75,7 @@ def fit(
             run(wanted, inst.EXPERIMENTS.get(found.name, found), place)
         for line in told:
             warnings.warn(shown(line), stacklevel=2)
+        dataset.forget()
         made = load(target)
     made.columns = columns_of(x)
     if labels is not None and examples.y is not None and labels.size == len(examples.x):

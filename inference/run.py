@@ -333,8 +333,9 @@ def as_codings(values: Any, units: int, what: str) -> np.ndarray:
         raise DataError(f'{what}: codings must be [N, {units}], its rows are not alike') from None
     numeric = np.issubdtype(codings.dtype, np.number) and np.isrealobj(codings)
     if codings.ndim != 2 or codings.shape[1] != units or not numeric or not len(codings):
-        are = list(codings.shape) if numeric else f'{list(codings.shape)} of {codings.dtype}'
-        raise DataError(f'{what}: codings must be numbers, [N, {units}], they are {are}')
+        of = '' if numeric else f' of {codings.dtype}, and no numbers'
+        are = f'they are {list(codings.shape)}{of}'
+        raise DataError(f'{what}: codings must be [N, {units}], {are}')
     if not np.isfinite(codings).all():
         raise DataError(f'{what}: codings has NaN or infinity')
     return codings.astype(np.float32)

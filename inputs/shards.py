@@ -201,14 +201,13 @@ class _Files:
 
     def read(self, file: Path, start: int, size: int) -> bytes:
         """Returns so many bytes from `start` on, or as many as there are."""
-        descriptor = self._held.get(file)
+        descriptor, own = self._held.get(file), False
         if descriptor is None:
             descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-            if len(self._held) < _HELD:
-                other = self._held.setdefault(file, descriptor)
-                if other != descriptor:  # which another thread has opened
-                    os.close(descriptor)
-                    descriptor = other
+            own = len(self._held) >= _HELD
+            if not own and (other := self._held.setdefault(file, descriptor)) != descriptor:
+                os.close(descriptor)  # for another thread has opened it
+                descriptor = other
         try:
             parts = []
             while size and (part := os.pread(descriptor, min(size, _AT_ONCE), start)):
@@ -216,7 +215,7 @@ class _Files:
                 start, size = start + len(part), size - len(part)
             return parts[0] if len(parts) == 1 else b''.join(parts)
         finally:
-            if self._held.get(file) != descriptor:
+            if own:
                 os.close(descriptor)
 
     def close(self) -> None:

@@ -22,6 +22,11 @@ class Values(NamedTuple):
     is_bytes: bool  # recorded as bytes, and read as numbers in [0, 1]
     columns: tuple[tuple[float, float], ...] = ()  # least and greatest of each, of few features
 
+    @property
+    def in_unit(self) -> bool:
+        """Whether they are in [0, 1], give or take what resizing adds to the greatest."""
+        return self.least >= 0 and self.most <= 1.01
+
 
 class Spec(NamedTuple):
     """What a network must know of its data: how an example is laid out, and what it shows."""
@@ -47,7 +52,7 @@ class Spec(NamedTuple):
     @property
     def in_unit(self) -> bool:
         """Whether what was trained on is in [0, 1], or not known: greys from black to white."""
-        return self.values is None or 0 <= self.values.least <= self.values.most <= 1
+        return self.values is None or self.values.in_unit
 
     @property
     def said(self) -> str:

@@ -205,13 +205,13 @@ def check_scale(data: Dataset, trained: Values | None) -> None:
 
 
 def _brought(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None]) -> Rows:
-    drawn = bool(data.spec.picture or data.spec.frame) or not trained.columns
+    drawn = bool(data.spec.picture or data.spec.frame)
     if rows.x.dtype == np.uint8:
         return _of_bytes(data, rows, trained, say, greys=drawn)
     found = measured(rows, data.spec)
     least, most = float(found.least.min()), float(found.most.max())
     above = 1 if trained.is_bytes else _BYTE / 2
-    greys = _is_unit(trained) and (drawn or trained.is_bytes)
+    greys = trained.in_unit and (drawn or trained.is_bytes)
     if greys and _looks_like_bytes(least, most, rows.x, above):
         say(f'{data.key}: values from {least:g} to {most:g} are divided by 255: {_was(trained)}')
         return replace(rows, x=rows.x[:] / np.float32(_BYTE))
@@ -228,27 +228,21 @@ def _brought(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], No
     return rows
 
 
-def _is_unit(trained: Values) -> bool:
-    """Whether a run was trained on numbers in [0, 1]."""
-    return trained.least >= 0 and trained.most <= 1.01
-
-
 def _of_bytes(
     data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None], *, greys: bool
 ) -> Rows:
     """Returns bytes as the numbers that the run was trained on; `greys` are of pictures."""
     stored = isinstance(rows.x, Records)
     most = _BYTE if stored else float(rows.x[:].max(initial=0))
-    if trained.is_bytes or (greys and _is_unit(trained) and (most > 1 or not most)):
+    if trained.is_bytes or (greys and trained.in_unit and (most > 1 or not most)):
         return rows
     if trained.least >= 0 and most <= 2 * trained.most:
-        few = most <= 1
-        words = (
-            'of 0 and 1 are taken as these' if few else f'are taken as numbers from 0 to {most:g}'
-        )
-        say(f'{data.key}: bytes {words}{" numbers" * few}: {_was(trained)}')
         numbers = replace(rows, most=1.0)
-        _compare(data, numbers, measured(numbers, data.spec), trained, say)
+        if not greys:  # which may all be dark
+            _compare(data, numbers, measured(numbers, data.spec), trained, say)
+        few = 'of 0 and 1 are taken as these numbers'
+        words = few if 0 < most <= 1 else f'are taken as numbers from 0 to {most:g}'
+        say(f'{data.key}: bytes {words}: {_was(trained)}')
         return numbers
     raise DataError(
         f'{data.key}: holds bytes, from 0 to {most:g}; {_was(trained)}. Give it as an array (x of '

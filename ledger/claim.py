@@ -115,15 +115,16 @@ def metric_of(metric: str) -> metrics.Metric:
     A quotient has its dividend's direction, and no unit.
     """
     first, *rest = metric.split(' / ')
-    if (found := UNTIL.fullmatch(first) or AT_EPOCH.fullmatch(first)) and not (
-        column := found['name']
-    ).startswith('validation/'):
-        raise ValueError(f'{metric}: of each epoch only validation/... is kept, not {column}')
+    kept: tuple[str, ...] = ('validation/',)  # of each epoch
     if found := UNTIL.fullmatch(first):
         rest.append(found['name'])
         first = found['spent']
     elif found := AT_EPOCH.fullmatch(first):
-        first = found['name']
+        first, kept = found['name'], ('validation/', 'seconds')
+    if found and not found['name'].startswith(kept):
+        raise ValueError(
+            f'{metric}: of each epoch only validation/... is kept, not {found["name"]}'
+        )
     try:
         made = metrics.find(first)
         for name in rest:

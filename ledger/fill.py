@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 import dataset
 import inst
+from command_line import base_of_parent
 from ledger import charts, page, store
 from ledger.book import PROJECT, Book
 from ledger.claim import Claim
@@ -25,7 +27,7 @@ from system import disk
 from system.errors import DataError, UsageError
 from system.lines import say
 from system.progress import Runs
-from train.folder import Place, configuration
+from train.folder import Place, claimed, configuration, restart
 from train.several import Job, train_each
 
 _PAGES = {'.md': page.markdown, '.html': page.html}
@@ -53,7 +55,8 @@ def fill(
             'other data than the runs that it is compared with, and is not used'
         )
     if place.restart:
-        missing = [*_runs(asked).values()]
+        missing, place = _forgotten(asked, place, book), dataclasses.replace(place, restart=False)
+        say(f'{len(missing)} runs are begun again; the same without --restart goes on with them')
     else:
         for experiment in _missing(asked, book):
             _keep(experiment, place, book)
@@ -179,6 +182,27 @@ def _data_key(experiment: Experiment) -> str:
 def _runs(claims: Sequence[Claim]) -> dict[str, Experiment]:
     """Returns the runs that claims need, of a claim together, each of them once, by their keys."""
     return {store.key(run): run for claim in claims for run in claim.runs()}
+
+
+def _forgotten(asked: Sequence[Claim], place: Place, book: Book) -> list[Experiment]:
+    """Returns the runs that claims need, all that was made of them, and of their parents, removed.
+
+    Raises RunInUse where another process is at one of them.
+    """
+    runs = _runs(asked)
+    folders = set()
+    for run in runs.values():
+        folders.add(place.folder(run, inst.EXPERIMENTS[run.name]))
+        while isinstance(run.parent, Experiment):
+            folders.add(place.of_parent().folder(run.lineage(), base_of_parent(run)))
+            run = run.lineage()
+    with contextlib.ExitStack() as held:
+        for folder in filter(os.path.isdir, sorted(folders)):
+            held.enter_context(claimed(folder))
+        for folder in filter(os.path.isdir, sorted(folders)):
+            restart(folder)
+        store.drop(runs, book.results)
+    return [*runs.values()]
 
 
 def _missing(claims: Sequence[Claim], book: Book) -> list[Experiment]:

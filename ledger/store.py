@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,15 +92,33 @@ def keep(experiment: Experiment, run_folder: Path, folder: Path = FOLDER) -> Non
         raise DataError(f'{run_folder}: its results cannot be kept: {fault}')
     folder.mkdir(exist_ok=True)
     with FileLock(folder / '.lock'):  # so that nobody adds a line between this reading and writing
-        kept = _read(folder) | {found['key']: found}
-        order = sorted(kept.values(), key=lambda run: (run['experiment'], run['seed'], run['key']))
-        # The histories first: when this process is killed between the two, one history has no run,
-        # which _read lets pass. The run is then missing, and kept again; the next write of any run
-        # leaves that history out, so there is never more than one.
-        columns = ('key', 'experiment', 'seed', 'history')
-        _write(folder / HISTORIES, ({name: run[name] for name in columns} for run in order))
-        mine = ({n: v for n, v in run.items() if n not in ('history', 'place')} for run in order)
-        _write(folder / RUNS, mine)
+        _rewrite(folder, _read(folder) | {found['key']: found}, (HISTORIES, RUNS))
+
+
+def drop(keys: Collection[str], folder: Path = FOLDER) -> None:
+    """Forgets the runs of these keys; raises as `find` does."""
+    if not (folder / RUNS).exists():
+        return
+    with FileLock(folder / '.lock'):
+        kept = {key: run for key, run in _read(folder).items() if key not in keys}
+        _rewrite(folder, kept, (RUNS, HISTORIES))
+
+
+def _rewrite(folder: Path, kept: Mapping[str, Mapping[str, Any]], files: tuple[str, str]) -> None:
+    """Writes the files, in that order, of which a run needs its history, and not the reverse.
+
+    So the histories come first where a run is added, and last where some go: when this process is
+    killed between the two, histories have no run, which _read lets pass, and the next write leaves
+    them out.
+    """
+    order = sorted(kept.values(), key=lambda run: (run['experiment'], run['seed'], run['key']))
+    columns = ('key', 'experiment', 'seed', 'history')
+    lines = {
+        HISTORIES: [{name: run[name] for name in columns} for run in order],
+        RUNS: [{n: v for n, v in run.items() if n not in ('history', 'place')} for run in order],
+    }
+    for name in files:
+        _write(folder / name, lines[name])
 
 
 def _found(experiment: Experiment, run_folder: Path) -> dict[str, Any]:

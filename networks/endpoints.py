@@ -36,6 +36,7 @@ class Batch(NamedTuple):
     y: tf.Tensor | None = None  # [N], int32; below zero where unknown
     length: tf.Tensor | None = None  # [N] or [1], int32: steps that count; None: all
     fed: tf.Tensor | None = None  # the target before it was standardised, where that is known
+    known: float = 1.0  # share of the examples, over all batches, whose labels are known
 
 
 def unchanged(name: str, tensor: tf.Tensor) -> tf.Tensor:

@@ -60,9 +60,9 @@ def _is_reconstruction(plan: Blueprint, outputs: tf.Tensor) -> bool:
 def _reconstruction(plan: Blueprint, outputs: tf.Tensor) -> dict[str, Lazy]:
     """Returns the distances of what the restored graph makes of its input, as far as it counts."""
     target, length, restored = plan.batch.target, plan.batch.length, plan.restored
-    is_known = outputs.shape.rank == 3 and outputs.shape[1:].is_fully_defined()
-    if restored is None or not restored.counts_steps or not is_known:
+    if restored is None or not restored.counts_steps or outputs.shape.rank != 3:
         return reconstruction_metrics(outputs, target)
+    outputs = tf.ensure_shape(outputs, [None, *target.shape[1:]])  # which a graph may leave open
     return steps.step_metrics('', outputs, target, length)
 
 

@@ -225,8 +225,7 @@ def _scored(
     if experiment.classify:
         metrics['cross_entropy'] = lambda: losses.sigmoid_cross_entropy(tensors['logits'], batch.y)
         # The others count nothing, so that this is the mean over those whose labels are known.
-        share = experiment.label_fraction
-        terms['cross_entropy'] = lambda: metrics['cross_entropy']() / share
+        terms['cross_entropy'] = lambda: metrics['cross_entropy']() / batch.known
         metrics['accuracy'] = lambda: losses.correct(tensors['logits'], batch.y)
     if name not in metrics:  # a likelihood, or a distance in the network's units
         metrics[name] = terms[name]

@@ -32,7 +32,9 @@ def tidy(folder: Path, others: tuple[str, ...] = ()) -> None:
 
     What begins as one of `others` another process may be writing, and it goes a day after.
     """
-    for left in () if folder.is_symlink() else folder.glob('.*.writing'):
+    if folder.is_symlink():
+        return
+    for left in folder.glob('.*.writing'):
         if not left.name.startswith(tuple(f'.{begin}' for begin in others)):
             remove(left)
     for begin in others:

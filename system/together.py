@@ -5,15 +5,23 @@ Standard library only; the experiment is read by the names of its fields.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from system.errors import UsageError
 from system.rules import written
 
 
-def check(experiment: Any) -> None:
-    """Raises UsageError, one line, for values that are possible alone, but not with each other."""
+def check(experiment: Any, asked: Set[str]) -> None:
+    """Raises UsageError, one line, for values that are possible alone, but not with each other.
+
+    `asked` are the fields that are set now. What could stand together before, in a run that is
+    read again, is refused only where one of its fields is among them.
+    """
     _any(experiment)
+    for names, check_now in _LATER.items():
+        if not asked.isdisjoint(names):
+            check_now(experiment)
     kinds = {'lstm': _sequences, 'kmeans': _centroids, 'head': _head}
     if experiment.kind in kinds:
         kinds[experiment.kind](experiment)
@@ -33,20 +41,12 @@ def _any(e: Any) -> None:
     for name in ('corruption', 'test_corruption'):
         if e.corruption_kind == 'mask' and (amount := getattr(e, name) or 0.0) >= 1:
             raise UsageError(f'{name}={amount}: must be below 1 where corruption_kind=mask')
-    unbounded = e.network != 'lstm' and e.depth > 1 and e.activation != 'sigmoid'
-    if e.loss == 'bernoulli' and e.training == 'greedy' and unbounded:
-        raise UsageError(
-            f'loss=bernoulli: needs activation=sigmoid where training=greedy, for later phases '
-            f'reconstruct activations; it is {e.activation}'
-        )
     joint = {'variational': e.variational, 'classify': e.classify,
              'loss': e.loss in ('gaussian', 'laplace')}  # fmt: skip
     for name in (name for name, value in joint.items() if value and e.training == 'greedy'):
         raise UsageError(f'{name}={getattr(e, name)}: needs training=joint')
     if e.binarize and (e.loss, e.training) != ('bernoulli', 'joint'):
         raise UsageError('binarize=true: needs loss=bernoulli and training=joint')
-    if e.binarize and (kind := e.standardize) != 'none':
-        raise UsageError(f'binarize=true: needs standardize=none, it is {kind}; greys are drawn')
     sampled = {'importance_samples': e.importance_samples, 'bound_samples': e.bound_samples > 1}
     for name in (name for name, value in sampled.items() if value):
         if e.variational and e.distance != 'nll':
@@ -113,18 +113,43 @@ def _head(e: Any) -> None:
         raise UsageError(f'pool={e.pool}: needs a parent that reads patches, as network=dense')
     if cut and not e.pool:
         raise UsageError(f'parent.patch_size={cut}: needs pool=..., 2 sums over quadrants')
-    if e.pool and e.finetune_batch_norm:
-        raise UsageError('finetune_batch_norm=true: needs pool=0; of patches it is as learned')
     if e.labels == 'parent' and e.label_fraction == 1:
         raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
     if e.labels == 'parent' and hasattr(e.parent, 'has') and not e.parent.classifies:
         raise UsageError(f'labels=parent: needs one; {e.parent.name} is no classifier')
-    if (
-        e.labels == 'parent'
-        and hasattr(e.parent, 'has')
-        and e.parent.label_fraction > (share := e.label_fraction)
-    ):
+
+
+def _unbounded(e: Any) -> None:
+    others = e.network != 'lstm' and e.depth > 1 and e.activation != 'sigmoid'
+    if e.loss == 'bernoulli' and e.training == 'greedy' and others:
         raise UsageError(
-            f'label_fraction={share}: must be at least that of the parent which labels the others, '
-            f'parent.label_fraction={e.parent.label_fraction}; it has seen their labels'
+            'loss=bernoulli: needs activation=sigmoid where training=greedy, for later phases '
+            f'reconstruct activations; it is {e.activation}'
         )
+
+
+def _drawn(e: Any) -> None:
+    if e.binarize and e.standardize != 'none':
+        raise UsageError(f'binarize=true: needs standardize=none, it is {e.standardize}')
+
+
+def _followed(e: Any) -> None:
+    if e.pool and e.finetune_batch_norm:
+        raise UsageError('finetune_batch_norm=true: needs pool=0; of patches it is as learned')
+
+
+def _taught(e: Any) -> None:
+    teacher = e.parent if e.labels == 'parent' and hasattr(e.parent, 'has') else e
+    if teacher.label_fraction > e.label_fraction:
+        raise UsageError(
+            f'label_fraction={e.label_fraction}: must be at least that of the parent which labels '
+            f'the others, parent.label_fraction={teacher.label_fraction}; it has seen their labels'
+        )
+
+
+_LATER = {  # fields -> what may not be of them, since it was found out
+    ('loss', 'training', 'activation', 'hidden', 'filters', 'network'): _unbounded,
+    ('binarize', 'standardize'): _drawn,
+    ('pool', 'finetune_batch_norm'): _followed,
+    ('labels', 'label_fraction', 'parent'): _taught,
+}

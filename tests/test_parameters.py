@@ -116,6 +116,23 @@ def test_what_a_head_cannot_be_with_its_parent_is_refused(changes, words):
         inst.semi600_self.vary(**changes)
 
 
+@pytest.mark.parametrize(
+    ('experiment', 'changes'),
+    [
+        (inst.phasewise, {'loss': 'bernoulli', 'output_activation': 'sigmoid'}),
+        (inst.vae_burda, {'standardize': 'min_max'}),
+        (inst.semi600_self, {'label_fraction': 0.001}),
+        (inst.coates2011_kmeans, {'finetune_epochs': 1, 'finetune_batch_norm': True}),
+    ],
+)
+def test_a_run_of_what_was_possible_then_is_read_now(experiment, changes):
+    read = restore(experiment.resolved() | changes)
+    assert all(getattr(read, name) == value for name, value in changes.items())
+    assert read.vary(seed=3).seed == 3
+    with pytest.raises(UsageError):
+        experiment.vary(**changes)
+
+
 def test_the_parents_fields_are_not_a_transfers_to_set():
     with pytest.raises(UsageError, match='belongs to its parent'):
         inst.phasewise_classifier.vary(hidden=(10,))

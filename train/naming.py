@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from command_line import changed, same_parent
+from command_line import changed, is_said, same_parent
 from networks.saved_graph import prefix_of
 from parameters import IMAGES, Experiment
 from system.rules import written
@@ -63,7 +63,8 @@ def _joined(
     parts = [f'{key}-seed{experiment.seed}']
     if experiment.precision != 'float32':
         parts.append(experiment.precision)
-    if experiment.parent != base.parent and not same_parent(experiment, base):
+    said = same_parent(experiment, base) and is_said(experiment, base)
+    if experiment.parent != base.parent and not said:
         parts.append(f'parent={hashlib.sha256(os.fsencode(parent)).hexdigest()[:8]}')
     parts += sizes or []
     parts += [f'{name}={value}' for name, value in changed(experiment, base).items()]

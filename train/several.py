@@ -162,19 +162,32 @@ def _read(job: Job, log: Path) -> dict[str, Any]:
     return _run(job._replace(place=dataclasses.replace(job.place, restart=False)), log)
 
 
-def _stages(jobs: list[Job]) -> list[list[Job]]:
-    """Returns the jobs, after those that train their parents where these have no finished run."""
-    by_folder = {job.folder: job for job in jobs}
-    parents: dict[Path, Job] = {}
-    for experiment, _, place in jobs:
-        if isinstance(experiment.parent, Experiment) and not experiment.draws_parent:
-            job = Job(experiment.lineage(), base_of_parent(experiment), place.of_parent())
-            job = by_folder.get(job.folder, job)  # which may begin again
-            if job.is_missing:
-                parents.setdefault(job.folder, job)
-    if not parents:
-        return [jobs]
-    return [*_stages([*parents.values()]), [job for job in jobs if job.folder not in parents]]
+def _stages(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Returns the jobs, and those that train their parents where these have no finished run.
+
+    Each is there once, after the parent that it needs.
+    """
+    known = {job.folder: job for job in jobs}
+    found: dict[Path, int] = {}
+
+    def stage_of(job: Job) -> int:
+        if job.folder not in found:
+            found[job.folder] = 0
+            experiment = job.experiment
+            if isinstance(experiment.parent, Experiment) and not experiment.draws_parent:
+                parent = Job(
+                    experiment.lineage(), base_of_parent(experiment), job.place.of_parent()
+                )
+                parent = known.setdefault(parent.folder, parent)  # asked for too, or not
+                if parent.is_missing:
+                    found[job.folder] = stage_of(parent) + 1
+        return found[job.folder]
+
+    last = max(map(stage_of, jobs), default=0)
+    return [
+        [job for folder, job in known.items() if found.get(folder) == stage]
+        for stage in range(last + 1)
+    ]
 
 
 def _submitted(

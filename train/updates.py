@@ -119,6 +119,7 @@ def build(
             watched,
             last_step,
             team,
+            known=1.0 if rows.y is None else float(np.mean(rows.y >= 0)),
         )
         first = tf.placeholder(tf.int64, [], 'first')
         last = tf.placeholder(tf.int64, [], 'last')
@@ -165,6 +166,7 @@ class _Body:
     watched: bool
     last_step: tf.Variable
     team: Team
+    known: float  # share of the examples whose labels are known
     optimizer: tf.train.Optimizer = field(init=False)
     moved: list[tf.Variable] = field(init=False)
 
@@ -201,6 +203,7 @@ class _Body:
     def _disturbed(self, batch: Batch, seed: tf.Tensor) -> Batch:
         """Returns the batch, augmented, drawn black or white, and corrupted, as is asked."""
         experiment, (x, target) = self.experiment, batch[:2]
+        batch = batch._replace(known=self.known)
         if self.phase.reads == 'X':
             if experiment.flip or experiment.crop:  # as they are, before each pixel has a scale
                 target = x = layers.augment(x, self.sides, experiment.flip, experiment.crop, seed)

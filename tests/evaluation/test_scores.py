@@ -55,7 +55,7 @@ def test_ratios_to_the_peak_of_a_picture_are_of_greys_alone(least):
 
 
 def test_of_very_many_pictures_the_components_are_of_some(monkeypatch):
-    monkeypatch.setattr(compressed, '_MOST', 6)
+    monkeypatch.setattr(compressed, 'MOST', 6)
     x = DRAW.random((20, 64, 64, 1)).astype(np.float32)
     data = Dataset('x', Spec((64, 64, 1)), {'train': Rows(x, None), 'test': Rows(x[:3], None)}, '')
     assert compressed.errors(data, 30, 3, lambda: None)['pca_components'] == 5

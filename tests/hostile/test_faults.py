@@ -143,8 +143,10 @@ def test_a_disk_that_cannot_be_tidied_names_the_file_that_was_meant(tmp_path, mo
         raise OSError(errno.EROFS, 'Read-only file system', str(path))
 
     monkeypatch.setattr(disk, 'remove', refused)
-    with pytest.raises(ZeroDivisionError), disk.whole(tmp_path / 'page.html'):
-        raise ZeroDivisionError
+    monkeypatch.setattr('builtins.open', lambda file, *_, **__: refused(file))
+    with pytest.raises(OSError, match='Read-only') as raised, disk.whole(tmp_path / 'page.html'):
+        pass
+    assert raised.value.filename == str(tmp_path / 'page.html')
 
 
 def test_a_write_that_fails_keeps_the_older_file(tmp_path):

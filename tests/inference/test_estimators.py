@@ -108,3 +108,18 @@ def test_standardising_is_the_experiments_own_where_it_says_any(tmp_path):
         head = HEAD.vary(parent=str(tmp_path / 'stack'), epochs=1)
         judge = CodeClassifier(head).fit(x, load_iris().target)
     assert judge.run_.experiment.parent == str(tmp_path / 'stack')
+
+
+@pytest.mark.parametrize(
+    ('made', 'found'),
+    [
+        (Autoencoder('vae_burda'), 'none'),  # whose greys are drawn
+        (CodeClassifier(settings={'parent': STACK.vary(standardize='min_max')}), 'min_max'),
+        (CodeClassifier(settings={'parent': STACK}), 'mean_std'),
+        (CodeClassifier(settings={'parent': STACK, 'parent.standardize': 'none'}), 'none'),
+        (CodeClassifier(settings={'parent': '/some/graph'}), None),
+    ],
+)
+def test_how_it_standardises_is_that_of_what_it_is_with_its_settings(made, found):
+    wanted = made._wanted()
+    assert getattr(wanted.root, 'standardize' if found else 'parent') == (found or '/some/graph')

@@ -155,6 +155,23 @@ def test_rows_of_a_table_are_not_taken_for_greys(kind):
             run.encode(ages)
 
 
+def test_rows_of_a_wide_table_are_not_either():
+    draw = np.random.default_rng(0)
+    with fit(inst.basic.vary(hidden=(3,), epochs=1), draw.random((60, 1200))) as run:
+        for kind in (np.uint8, np.float64):
+            with pytest.raises(DataError, match='cale'):
+                run.encode(draw.integers(0, 200, (20, 1200)).astype(kind))
+
+
+def test_dark_pictures_are_pictures():
+    draw = np.random.default_rng(0)
+    greys = draw.integers(0, 255, (60, 8, 8)) + 0.5
+    with fit(inst.basic.vary(hidden=(3,), epochs=1), greys) as run:
+        dark = draw.integers(0, 5, (20, 8, 8)).astype(np.uint8)
+        with pytest.warns(UserWarning, match='bytes are taken as numbers from 0 to 4'):
+            run.encode(dark)
+
+
 def test_one_value_between_tells_that_numbers_are_no_bytes():
     draw = np.random.default_rng(0)
     greys = draw.random((40, 6, 6))
@@ -173,7 +190,7 @@ def test_rows_that_are_not_alike_are_a_line():
         for do in (run.encode, run.decode, lambda x: fit('basic', x)):
             with pytest.raises(DataError, match='rows'):
                 do([[1.0, 2.0], [3.0]])
-        with pytest.raises(DataError, match=r'must be numbers, \[N, 2\], they are \[1, 1\] of <U'):
+        with pytest.raises(DataError, match=r'\[1, 1\] of <U1, and no numbers'):
             run.decode([['a']])
 
 
@@ -191,8 +208,10 @@ def test_a_run_folder_that_is_a_file_is_a_line(tmp_path):
 
 def test_nothing_of_a_fit_stays_open():
     x = np.random.default_rng(0).random((60, 4))
+    few = {'epochs': 1, 'parent.epochs': 1, 'parent.hidden': (2,), 'parent.cache_bytes': 0}
     for _ in range(2):
         fit(inst.basic.vary(hidden=(2,), epochs=1), x, validation=0.2).close()
+        fit(inst.phasewise_classifier.vary(**few), x, np.arange(60) % 2).close()
     gc.collect()
     held = [os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd') if
             os.path.lexists(f'/proc/self/fd/{n}')]  # fmt: skip

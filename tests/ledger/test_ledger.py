@@ -9,11 +9,12 @@ from conftest import results_of
 from scipy import stats
 
 import inst
-from ledger import book, charts, claims, page, store, usual
-from ledger.claim import Claim
+from ledger import book, charts, claims, fill, page, store, usual
+from ledger.claim import Claim, metric_of
 from ledger.values import value_of
 from ledger.verdicts import Judgement, false_discovery_rates, judge
 from system.errors import UsageError
+from train import folder
 
 STEADY = [0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.17, 9.0, 80.0]  # differences
 
@@ -105,6 +106,26 @@ def test_how_many_times_better_a_seed_is(metric, relation, values, times):
 def test_a_number_of_an_epoch_that_is_not_kept_is_refused(metric):
     with pytest.raises(UsageError, match='of each epoch only validation/'):
         Claim('words', 'source', inst.tied, metric, '<', 1.0)
+
+
+def test_an_epochs_seconds_are_kept_too():
+    assert metric_of('seconds at epoch 3').unit == 'seconds of updates'
+
+
+def test_beginning_again_leaves_nothing_of_a_run_and_its_parents(small, tmp_path):
+    head = inst.phasewise_classifier.vary(epochs=1)
+    claim = Claim('words', 'aim', head, 'test/accuracy', '>', 0.5)
+    place = folder.Place(runs=tmp_path / 'runs')
+    made = [
+        place.folder(head, inst.phasewise_classifier),
+        place.folder(head.lineage(), inst.phasewise),
+        tmp_path / 'runs/tied/mnist-seed0',
+    ]
+    for each in made:
+        each.mkdir(parents=True)
+        (each / 'results.json').write_text('{}')
+    assert fill._forgotten([claim], place, book.PROJECT) == [head]
+    assert [(each / 'results.json').exists() for each in made] == [False, False, True]
 
 
 def test_charts_of_sources_that_begin_alike_are_two_files():
@@ -261,8 +282,9 @@ def test_results_trains_what_is_missing_and_report_rebuilds_the_page(main, small
     code, out, err = main('--mode=results')
     assert code == 0 and 'all runs are there' in out, err
 
-    code, out, err = main('--mode=results', '--restart')
-    assert code == 0 and '4 runs are missing' in out and '4/4 untied' in out, err
+    code, out, err = main('--mode=results', '--restart', '--experiment=untied')
+    assert code == 0 and '4 runs are begun again; the same without --restart goes on' in out, err
+    assert '4/4 untied' in out and len(store.all_kept()) == 4
 
     code, out, err = main('--mode=report', '--experiment=untied')
     assert code == 0 and 'open: no error' not in out, err

@@ -1,5 +1,6 @@
 """Batch norm in training: the gradient through a batch's moments, and which moments are followed."""
 
+import csv
 from functools import partial
 
 import numpy as np
@@ -113,11 +114,24 @@ def test_hidden_labels_do_not_dilute_the_loss_of_those_that_are_known():
     few = np.where(np.arange(len(X)) < 4, y, -1)
 
     def cross_entropy(share, labels, rows):
-        experiment = TINY.vary(classify=1.0, label_fraction=share)
-        with model.built(experiment, spec, None) as network:
-            x, known = tf.constant(X[:rows]), tf.constant(labels[:rows], tf.int32)
-            made = network.tower()(Batch(x, x, known), layers.Mode())
+        with model.built(TINY.vary(classify=1.0), spec, None) as network:
+            x, given = tf.constant(X[:rows]), tf.constant(labels[:rows], tf.int32)
+            made = network.tower()(Batch(x, x, given, known=share), layers.Mode())
             return network.session.run(tf.reduce_mean(made.losses['cross_entropy']()))
 
     diluted, whole = cross_entropy(0.25, few, len(X)), cross_entropy(1.0, y, 4)
     assert diluted == pytest.approx(whole, rel=1e-4)
+
+
+def test_the_share_of_labels_is_that_which_is_there(main, digits, tmp_path):
+    """One at least of each class, however small a share is asked for."""
+    code, _, err = main(
+        '--experiment=basic', f'--array={digits}', '--set=classify=1', '--set=hidden=9',
+        '--set=label_fraction=0.0001', '--set=learning_rate=1e-12', '--set=epochs=1',
+        f'--run_dir={tmp_path}/run', '--nofigures',
+    )  # fmt: skip
+    assert code == 0, err
+    with open(tmp_path / 'run/metrics.csv', newline='') as opened:
+        (row,) = csv.DictReader(opened)
+    train, validation = (float(row[f'{n}/cross_entropy']) for n in ('train', 'validation'))
+    assert train == pytest.approx(validation, rel=0.1)

@@ -115,13 +115,16 @@ def test_a_field_of_the_parent_is_varied_by_its_name(main, digits, tmp_path):
     code, _, err = main(*flags, '--set=initial=glorot')
     assert code == 0, err
     (child,) = (tmp_path / 'phasewise_classifier').iterdir()
-    (parent,) = (tmp_path / 'phasewise').iterdir()
     assert 'parent.hidden=9,7' in child.name and 'parent.epochs=1' in child.name
+    assert not (tmp_path / 'phasewise').exists()  # whose values are all drawn
+    code, out, err = main(*flags)
+    assert code == 0 and 'training it first' in out, err
+    (parent,) = (tmp_path / 'phasewise').iterdir()
     assert parent.name.endswith('-epochs=1-hidden=9,7') or 'hidden=9,7' in parent.name
     kernel = tf.train.load_checkpoint(str(child / 'model')).get_tensor('layer1/kernel')
     assert kernel.shape[1] == 9
     np.testing.assert_allclose(kernel.std(), np.sqrt(2 / sum(kernel.shape)), rtol=0.1)
-    code, out, _ = main(*flags)  # the same parent, which is there
+    code, out, _ = main(*flags, '--set=batch_size=30')  # the same parent, which is there
     assert code == 0 and 'finished before' not in out and 'training it first' not in out
 
 

@@ -14,6 +14,7 @@ from command_line import is_said
 from system.errors import UsageError
 from train.executors import _shares
 from train.folder import Place
+from train.naming import name_of
 from train.several import Job, _stages, train_each
 
 TINY = ('--set=hidden=8,6', '--set=epochs=1')
@@ -87,6 +88,13 @@ def test_a_parent_that_is_asked_for_too_is_trained_once(tmp_path):
     place = Place(runs=tmp_path, restart=True)
     stack, head = (Job(e, e, place) for e in (inst.phasewise, inst.phasewise_classifier))
     assert _stages([head, stack]) == [[stack], [head]]
+    base, middle = inst.semi600_self, inst.semi600
+    top, first = (Job(e, e, place) for e in (base, inst.sdae2010_stack))
+    stages = _stages([first, top])  # what is between them was not asked for
+    assert [[job.experiment.name for job in stage] for stage in stages] == [
+        ['sdae2010_stack'], [middle.name], [base.name],
+    ]  # fmt: skip
+    assert stages[0] == [first] and stages[2] == [top] and _stages([]) == [[]]
 
 
 def test_a_run_at_once_is_asked_for_with_all_that_was_given(tmp_path):
@@ -105,6 +113,11 @@ def test_what_no_command_can_say_is_refused_before_anything_is_trained(tmp_path)
     varied = inst.phasewise_classifier.vary(**{'parent.hidden': (20, 10)})
     assert is_said(varied, inst.phasewise_classifier)
     assert not is_said(other, inst.phasewise_classifier)
+    base = inst.semi600_self
+    for above in (inst.sdae2010_stack_clean, '/some/graph'):
+        deeper = base.vary(parent=inst.semi600.vary(parent=above))
+        assert not is_said(deeper, base) and is_said(base.vary(parent='/some/graph'), base)
+        assert len({name_of(e, 'mnist', base, tmp_path) for e in (base, deeper)}) == 2
 
 
 def test_a_folder_that_cannot_be_made_is_a_line(tmp_path):

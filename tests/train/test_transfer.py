@@ -185,7 +185,7 @@ def test_a_parent_that_gives_values_or_labels_is_trained(main, digits, tmp_path,
     )
     code, out, err = main(
         f'--inst={file}', '--experiment=top', f'--array={digits}', words, '--set=epochs=1',
-        '--set=label_fraction=0.5', '--set=parent.epochs=1', '--set=parent.parent.epochs=1',
+        '--set=label_fraction=0.5', '--set=parent.label_fraction=0.5', '--set=parent.epochs=1', '--set=parent.parent.epochs=1',
         '--nofigures', runs=tmp_path / 'runs',
     )  # fmt: skip
     assert code == 0, err
