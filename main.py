@@ -155,8 +155,8 @@ def main(arguments: list[str]) -> int:
         say(f'error: {where}{error.strerror}; what was saved before is kept', to=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        goes_on = not FLAGS.is_parsed() or FLAGS.mode in ('train', 'results')
-        what = 'goes on from here' if goes_on else 'begins again'
+        trains = FLAGS.is_parsed() and FLAGS.mode in ('train', 'results')
+        what = 'goes on from here' if trains and not FLAGS.restart else 'begins again'
         say(f'error: interrupted; the same command {what}', to=sys.stderr)
         return 128 + signal.SIGINT
     if fault := standard.fault():

@@ -32,15 +32,15 @@ class Interrupts:
     what is computed does not end.
     """
 
-    def __init__(
-        self, said: str = 'saved; the same command goes on from here', *, alone: bool = False
-    ):
-        """Says what has become of the work that a signal ends.
+    def __init__(self, said: str = '', *, restarts: bool = False, alone: bool = False):
+        """Says what has become of the work that a signal ends: that it is saved, if no other word.
 
-        Of work that stands `alone` a signal that comes when it is done ends nothing.
+        What `restarts` would begin again by the same command. Of work that stands `alone` a signal
+        that comes when it is done ends nothing.
         """
         self.patience: float | None = None
-        self._said, self._alone = said, alone
+        command = f'the same command{" without --restart" if restarts else ""}'
+        self._said, self._alone = said or f'saved; {command} goes on from here', alone
         self._received = 0
         self._is_heeded = False  # a signal, by what is asked for it
         self._told: UserError | None = None

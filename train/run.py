@@ -57,7 +57,8 @@ def run(
     Raises a UserError for whatever a user can mend.
     """
     folder = place.folder(experiment, base)
-    with claimed(folder), Interrupts() as interrupts, sessions.exhaustion_said():
+    signals = Interrupts(restarts=place.restart)
+    with claimed(folder), signals as interrupts, sessions.exhaustion_said():
         asked = experiment
         team.mirror(folder, empty=place.restart)
         if not place.restart:

@@ -102,7 +102,7 @@ def train_each(
     else:
         cores = max((job.experiment.parts for job in missing), default=1)
         with (
-            Interrupts() as interrupts,
+            Interrupts(restarts=any(job.place.restart for job in jobs)) as interrupts,
             opened(at_once, scheduler, cores, interrupts.check) as executing,
         ):
             _look_ahead(missing, log)

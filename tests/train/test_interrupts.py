@@ -188,3 +188,9 @@ def test_a_signal_that_comes_when_all_is_done_ends_what_follows_if_anything(alon
         return
     with pytest.raises(Interrupted, match='SIGINT: stopped'):
         work()
+
+
+def test_what_begins_again_by_the_same_command_is_said_to_go_on_without_restart():
+    words = 'the same command without --restart goes on from here'
+    with pytest.raises(Interrupted, match=words), Interrupts(restarts=True):
+        os.kill(os.getpid(), signal.SIGINT)
