@@ -190,10 +190,13 @@ def _planned(found: pictures.Folder, aside: Path) -> list[_Shard]:
 
 
 def _say_what_changed(found: pictures.Folder, folder: Path) -> None:
-    """Prints that a folder of pictures was recorded before, as it was or as it was to be then."""
-    name = filed(Path(found.folder).resolve().name)
+    """Prints that a folder of pictures was recorded before, as it was or as it was to be then.
+
+    And that recordings of a folder of its name were interrupted: they are of no use to this one.
+    """
+    filed_name = filed(Path(found.folder).resolve().name)
     splits = {split: files for split, files in found.splits.items() if files}
-    for other in folder.parent.glob(f'images[:-]{glob.escape(name)}-*/manifest.json'):
+    for other in folder.parent.glob(f'images[:-]{glob.escape(filed_name)}-*/manifest.json'):
         before = _json(other) or {}
         alike = before.get('splits', {}).keys() == splits.keys()
         if alike and before.get('images') == os.path.realpath(found.folder):
@@ -201,6 +204,9 @@ def _say_what_changed(found: pictures.Folder, folder: Path) -> None:
             what = 'in another form' if same else 'before its files changed'
             where, name = shown(found.folder), shown(other.parent.name)
             say(f'{where} was recorded {what} as {name}, which is kept')
+    for left in folder.parent.glob(f'.images[:-]{glob.escape(filed_name)}-*.writing'):
+        if left != disk.beside(folder):
+            say(f'{shown(left)} is of an interrupted recording of other files; remove it')
 
 
 def _json(file: Path) -> Any:

@@ -100,8 +100,13 @@ def test_an_interrupted_write_goes_on_after_its_last_whole_shard(
     (aside,) = tmp_path.glob('records/.images*.writing')
     before = {file.name: file.stat().st_mtime_ns for file in aside.glob('[!.]*.tfrecord')}
     assert len(before) == 2
+    other = aside.with_name('.images-mine-00000000.writing')  # as of other files in it
+    other.mkdir()
     data = load(folder, tmp_path)
-    assert 'goes on: 2 of 6 shards are there' in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert 'goes on: 2 of 6 shards are there' in out
+    assert f'{other} is of an interrupted recording of other files; remove it' in out
+    assert f'{aside} is of' not in out
     (made,) = tmp_path.glob('records/images*/manifest.json')
     for name, time in before.items():
         assert (made.parent / name).stat().st_mtime_ns == time
