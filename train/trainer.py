@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 import model
 from command_line import settable
 from evaluation import metrics, overfit, scores
-from inputs.rows import Dataset, Rows, stratified, unlabelled
+from inputs.rows import Dataset, Rows
 from model import built
 from networks import kmeans, saved_graph, standardize, weights
 from networks.saved_graph import SavedGraph
@@ -30,7 +30,6 @@ from train.logs import NETWORK, Log
 from train.phase import Shared, Training
 from train.team import ALONE, Team
 
-_POOLED = 1 << 20  # numbers in the codes of a picture's patches, about
 _CENTROIDS = 1957  # keys the examples that k-means begins at apart from other draws of a seed
 
 
@@ -66,27 +65,8 @@ class Trainer:
                 f'{checkpoints.folder}: is in phase {self.state.phase + 1} of {len(phases)}; '
                 '--restart begins again'
             )
-        train = data.splits['train']
-        share, seed = experiment.label_fraction, experiment.seed
-        if experiment.parent and share < 1 and experiment.labels == 'data':
-            train = train.take(stratified(train.labels, share, seed))
-        self.splits = {**data.splits, 'train': train}
-        self._trained = train  # as `train`, without the labels that are not to be known
-        if experiment.classify:
-            self._trained = unlabelled(train, share, seed)
-        elif restored and experiment.labels == 'parent':
-            classes = data.spec.classes
-            pools = isinstance(experiment.parent, Experiment) and experiment.parent.has('pool')
-            self._trained = transfer.taught(
-                restored.prefix,
-                train,
-                classes,
-                share,
-                seed,
-                interrupts.check,
-                widest=_POOLED if pools else 0,
-                trusted=restored.trusted,
-            )
+        scored, self._trained = transfer.training_rows(experiment, data, restored, interrupts.check)
+        self.splits = {**data.splits, 'train': scored}
 
     def finish(self, *, figures: bool = True, summarizes: bool = False) -> dict[str, Any]:
         """Trains what is left, evaluates, exports and, if asked, draws; returns the results.

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dataset
-from inputs.rows import Dataset, Rows, stratified
+from inputs.rows import Dataset, Rows, stratified, unlabelled
 from inputs.spec import Spec
 from model import batch_size
 from networks import layers, patches, pieces, saved_graph, standardize, trial, weights
@@ -19,6 +19,8 @@ from networks.saved_graph import SavedGraph
 from parameters import OWN_DATA, PICTURES, Experiment
 from system.errors import DataError, UserError
 from train.folder import configuration, configured
+
+_POOLED = 1 << 20  # numbers in the codes of a picture's patches, about
 
 
 def read(
@@ -233,16 +235,37 @@ def probabilities(
     return np.concatenate(parts)
 
 
-def taught(
-    prefix: str,
+def training_rows(
+    experiment: Experiment,
+    data: Dataset,
+    restored: SavedGraph | None,
+    check: Callable[[], None] = lambda: None,
+) -> tuple[Rows, Rows]:
+    """Returns the training examples that are scored, and those trained on, with their labels.
+
+    Of a share of the labels a head is trained on the examples that have them, or on all, with those
+    that its parent gives the others; what is trained together with its network, on all.
+    """
+    train, share, seed = data.splits['train'], experiment.label_fraction, experiment.seed
+    if experiment.classify:
+        return train, unlabelled(train, share, seed)
+    if restored and experiment.labels == 'parent':
+        pools = isinstance(experiment.parent, Experiment) and experiment.parent.has('pool')
+        widest = _POOLED if pools else 0
+        return train, _taught(restored, train, data.spec.classes, share, seed, check, widest)
+    if experiment.parent and share < 1:
+        train = train.take(stratified(train.labels, share, seed))
+    return train, train
+
+
+def _taught(
+    restored: SavedGraph,
     rows: Rows,
     classes: tuple[str, ...],
     share: float,
     seed: int,
-    check: Callable[[], None] = lambda: None,
-    *,
-    widest: int = 0,
-    trusted: bool = False,
+    check: Callable[[], None],
+    widest: int,
 ) -> Rows:
     """Returns the rows with labels of their own for a share of each class, chosen by `seed`.
 
@@ -250,7 +273,8 @@ def taught(
     says them; `check` and `widest` are as in `probabilities`. Raises DataError where the graph has
     no `logits:0`, or not these `classes`.
     """
-    teacher = saved_graph.read(prefix, wanted=('logits',), trusted=trusted)
+    prefix = restored.prefix
+    teacher = saved_graph.read(prefix, wanted=('logits',), trusted=restored.trusted)
     theirs = (teacher.trained and teacher.trained.classes) or classes
     shares = probabilities(teacher, rows, False, check, widest=widest)
     if {*theirs} != {*classes} or shares.shape[1] != len(classes):

@@ -13,10 +13,10 @@ import inst
 from command_line import command
 from inference.open import opened
 from inputs.rows import Rows, stratified
-from networks import layers, losses
+from networks import layers, losses, saved_graph
 from studies import catalogue
 from system.errors import UsageError
-from train.transfer import taught
+from train.transfer import training_rows
 
 
 def by_integral(run, data_dir, split):
@@ -218,12 +218,15 @@ def test_a_parent_labels_what_the_share_leaves_out(main, digits, data_dir, tmp_p
     assert code == 0, err
     (parent,) = (tmp_path / 'semi600').iterdir()
     with opened(parent) as teacher:
-        rows = dataset.load(teacher.experiment, data_dir).splits['train']
+        data = dataset.load(teacher.experiment, data_dir)
+        rows = data.splits['train']
         given = teacher.compute('logits', rows).argmax(axis=1)
     known = stratified(rows.y, 0.1, 0)
     wanted = given.copy()
     wanted[known] = rows.y[known]
-    found = taught(str(parent / 'model'), rows, tuple('0123456789'), 0.1, 0)
+    pupil = inst.semi600_self.vary(label_fraction=0.1, **{'parent.label_fraction': 0.1})
+    scored, found = training_rows(pupil, data, saved_graph.read(str(parent)))
+    assert scored is rows
     np.testing.assert_array_equal(found.y, wanted)
     assert (wanted != rows.y).any() and (wanted != given).any()
     assert f'\n{len(rows)} train' in out.split('semi600_self on')[1]  # all, and not a tenth
