@@ -140,7 +140,7 @@ def _followed(e: Any) -> None:
 
 def _taught(e: Any) -> None:
     teacher = e.parent if e.labels == 'parent' and hasattr(e.parent, 'has') else e
-    if teacher.label_fraction > e.label_fraction:
+    if teacher.classifies and teacher.label_fraction > e.label_fraction:
         raise UsageError(
             f'label_fraction={e.label_fraction}: must be at least that of the parent which labels '
             f'the others, parent.label_fraction={teacher.label_fraction}; it has seen their labels'
