@@ -71,7 +71,7 @@ def test_pictures_are_shifted_before_each_pixel_has_a_scale(standardize):
         weights.load(network.session, {n: v.astype(np.float32) for n, v in units.items()})
         body = object.__new__(updates._Body)
         body.experiment, body.phase = experiment, schedule_of(experiment)[0]
-        body.units, body.sides = network.units, spec.sides
+        body.units, body.sides, body.known = network.units, spec.sides, 1.0
         given = tf.constant(x)
         seed = tf.constant([123, 0], tf.int64)
         made = body._disturbed(Batch(given, given), seed)
