@@ -14,7 +14,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -195,21 +195,21 @@ def _recorded(
     data_dir = folder.parent.parent
     missing = [place for place in folder.parents if not os.path.exists(place)]
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        is_there = _schema(folder) == SCHEMA  # which may be in a place that is only read
-        with nullcontext() if is_there else _locked(folder, check):
-            if _schema(folder) not in (SCHEMA, None):
-                say(f'the records of {key} are of another version and are written again')
-                shutil.rmtree(folder)
-            if not (folder / 'manifest.json').is_file():
-                recording.write(experiment, folder, data_dir, check, whole=whole)
-                verify = True
+        if _schema(folder) != SCHEMA:  # records that are there may be where nobody may write
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(folder, check):
+                if _schema(folder) not in (SCHEMA, None):
+                    say(f'the records of {key} are of another version and are written again')
+                    shutil.rmtree(folder)
+                if not (folder / 'manifest.json').is_file():
+                    recording.write(experiment, folder, data_dir, check, whole=whole)
+                    verify = True
     except BaseException as error:
         _withdraw(folder, missing)
         if not isinstance(error, OSError) or error.errno in _OF_THE_PROCESS:
             raise
         named = os.fsdecode(error.filename or data_dir)
-        if not Path(named).is_relative_to(data_dir):
+        if not Path(os.path.abspath(named)).is_relative_to(os.path.abspath(data_dir)):
             raise UsageError(f'{named}: cannot be read ({error.strerror})') from None
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
     stamp, budget = (folder / 'manifest.json').stat().st_mtime_ns, experiment.cache_bytes

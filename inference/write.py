@@ -113,9 +113,9 @@ def score(
             found = {name: values for name, values in arrays.items() if values.ndim == 1}
             key = str(configured(folder)['data'].get('key'))
             own = dataset.same_data(data.key, key) and 'train' in table.splits
-            train = table.columns['split'] == 'train'
+            split = table.columns['split']
             if own:
-                trained = {name: values[train] for name, values in found.items()}
+                trained = {name: values[split == 'train'] for name, values in found.items()}
             else:
                 trained = _of_training(
                     network, folder, evaluation, changes, place, interrupts.check
@@ -126,7 +126,6 @@ def score(
             write_npz(file.with_suffix('.npz'), described | arrays)
         if place.figures:
             title = f'{network.experiment.name}: errors of {data.key}'
-            split = table.columns['split']
             shown = {'train': trained} if trained else {}
             shown |= {  # of other data the training split is none of the run's
                 f'its {name}' if name in shown else name: {

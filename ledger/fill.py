@@ -185,7 +185,7 @@ def _runs(claims: Sequence[Claim]) -> dict[str, Experiment]:
 
 
 def _forgotten(asked: Sequence[Claim], place: Place, book: Book) -> list[Experiment]:
-    """Returns the runs that claims need, all that was made of them, and of their parents, removed.
+    """Returns the runs that claims need; what was made of them and their parents is removed.
 
     Raises RunInUse where another process is at one of them.
     """
@@ -193,13 +193,14 @@ def _forgotten(asked: Sequence[Claim], place: Place, book: Book) -> list[Experim
     folders = set()
     for run in runs.values():
         folders.add(place.folder(run, inst.EXPERIMENTS[run.name]))
-        while isinstance(run.parent, Experiment):
+        while isinstance(run.parent, Experiment) and not run.draws_parent:
             folders.add(place.of_parent().folder(run.lineage(), base_of_parent(run)))
             run = run.lineage()
+    there = [folder for folder in sorted(folders) if folder.is_dir()]
     with contextlib.ExitStack() as held:
-        for folder in filter(os.path.isdir, sorted(folders)):
+        for folder in there:  # all of them, before anything goes
             held.enter_context(claimed(folder))
-        for folder in filter(os.path.isdir, sorted(folders)):
+        for folder in there:
             restart(folder)
         store.drop(runs, book.results)
     return [*runs.values()]

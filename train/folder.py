@@ -33,8 +33,9 @@ from train.checkpoints import Checkpoints
 from train.command import deciding
 from train.naming import canonical, former_names, name_of
 
-_APPLIED = ('predictions-', 'codes-', 'scores-', 'reconstructions-', 'generated-',
-            'evaluation-')  # fmt: skip  # what a finished run writes of data, while others look on
+_APPLIED = (  # what a finished run writes of data, while other processes show it
+    'predictions-', 'codes-', 'scores-', 'reconstructions-', 'generated-', 'evaluation-',
+)  # fmt: skip
 _WRITTEN = ('*.json', 'metrics.csv', 'model.*', 'report.html', *(f'{n}*' for n in _APPLIED))
 _FOLDERS = ('checkpoints', 'cache', 'figures', 'tb', 'saved_model', 'export')
 _LATER = ('cpu', 'instructions', 'variables')  # which an earlier version did not write down

@@ -57,8 +57,11 @@ def run(
     Raises a UserError for whatever a user can mend.
     """
     folder = place.folder(experiment, base)
-    signals = Interrupts(restarts=place.restart)
-    with claimed(folder), signals as interrupts, sessions.exhaustion_said():
+    with (
+        claimed(folder),
+        Interrupts(restarts=place.restart) as interrupts,
+        sessions.exhaustion_said(),
+    ):
         asked = experiment
         team.mirror(folder, empty=place.restart)
         if not place.restart:

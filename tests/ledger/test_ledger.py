@@ -1,5 +1,6 @@
 """The ledger: verdicts of the spread, keys of what decides a run, and the page from run folders."""
 
+import dataclasses
 import json
 import math
 import shutil
@@ -126,6 +127,10 @@ def test_beginning_again_leaves_nothing_of_a_run_and_its_parents(small, tmp_path
         (each / 'results.json').write_text('{}')
     assert fill._forgotten([claim], place, book.PROJECT) == [head]
     assert [(each / 'results.json').exists() for each in made] == [False, False, True]
+    (made[1] / 'results.json').write_text('{}')
+    control = dataclasses.replace(claim, experiment=head.vary(initial='random'))
+    fill._forgotten([control], place, book.PROJECT)
+    assert (made[1] / 'results.json').exists()  # which a control does without
 
 
 def test_charts_of_sources_that_begin_alike_are_two_files():
