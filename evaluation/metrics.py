@@ -283,6 +283,7 @@ METRICS = {
         'keeps the classes apart.',
         'greater',
         _SHARE,
+        is_accuracy=True,
     ),
     'separation_pixels': Metric(
         '5-nearest-neighbour accuracy of the inputs',
@@ -290,6 +291,7 @@ METRICS = {
         'the network standardises them: what a code has to beat.',
         'greater',
         _SHARE,
+        is_accuracy=True,
     ),
     'separation_pca': Metric(
         '5-nearest-neighbour accuracy of principal components',
@@ -297,6 +299,7 @@ METRICS = {
         'inputs that are standardised if the network standardises them.',
         'greater',
         _SHARE,
+        is_accuracy=True,
     ),
     'active_codes': Metric(
         'code units in use',

@@ -19,6 +19,7 @@ _LOOKS = {  # verdict -> colour and marker: told apart without colours too
 }
 _TICKS = (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10)
 _FARTHEST = math.log(20)  # what is beyond that is drawn at the edge, as an arrow
+_NEAR = 0.02  # up to here the axis is linear, from here on logarithmic
 _WRAP = 62
 
 
@@ -66,19 +67,17 @@ def chart(judgements: Mapping[Claim, Judgement]) -> Figure | None:
         for value in values:
             shape = marker if abs(value) < limit else '>' if value > 0 else '<'
             place = math.copysign(min(abs(value), 0.98 * limit), value)
-            panel.plot(place, places[-1], shape, color=colour, ms=6, alpha=0.8)
+            filled = colour if judgements[claim].seeds > 1 else 'none'
+            panel.plot(place, places[-1], shape, color=colour, mfc=filled, ms=6, alpha=0.8)
         panel.hlines(places[-1], min(values), max(values), colour, lw=1.5, alpha=0.5)
     panel.axvline(0, color='black', lw=1)
     panel.set_xlim(-limit, limit)
-    ticks: list[float] = []  # from the outermost inwards, with room for their names
-    for tick in reversed(_TICKS):
-        above = math.log(ticks[-1]) if ticks else limit * 1.15
-        if math.log(tick) < above - 0.2 * limit and math.log(tick) > 0.2 * limit:
-            ticks.append(tick)
-    ticks.reverse()
+    panel.set_xscale('asinh', linear_width=_NEAR)
+    ticks = _ticks(limit)
     xs = [-math.log(t) for t in reversed(ticks)] + [0] + [math.log(t) for t in ticks]
     names = [f'{t:g}x' for t in reversed(ticks)] + ['bound'] + [f'{t:g}x' for t in ticks]
-    panel.set_xticks(xs, names)
+    panel.set_xticks(xs, names, fontsize=8)
+    panel.minorticks_off()
     panel.set_ylim(at, 0)
     panel.set_yticks(places, labels, fontsize=8)
     panel.grid(axis='x', alpha=0.3)
@@ -88,8 +87,22 @@ def chart(judgements: Mapping[Claim, Judgement]) -> Figure | None:
     for verdict, (colour, marker) in _LOOKS.items():
         if verdict in present:
             panel.plot([], [], marker, color=colour, label=verdict)
-    figure.legend(loc='outside upper right', ncols=4, fontsize=8, frameon=False)
+    if any(judgements[claim].seeds == 1 for claim in shown):
+        panel.plot([], [], 'o', color='black', mfc='none', label='hollow: one seed')
+    figure.legend(loc='outside upper right', ncols=5, fontsize=8, frameon=False)
     return figure
+
+
+def _ticks(limit: float) -> list[float]:
+    """Returns the factors that are named, with room for their names."""
+    found: list[float] = []  # from the outermost inwards
+    width = math.asinh(limit / _NEAR)
+    for tick in reversed(_TICKS):
+        at = math.asinh(math.log(tick) / _NEAR) / width
+        above = math.asinh(math.log(found[-1]) / _NEAR) / width if found else 1.1
+        if 0.16 < at < above - 0.16:
+            found.append(tick)
+    return found[::-1]
 
 
 def _label(claim: Claim) -> str:

@@ -14,6 +14,7 @@ from system.rules import written
 
 OURS = 'aim of this project'  # a source beside those of inst.py
 AFTER = 'asked when the runs were there'  # a note: its figures could be seen before it was made
+MARGIN = 'margin set when the runs were there'
 RELATIONS = ('<', '<=', '>', '>=', '=')
 AT_EPOCH = re.compile(r'(?P<name>\S+) at epoch (?P<at>\d+)')
 UNTIL = re.compile(

@@ -28,7 +28,7 @@ What {inst} claims, what was measured, and whether it holds; written by
 {command}, which trains what is missing."""
 MARK = b'and whether it holds; written by'  # in the first lines of every page
 _CHAPTERS = ('tied', 'constraints', 'pictures', 'sequences', 'papers')
-_EXPLAINED = {  # what the columns have in them
+_EXPLAINED = {  # what the columns have in them, and the chart
     'claim': """what somebody says, whose words are the title of the section or in brackets;
         then, if so, the figure that was published, and what else one should know.""",
     'data': """what the run was trained and scored on.""",
@@ -43,16 +43,22 @@ _EXPLAINED = {  # what the columns have in them
         below 0.05), Wilcoxon's signed ranks decide, but for equalities. An equality *holds*
         where the interval is within its margin, and is *better* where all of it is beyond on
         the good side. One seed decides where the difference is three times what nine in ten
-        runs of its kind deviate by over their seeds, and is *open* otherwise; a kind is a kind
-        of network trained for a tenth to ten times as many updates, or, where less than three
-        such runs are known, for any number of them, or else any network.""",
+        runs of its kind deviate by over their seeds (of less than ten, what all do; of two
+        arms, the root of both squares), and is *open* otherwise. That deviation is taken
+        relative to the value, of accuracies to the errors, of decibels as it is. A kind is a
+        kind of network on the same data, trained for a tenth to ten times as many updates, or,
+        where less than three such runs are known, for any number of them; where these are less
+        than three, too, what such networks deviate by on any data, or any networks on these,
+        whichever is more, or else any network.""",
     'q': """of the verdicts at least as sure as this one, at most this share is expected to be
-        wrong (Benjamini and Hochberg); none is said of equalities, of one seed, and of every
-        seed by itself.""",
+        wrong (Benjamini and Hochberg, as if rows had no runs in common, which many have); none
+        is said of equalities, of one seed, and of every seed by itself.""",
     'seeds': """how many the verdict rests on, of how many that are wanted; of one, in brackets,
         how far it must be from what is wanted to decide.""",
     'seconds': """those of the updates of one run, the mean over the seeds, on machines that did
         other things too; versions and CPUs are in the runs' files in {results}.""",
+    'chart': """below each table: a line for each claim whose bound is above zero, so that there
+        is a quotient, with a mark for each seed; hollow where there is one.""",
 }
 _PAPERS = """\
 Figures that the papers published are from their own text, at the table that is named, or from the
@@ -60,8 +66,8 @@ paper that is named. CIFAR-10 is read from JPEG files of quality 75 whose colour
 resolution, not from the original pictures: on these the figures would be others. Iris has no test
 rows of its own: all are trained and scored on."""
 _CHART = (
-    'A line for each claim whose bound can be divided by, with a mark for each seed that is right '
-    'of the bound where it is better than what is claimed, and left of it where it is worse.'
+    'A line for each claim, with a mark for each seed that is right of the bound where it is '
+    'better than what is claimed, and left of it where it is worse.'
 )
 _TYPED = ('data', 'flags')
 _COLUMNS = ('claim', 'data', 'flags', 'measured', 'wanted', 'verdict', 'q', 'seeds', 'seconds')

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import inst
 from ledger.claim import metric_of
 from ledger.values import Results, value_of
-from parameters import Experiment
+from parameters import FIELDS, Experiment
 
+_DATA = ('dataset', 'data_path')
 _FIXED = ('parameters', 'updates')  # are the same for all seeds
 _LEAST = 3  # seeds of a run whose deviation counts
 _SHARE = 0.9  # of the kind's runs lie closer together
@@ -25,13 +26,19 @@ def usual_deviation(
 ) -> float | None:
     """Returns the relative deviation over seeds that nine in ten runs of the kind stay below.
 
-    `groups` are runs of several seeds, as `alike` sorts them. A kind is a kind of network that is
-    trained for `updates`, to a tenth or to ten times as many; where less than three of these tell,
-    for any number of them; or else any network. Of an accuracy it is the deviation of the errors,
-    of decibels that of these as they are. None where no run tells.
+    `groups` are runs of several seeds, as `alike` sorts them. A kind is a kind of network on the
+    same data that is trained for `updates`, to a tenth or to ten times as many, or, where less
+    than three of these tell, for any number of them. Where less than three of those tell, too, it
+    is the greater of what such networks on any data and what any networks on these data deviate
+    by; and where no run tells of either, what any network does. Of less than ten runs it is the
+    greatest. Of an accuracy it is the deviation of the errors, of decibels that of these as they
+    are. None where no run tells.
     """
     if metric in _FIXED:
         return 0.0
+
+    def is_on_the_data(run: Results) -> bool:
+        return _is_of_the_data(experiment, run)
 
     def is_network(run: Results) -> bool:
         return inst.EXPERIMENTS[run['experiment']].kind == experiment.kind
@@ -39,12 +46,28 @@ def usual_deviation(
     def is_as_long(run: Results) -> bool:
         return updates <= _FACTOR * run['updates'] and run['updates'] <= _FACTOR * updates
 
-    for kind in ((is_network, is_as_long), (is_network,), ()):
+    def nine_in_ten(least: int, *kind: Callable[[Results], bool]) -> float | None:
         found = [_deviation(metric, runs) for runs in groups if all(is_(runs[0]) for is_ in kind)]
         known = sorted(deviation for deviation in found if deviation is not None)
-        if len(known) >= (_KNOWN if kind else 1):
-            return known[min(len(known) - 1, math.floor(_SHARE * len(known)))]
-    return None
+        if len(known) < least:
+            return None
+        return known[min(len(known) - 1, math.floor(_SHARE * len(known)))]
+
+    for kind in ((is_on_the_data, is_network, is_as_long), (is_on_the_data, is_network)):
+        if (known := nine_in_ten(_KNOWN, *kind)) is not None:
+            return known
+    of_networks = nine_in_ten(_KNOWN, is_network, is_as_long)
+    if of_networks is None:
+        of_networks = nine_in_ten(_KNOWN, is_network)
+    either = (of_networks, nine_in_ten(1, is_on_the_data))
+    told = [deviation for deviation in either if deviation is not None]
+    return max(told) if told else nine_in_ten(1)
+
+
+def _is_of_the_data(experiment: Experiment, run: Results) -> bool:
+    """Whether a run saw the experiment's data, at whatever size: seeds of others say nothing."""
+    fields, seen = experiment.fields(), run['decisive']
+    return all(seen.get(name, FIELDS[name].default) == fields[name] for name in _DATA)
 
 
 def alike(kept: Iterable[Results]) -> list[list[Results]]:

@@ -182,6 +182,32 @@ def test_the_deviation_of_a_kind_is_what_nine_in_ten_of_its_runs_stay_below():
     assert found(inst.phasewise_classifier, few) is None
 
 
+def test_seeds_of_other_data_tell_where_few_of_the_same_do_and_then_the_greater_counts():
+    def runs(name, data, spread, widths=(1,)):
+        return [
+            {
+                'experiment': name, 'data': data, 'updates': 500, 'metrics': {'test/psnr': psnr},
+                'decisive': {'dataset': data, 'seed': seed, 'hidden': [width]},
+            }
+            for width in widths
+            for seed, psnr in enumerate((20.0, 20.0 + spread, 20.0 - spread))
+        ]  # fmt: skip
+
+    def found(*kept):
+        groups = usual.alike([run for runs in kept for run in runs])
+        return usual.usual_deviation(inst.conv_vae_cifar, 500, 'test/psnr', groups)
+
+    digits = runs('conv_transpose', 'mnist', 0.1, (1, 2, 3))
+    dense = runs('tied', 'cifar10', 0.3)
+    assert found(digits) == pytest.approx(0.1)  # such networks, on other data
+    assert found(dense) == pytest.approx(0.3)  # other networks, on these data
+    assert found(digits, dense) == pytest.approx(0.3)
+    assert found(digits, runs('tied', 'cifar10', 0.05)) == pytest.approx(0.1)
+    same = runs('conv_ae_cifar', 'cifar10', 0.02, (4, 5, 6))
+    assert found(digits, dense, same) == pytest.approx(0.02)
+    assert found(runs('tied', 'iris', 0.4)) == pytest.approx(0.4)  # neither: any network
+
+
 def test_rates_are_those_of_benjamini_and_hochberg():
     made = [Claim(f'{p}', 'source', inst.tied, 'test/mse', '<', 1.0) for p in (0.01, 0.02, 0.5)]
     found = {claim: Judgement({}, {}, 'holds', 1.0, 3, float(claim.words)) for claim in made}
