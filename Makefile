@@ -1,4 +1,4 @@
-# The plain pip and python lines behind each target stand in README.md.
+# Those of `make run` and `make test` stand in README.md as plain pip and python lines.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -12,12 +12,24 @@ from parameters import FIELDS, IDENTITY, IMAGES, PARENTS, RULES, SHARED, Experim
 from system.errors import UsageError
 from system.rules import closest, written
 
+_FAULTS = {  # what absl says of a flag's value -> what it must be
+    'Non-boolean': 'true or false',
+    'int()': 'a whole number',
+    'float:': 'a number',
+}
 _WANTED = {  # how a field is annotated -> what is written for it
     'bool': 'true or false',
     'int': 'a whole number',
     'float': 'a number',
     'tuple[int, ...]': 'whole numbers with commas, as 300,150',
 }
+
+
+def flag_fault(error: Exception) -> str:
+    """Returns in a line what absl has against a flag's value."""
+    said = ' '.join(str(error).split())
+    flag, _, why = said.removeprefix('flag ').partition(': ')
+    return next((f'{flag}: must be {must}' for sign, must in _FAULTS.items() if sign in why), said)
 
 
 def settable(experiment: Experiment) -> dict[str, Any]:
@@ -35,7 +47,7 @@ def described(experiment: Experiment) -> dict[str, dict[str, Any]]:
     for name, value in settable(experiment).items():
         field = name.split('.')[-1]
         kind, rule = str(FIELDS[field].type), RULES[field]
-        each = ', each number' if kind.startswith('tuple') else ''
+        each = ', each number, as 300,150' if kind.startswith('tuple') else ''
         none = ', or none' if kind.endswith('None') else ''
         allowed = f'{rule.choices or _WANTED.get(kind, "a path")}{each}{none}'
         found[name] = {'value': value, 'allowed': allowed, 'meaning': rule.meaning}

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from inputs import digests, patches, pictures, readers, recording, sources
 from inputs.foreign import check_file
+from inputs.labels import check_classes
 from inputs.recording import SCHEMA
 from inputs.rows import Dataset, Rows, arranged
 from inputs.shards import Form, Records, check_shard, files_of
@@ -122,7 +123,9 @@ def load(
     """
     key = key_of(experiment)
     if experiment.dataset == 'images':
-        pictures.announced(experiment.data_path)
+        listed = pictures.announced(experiment.data_path)
+        if experiment.classifies:  # before what may take hours
+            check_classes(listed.named, listed.classes)
     folder = folder_of(experiment, data_dir)
     data = _recorded(experiment, folder, key, verify, check)
     data = patches.patched(data, experiment, check)
@@ -193,7 +196,7 @@ def _recorded(
 ) -> Dataset:
     """Returns a data set from its records, written first where there are none."""
     data_dir = folder.parent.parent
-    missing = [place for place in folder.parents if not os.path.exists(place)]
+    missing, is_new = [place for place in folder.parents if not os.path.exists(place)], False
     try:
         if _schema(folder) != SCHEMA:  # records that are there may be where nobody may write
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -203,7 +206,7 @@ def _recorded(
                     shutil.rmtree(folder)
                 if not (folder / 'manifest.json').is_file():
                     recording.write(experiment, folder, data_dir, check, whole=whole)
-                    verify = True
+                    verify = is_new = True
     except BaseException as error:
         _withdraw(folder, missing)
         if not isinstance(error, OSError) or error.errno in _OF_THE_PROCESS:
@@ -213,6 +216,7 @@ def _recorded(
             raise UsageError(f'{named}: cannot be read ({error.strerror})') from None
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
     stamp, budget = (folder / 'manifest.json').stat().st_mtime_ns, experiment.cache_bytes
+    _say_left_out(folder, stamp, is_new=is_new)
     if verify:
         _kept.cache_clear()
         data = read(folder, budget, verify=True)
@@ -255,6 +259,13 @@ def _schema(folder: Path) -> int | None:
         return json.loads(content(folder / 'manifest.json'))['schema']
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+@functools.lru_cache(maxsize=8)
+def _say_left_out(folder: Path, _stamp: int, *, is_new: bool) -> None:
+    """Says what records lack, once in a process; of new ones that was said."""
+    if not is_new:
+        pictures.say_left_out(read_manifest(folder).get('unreadable', {}))
 
 
 @functools.lru_cache(maxsize=1)

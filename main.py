@@ -39,7 +39,7 @@ except Exception as error:
     say(f'error: {line_of(error)}', to=sys.stderr)
     raise SystemExit(2) from None
 
-from command_line import parse, settable
+from command_line import flag_fault, parse, settable
 from ledger import own
 from parameters import COUNT, DATASETS, PRECISIONS, SEED, Experiment
 from studies.described import description, is_study, line
@@ -98,7 +98,7 @@ flags.DEFINE_integer(
     'seeds', None, 'Run this many seeds, and print mean and spread.', 1, int(COUNT.most)
 )
 flags.DEFINE_string('precision', None, f'{" or ".join(PRECISIONS)}.')
-flags.DEFINE_multi_string('set', [], 'field=value of --describe; repeatable.')
+flags.DEFINE_multi_string('set', [], 'A field of --describe and its value, as epochs=20')
 flags.DEFINE_string('codes', None, 'A file .npz with codings [N, units] (--mode=generate).')
 _FORMS = '; '.join(f'--mode={mode}: {", ".join(forms)}' for mode, forms in FORMATS.items())
 flags.DEFINE_string('format', None, f'Of what is written ({_FORMS}).')
@@ -109,7 +109,7 @@ flags.DEFINE_integer(
     'jobs', 1, 'Runs of a study or the ledger at once, sharing the cores.', 1, int(COUNT.most)
 )
 flags.DEFINE_string(
-    'scheduler', None, 'Of Dask, whose workers make the runs: tcp://host:8786, or its file.'
+    'scheduler', None, 'A Dask scheduler whose workers make the runs: tcp://host:8786, or its file.'
 )
 flags.DEFINE_bool('figures', True, 'Draw the figures of a finished run.')
 flags.DEFINE_enum(
@@ -118,9 +118,11 @@ flags.DEFINE_enum(
 flags.DEFINE_string('runs', 'runs', 'Where run folders are made.')
 flags.DEFINE_string('run_dir', None, "This run's folder, instead of one under --runs.")
 flags.DEFINE_string('data_dir', 'data', 'Where data sets are found and records are kept.')
-flags.DEFINE_float('checkpoint_seconds', 0.0, 'Between checkpoints; 0: they cost under 1 %.')
 flags.DEFINE_float(
-    'worker_seconds', 60.0, 'Without an answer from a worker of TF_CONFIG, before the others end.'
+    'checkpoint_seconds', 0.0, 'Seconds from one to the next; 0: they cost under 1 %.'
+)
+flags.DEFINE_float(
+    'worker_seconds', 60.0, 'Seconds without an answer from a worker of TF_CONFIG until all end.'
 )
 flags.DEFINE_bool('restart', False, 'Discard what the run folder holds and begin again.')
 flags.DEFINE_bool(
@@ -185,7 +187,7 @@ def parse_flags(arguments: list[str]) -> list[str]:
             '--flagfile: holds bytes that are no UTF-8; give such names as flags'
         ) from None
     except flags.Error as error:
-        raise UsageError(' '.join(str(error).split())) from None
+        raise UsageError(flag_fault(error)) from None
     for name in filter(given, FLAGS):
         if FLAGS[name].value == '':
             raise UsageError(f'--{name}=: a value is needed')
@@ -393,7 +395,7 @@ def finished_run() -> tuple[Path, dict[str, str]]:
 
 
 def fill_ledger(mine: own.Own) -> None:
-    """Writes RESULTS.md: of --experiment, or of all, trains what is missing where asked to.
+    """Writes RESULTS.md; in --mode=results trains first what all claims lack, or --experiment's.
 
     With --inst, the claims are those of that file, and the page is beside it.
     """

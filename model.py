@@ -220,9 +220,13 @@ class Network(NamedTuple):
         at_once = cores.number() if self.experiment.parts > 1 else 1
         return sessions.in_order(lambda fed: self.session.run(fetches, fed), feeds, at_once)
 
-    def decode(self, codings: np.ndarray) -> np.ndarray:
-        """Returns the outputs of codings, [N, units], that are fed in place of computed ones."""
-        return self.compute('outputs', Rows(codings.astype(np.float32), None), source='codings')
+    def decode(self, codings: np.ndarray, length: np.ndarray | None = None) -> np.ndarray:
+        """Returns the outputs of codings, [N, units], that are fed in place of computed ones.
+
+        `length` [N] says how many steps the sequences have that these are the codes of.
+        """
+        rows = Rows(codings.astype(np.float32), None, length=length)
+        return self.compute('outputs', rows, source='codings')
 
     @property
     def units(self) -> Units:

@@ -241,15 +241,21 @@ class Experiment:
     asked: dataclasses.InitVar[frozenset[str] | None] = None
 
     def __post_init__(self, asked: frozenset[str] | None) -> None:
+        for name in IDENTITY:
+            _TEXT.check(name, getattr(self, name), 'str')
         for name, rule in RULES.items():
             if (value := getattr(self, name)) is not FIELDS[name].default:
-                rule.check(name, value, str(FIELDS[name].type))
+                value = plain(value, kind := str(FIELDS[name].type))
+                object.__setattr__(self, name, value)
+                rule.check(name, value, kind)
+        _check_parent(self.parent)
         if len(self.image_size) > 2:
             raise UsageError(f'image_size={written(self.image_size)}: write height,width')
         if self.image_channels == 2:
             raise UsageError('image_channels=2: allowed are 1 (grey) and 3 (colour)')
         if not (self.epochs or (self.parent and self.finetune_epochs)):
-            raise UsageError('epochs=0: must be at least 1 where finetune_epochs=0, too')
+            too = ' where finetune_epochs=0, too' if self.parent else ''
+            raise UsageError(f'epochs=0: must be at least 1{too}')
         if asked is None:
             asked = frozenset(n for n in RULES if getattr(self, n) != FIELDS[n].default)
         for name in FIELDS.keys() - set(self._belonging) - asked:  # carried over, of no effect
@@ -420,6 +426,7 @@ IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
 IMAGES = tuple(name for name, rule in RULES.items() if 'images' in rule.groups)
 _OWNERS = {'images': f'--dataset={" or ".join(PICTURES)}', 'transfer': 'experiments with a parent'}
 _TEXT = Rule((), None, '')
+_MOST_TOLD = 200  # characters of a value that is of no use
 SHARED = ('dataset', 'data_path', 'seed', 'precision', *IMAGES)  # by a run and its parent
 
 
@@ -442,13 +449,21 @@ def restore(values: dict[str, Any]) -> Experiment:
     known: dict[str, Any] = {
         n: tuple(v) if isinstance(v, list) else v for n, v in values.items() if n in FIELDS
     }
-    for name in IDENTITY:
-        _TEXT.check(name, known.get(name), 'str')
     if isinstance(known.get('parent'), dict):
         known['parent'] = restore(known['parent'])
-    elif known.get('parent') is not None:
-        _TEXT.check('parent', known['parent'], 'str')
+    for name in IDENTITY:
+        known.setdefault(name, None)  # which is refused
     return Experiment(**known, asked=frozenset())
+
+
+def _check_parent(parent: Any) -> None:
+    """Raises UsageError for what is neither an experiment nor says where a graph is."""
+    if parent is None or isinstance(parent, Experiment) or (parent and isinstance(parent, str)):
+        return
+    told = repr(parent)[:_MOST_TOLD]
+    raise UsageError(
+        f'parent={told}: must be an experiment, or a run folder or a saved graph as a text'
+    )
 
 
 def _told(changes: Mapping[str, Any]) -> str:

@@ -15,6 +15,10 @@ from system.rules import nearest
 
 SPLITS = ('train', 'validation', 'test', 'all')  # all: a user's own data, whole
 _BEFORE = re.compile(rf'(?:(?:{"|".join(SPLITS)})/)?(?:phase\d+/)?(?:future_)?')
+_BASELINE = re.compile(
+    r'(?:pca|mean|copy)_(?:mse|psnr|ssim)\w*|pca_components|jpeg\d+_\w+'
+    r'|\w+_(?:pixels|pca|real|blurred|data)'
+)
 _SHARE = (0.0, 1.0)
 _POSITIVE = (0.0, math.inf)
 
@@ -408,6 +412,11 @@ def find(name: str) -> Metric:
     if bare not in METRICS:
         raise KeyError(f'{name}: no run has such a number{nearest(bare, METRICS)}')
     return METRICS[bare]
+
+
+def is_baseline(name: str) -> bool:
+    """Whether a number is of what a network is compared with, and not of the network."""
+    return bool(_BASELINE.fullmatch(_BEFORE.sub('', name, count=1)))
 
 
 def known(name: str) -> Metric:

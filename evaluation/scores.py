@@ -347,20 +347,29 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
     fits = fits and len(train) <= _limit(data.spec, probes.FITTED)
     if network.restored is not None or 'train' not in data.splits or not fits:
         return {}
-    if experiment.standardizes:  # in whose units PCA is another
-        values = network.values()
-        train, test = (_standardized(values, rows) for rows in (train, test))
+    apart = experiment.distance.endswith('_standardized')
+    if apart:  # in whose units PCA is another
+        train, test = (in_units_of(network, rows) for rows in (train, test))
         found = {'test/pca_mse_standardized': probes.pca(train, test, units)[0]}
     else:
         found = remembered.figures(
             data, ('pca', units), lambda: {'test/pca_mse': probes.pca(train, test, units)[0]}
         )
-    if _is_linear(experiment) and units < len(train):  # which span no such plane otherwise
+    alike = apart == experiment.standardizes  # of a likelihood, errors are in the data's units
+    if (
+        alike and _is_linear(experiment) and units < len(train)
+    ):  # which span no such plane otherwise
         components = probes.components(train, units)
         values = network.values()
         kernel = values['layer1/kernel'].T if experiment.tied else values['layer1/decoder_kernel']
         found['pca_angle_degrees'] = probes.plane_angle(kernel, components)
     return found
+
+
+def in_units_of(network: Network, rows: Rows) -> Rows:
+    """Returns rows in the units that a network's distance is measured in."""
+    apart = network.experiment.distance.endswith('_standardized')
+    return _standardized(network.values(), rows) if apart else rows
 
 
 def _standardized(values: Mapping[str, np.ndarray], rows: Rows) -> Rows:

@@ -20,7 +20,8 @@ parts = sources.read('mnist5k', '', Path('data')).splits
 split = np.repeat(list(parts), [len(part.x) for part in parts.values()])
 x = np.concatenate([part.x for part in parts.values()])
 y = np.concatenate([part.y for part in parts.values()])
-np.savez_compressed(FILE, x=x, y=y, split=split)
+order = np.argsort(np.concatenate([part.places for part in parts.values()]))
+np.savez_compressed(FILE, x=x[order], y=y[order], split=split[order])
 
 counts = ', '.join(f'{len(part.x):,} {name}' for name, part in parts.items())
 print(f'{FILE}: x {x.shape} of {x.min()} to {x.max()}, y {y.shape}; {counts}')

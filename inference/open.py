@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -17,6 +18,7 @@ import tensorflow.compat.v1 as tf
 import dataset
 from inputs import values
 from inputs.rows import Dataset, Rows, refuse_lengths, shaped
+from inputs.shards import Records
 from model import Network, network_of
 from networks import fits, saved_graph, trial, weights
 from parameters import OWN_DATA, PICTURES, Experiment
@@ -155,13 +157,18 @@ def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -
     have lengths that it does not. `say` is told what was done to them.
     """
     spec = network.spec
-    data = shaped(data, spec.shape)
+    data = _padded(shaped(data, spec.shape), network)
     if data.spec.shape != spec.shape:
         follow = f', and {spec.future} steps that follow or none' if spec.future else ''
         seen = data.spec
         if spec.future and len(seen.shape) == 2:
             seen = seen._replace(shape=(seen.shape[0] + spec.future, *seen.shape[1:]), picture=())
-        raise DataError(f'{data.key}: examples of {seen.said}, the run reads {spec.said}{follow}')
+        alike = network.counts_steps and seen.shape[1:] == spec.shape[1:]
+        pads = alike and seen.shape[0] < spec.shape[0]
+        remedy = '; pad them, and say by length how many steps count' if pads else ''
+        raise DataError(
+            f'{data.key}: examples of {seen.said}, the run reads {spec.said}{follow}{remedy}'
+        )
     fed, known = (tuple(side for side in s.picture if side > 1) for s in (data.spec, spec))
     if fed and known and fed != known:
         raise DataError(f'{data.key}: pictures of {_sides(fed)}, the run reads {_sides(known)}')
@@ -170,6 +177,26 @@ def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -
     if not data.spec.picture and spec.picture:  # rows of an array without the sides of the picture
         data = data._replace(spec=data.spec._replace(picture=spec.picture))
     return values.brought(data, spec.values, say)
+
+
+def _padded(data: Dataset, network: Network) -> Dataset:
+    """Returns series that say how many steps count with as many steps as the network reads.
+
+    They get more where they have less, and lose what is padding in all of them.
+    """
+    steps, of_data = network.spec.shape[0], data.spec.shape
+    if not network.counts_steps or of_data[1:] != network.spec.shape[1:] or of_data[0] == steps:
+        return data
+    splits = {}
+    for name, rows in data.splits.items():
+        if rows.length is None or rows.length.max() > steps or isinstance(rows.x, Records):
+            return data
+        x = np.zeros((len(rows), steps, *of_data[1:]), rows.x.dtype)
+        x[:, : of_data[0]] = rows.x[:, :steps]
+        splits[name] = dataclasses.replace(rows, x=x)
+    shape = (steps, *of_data[1:])
+    picture = shape if data.spec.picture else ()
+    return data._replace(splits=splits, spec=data.spec._replace(shape=shape, picture=picture))
 
 
 def classified(network: Network, data: Dataset) -> Dataset:

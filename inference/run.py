@@ -91,9 +91,10 @@ class Run:
         """Returns the codes of x, [N, units] float32."""
         return self._together(encoded(self.network, self._rows(x, length)))['codings']
 
-    def decode(self, codings: Any) -> np.ndarray:
+    def decode(self, codings: Any, length: Any = None) -> np.ndarray:
         """Returns what codes, [N, units], are decoded to, as `reconstruct` has it.
 
+        Of codes of sequences `length` [N] says how many steps these had, where not all counted.
         [N, ...] as pictures, sequences and rows were trained on; of arrays with other axes
         [N, features]. Raises UsageError where the run does not decode.
         """
@@ -102,15 +103,17 @@ class Run:
         check_decodes(network, self.name)
         units = int(network.endpoints.tensors['codings'].shape[-1])
         codes = as_codings(codings, units, 'codings')
-        return self._as_fed(network.decode(codes))
+        steps = None if length is None else as_lengths(length, len(codes), network, 'length')
+        return self._as_fed(network.decode(codes, steps))
 
     def reconstruct(self, x: Any, length: Any = None) -> np.ndarray:
         """Returns what the network makes of x, in its shape; a predictor what follows.
 
         In the units of the training data; of bytes these are numbers from 0 to 1, as they are read.
         """
-        made = self._together(reconstructed(self.network, self._rows(x, length)))['outputs']
-        return made.reshape(-1, *output_shape(made.shape[1:], self.network, np.shape(x)[1:]))
+        rows = self._rows(x, length)
+        made = self._together(reconstructed(self.network, rows))['outputs']
+        return as_fed(made, self.network, rows, np.shape(x)[1:])
 
     def score(
         self, x: Any, y: Any = None, length: Any = None, *, detail: bool = False
@@ -121,6 +124,11 @@ class Run:
         squared errors of each feature, step or pixel are there as well, [N, ...]. They are in the
         units of the training data, squared, in float32: values beyond 1e18 make them infinite.
         """
+        if y is not None and not self.experiment.classifies:
+            raise UsageError(
+                f'y: {self.experiment.name} is no classifier, and needs no labels to be scored; '
+                'how many steps of sequences count is length=...'
+            )
         rows = self._rows(x, length, y)
         return self._together(scored(self.network, self._evaluation, rows, detail=detail))
 
@@ -195,6 +203,10 @@ def columns_of(x: Any) -> list[Any] | None:
 def check_columns(x: Any, known: list[Any] | None) -> None:
     """Raises DataError where a table has other columns than those `known`, or in another order."""
     found = columns_of(x)
+    for names in (found or [], known or []):
+        twice = next((c for c in names if names.count(c) > 1), None)
+        if twice is not None and known and found:
+            raise DataError(f'x: column {twice!r} is there twice; give each a name of its own')
     if not known or not found or found == known:
         return
     others = [(c, 'lacks') for c in known if c not in found]
@@ -226,9 +238,12 @@ def load(run_dir: str | Path, *, trusted: bool = False) -> Run:
 
 
 def encoded(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the codes, [n, units], a batch at a time."""
+    """Yields the codes, [n, units], a batch at a time; how many steps counted, where not all."""
+    stop = 0
     for codings in network.batches('codings', rows):
-        yield {'codings': codings}
+        start, stop = stop, stop + len(codings)
+        counts = {} if rows.length is None else {'length': rows.length[start:stop]}
+        yield {'codings': codings, **counts}
 
 
 def reconstructed(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
@@ -236,7 +251,7 @@ def reconstructed(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray
 
     Raises UsageError where nothing is made.
     """
-    names = {'outputs': _made(network)}
+    names = {'outputs': compared_with_data(network)}
     if 'predictions' in network.endpoints.tensors and names['outputs'] != 'predictions':
         names['predictions'] = 'predictions'
     for parts in zip(*(network.batches(name, rows) for name in names.values()), strict=True):
@@ -256,6 +271,16 @@ def output_shape(made: tuple[int, ...], network: Network, fed: tuple[int, ...]) 
     return picture if math.prod(picture) == math.prod(made) else made
 
 
+def as_fed(made: np.ndarray, network: Network, rows: Rows, fed: tuple[int, ...]) -> np.ndarray:
+    """Returns outputs, [n, ...], in the shape of the examples that were `fed`, as `output_shape`.
+
+    Series that were padded to the steps that the network reads have as many as they came with.
+    """
+    if rows.length is not None and fed[0] < made.shape[1]:
+        made = made[:, : fed[0]]
+    return made.reshape(-1, *output_shape(made.shape[1:], network, fed))
+
+
 def check_decodes(network: Network, name: str) -> None:
     """Raises UsageError, which names the run, where codes alone are not decoded."""
     if network.decodes():
@@ -266,21 +291,26 @@ def check_decodes(network: Network, name: str) -> None:
     raise UsageError(f'{name}: {why}')
 
 
-def _made(network: Network) -> str:
-    """Returns the name of the tensor that is compared with the data."""
+def compared_with_data(network: Network) -> str:
+    """Returns the name of the tensor that is; raises UsageError where there is none."""
     for name in ('outputs', 'predictions'):
         if name in network.endpoints.tensors:
             return name
     raise UsageError(f'{network.experiment.name}: reconstructs nothing')
 
 
+def check_labels(network: Network) -> None:
+    """Raises UsageError where a run is no classifier."""
+    if 'logits' not in network.endpoints.tensors:
+        raise UsageError(f'{network.experiment.name}: is no classifier, and has no labels to give')
+
+
 def labelled(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the probabilities of the classes, [n, classes]; raises UsageError without a head.
+    """Yields the probabilities of the classes, [n, classes], as `check_labels` allows.
 
     A classifier that was trained together with its network gives each class its own sigmoid.
     """
-    if 'logits' not in network.endpoints.tensors:
-        raise UsageError(f'{network.experiment.name}: is no classifier, and has no labels to give')
+    check_labels(network)
     joint = network.restored is None
     for logits in network.batches('logits', rows):
         yield {'probabilities': expit(logits) if joint else softmax(logits, axis=1)}
@@ -291,7 +321,7 @@ def scored(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yields each metric of each row, [n], by name; with `detail` the squared errors too."""
     start = 0
-    outputs = network.batches(_made(network), rows) if detail else None
+    outputs = network.batches(compared_with_data(network), rows) if detail else None
     for found in evaluation.each(rows):
         if not found:
             raise UsageError(
@@ -309,7 +339,7 @@ def _errors(
     network: Network, rows: Rows, start: int, stop: int, made: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Returns squared errors: of features, [n, F]; of pixels; of steps, [n, T], and features."""
-    future = _made(network) == 'predictions'
+    future = compared_with_data(network) == 'predictions'
     wanted = (rows.targets if future or network.spec.one_hot else rows.floats)(start, stop)
     squares = (made - wanted.reshape(made.shape)) ** 2
     if network.spec.layout == 'steps':
@@ -323,6 +353,17 @@ def _errors(
     if network.spec.picture:
         return {'squared_error_of_pixel': squares.reshape(-1, *network.spec.picture)}
     return {'squared_error_of_feature': squares}
+
+
+def as_lengths(values: Any, count: int, network: Network, what: str) -> np.ndarray:
+    """Returns how many steps count of as many sequences, [count] int32; raises DataError."""
+    if not network.counts_steps:
+        raise UsageError(f'{what}: has no effect; {network.experiment.name} reads no lengths')
+    steps, lengths = network.spec.shape[0], np.asarray(values)
+    fits = lengths.shape == (count,) and lengths.dtype.kind in 'iu'
+    if not fits or not ((lengths >= 1) & (lengths <= steps)).all():
+        raise DataError(f'{what}: must be [{count}] whole numbers from 1 to {steps}')
+    return lengths.astype(np.int32)
 
 
 def as_codings(values: Any, units: int, what: str) -> np.ndarray:

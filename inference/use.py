@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evaluation import scores
 from inference.open import STOPPED, classified, data_for, identity, opened
 from inference.outputs import write_npz
-from inference.run import as_codings, check_decodes
+from inference.run import as_codings, as_lengths, check_decodes
 from inputs import foreign
+from model import Network
 from reports import drawing, figures, screen
 from system import disk
 from system.errors import UsageError
@@ -57,16 +60,21 @@ def generate(
 ) -> Path:
     """Decodes codes to pictures; writes `<name>.npz` and, for pictures, `<name>.png`.
 
-    The codes are `codings` [N, units] of the file `codes`, or `count` draws from the unit Gaussian
-    keyed by `seed`. The `.npz`, which is returned, has `x` [N, features], `codings` and `run`.
-    Raises UsageError where the run does not decode, DataError where the codes do not fit it.
+    The codes are `codings` [N, units] of the file `codes`, with the `length` [N] of sequences, or
+    `count` draws from the unit Gaussian keyed by `seed`. The `.npz`, which is returned, has `x`
+    [N, features], `codings` and `run`. Raises UsageError where the run does not decode, DataError
+    where the codes do not fit it.
     """
     with opened(folder, trusted) as network:
         check_decodes(network, str(folder))
         units = int(network.endpoints.tensors['codings'].shape[-1])
-        codings = _codings(codes, units) if codes else scores.gaussian_codes(count, units, seed)
+        length = None
+        if codes:
+            codings, length = _codings(codes, units, network)
+        else:
+            codings = scores.gaussian_codes(count, units, seed)
         name = f'generated-{filed(Path(codes).stem)}' if codes else f'generated-seed{seed}'
-        outputs = network.decode(codings)
+        outputs = network.decode(codings, length)
         picture = network.spec.picture
         if picture:
             title = f'decoded from {shown(codes) if codes else f"the unit Gaussian, seed {seed}"}'
@@ -76,7 +84,12 @@ def generate(
         return write_npz(folder / f'{name}.npz', made | {'run': identity(folder, network)})
 
 
-def _codings(file: str, units: int) -> Any:
+def _codings(file: str, units: int, network: Network) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns the codes in a file, and how many steps their sequences had, if it says so."""
     if not Path(file).is_file():
         raise UsageError(f'--codes={file}: no such file')
-    return as_codings(foreign.arrays(file, 'codings')['codings'], units, f'--codes={file}')
+    found, what = foreign.arrays(file, 'codings', 'length'), f'--codes={file}'
+    codings = as_codings(found['codings'], units, what)
+    if 'length' not in found:
+        return codings, None
+    return codings, as_lengths(found['length'], len(codings), network, f'{what}: length')

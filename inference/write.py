@@ -7,6 +7,7 @@ picture, and its label where there is one.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,10 +34,24 @@ _PLAIN = ('index', 'split', 'file')  # columns whose arrays are called so in an 
 
 @contextmanager
 def _opened(
-    folder: Path, changes: dict[str, Any], place: Place, *, labelled: bool = True
+    folder: Path,
+    changes: dict[str, Any],
+    place: Place,
+    check: Callable[[Network], object] = lambda network: None,
+    *,
+    labelled: bool = True,
 ) -> Iterator[tuple[Network, Dataset, Interrupts]]:
-    """Opens a run and data for it, with labels where these are wanted."""
+    """Opens a run and data for it, with labels where these are wanted.
+
+    `check` looks at the run before the data are, whose recording may take hours.
+    """
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise UsageError(
+            f'{folder}: may not be written to, and what is computed is written there; copy the '
+            'run, or open it from Python, inference.load'
+        )
     with opened(folder, place.trusted) as network, Interrupts(STOPPED, alone=True) as interrupts:
+        check(network)
         yield (
             network,
             data_for(network, folder, changes, place, interrupts.check, labelled, once=True),
@@ -50,14 +65,17 @@ def encode(folder: Path, changes: dict[str, Any], place: Place, form: str = 'npz
     `changes` name another data set than the run's: its `dataset` and `data_path`. Raises UsageError
     where there is no finished run.
     """
-    with _opened(folder, changes, place) as (network, data, interrupts):
+
+    def check(network: Network) -> None:
+        if form == 'csv':
+            check_width(int(network.endpoints.tensors['codings'].shape[-1]))
+
+    with _opened(folder, changes, place, check) as (network, data, interrupts):
         table = table_of(data)
 
         def codes(rows: Any) -> Iterator[dict[str, np.ndarray]]:
             return runs.encoded(network, rows)
 
-        if form == 'csv':
-            check_width(int(network.endpoints.tensors['codings'].shape[-1]))
         with gathered(table, codes, folder, interrupts.check, 'encoding') as arrays:
             file = folder / f'codes-{data.key}.{form}'
             if form == 'csv':
@@ -70,17 +88,12 @@ def reconstruct(folder: Path, changes: dict[str, Any], place: Place, form: str =
 
     The outputs have the shape and units of the data. Raises UsageError where it makes nothing.
     """
-    with _opened(folder, changes, place) as (network, data, interrupts):
+    with _opened(folder, changes, place, runs.compared_with_data) as (network, data, interrupts):
         table = table_of(data)
 
         def outputs(rows: Any) -> Iterator[dict[str, np.ndarray]]:
             for batch in runs.reconstructed(network, rows):
-                yield {
-                    name: values.reshape(
-                        -1, *runs.output_shape(values.shape[1:], network, data.recorded)
-                    )
-                    for name, values in batch.items()
-                }
+                yield {n: runs.as_fed(v, network, rows, data.recorded) for n, v in batch.items()}
 
         if form == 'csv':
             check_width(math.prod(data.recorded))
@@ -197,7 +210,11 @@ def predict(folder: Path, changes: dict[str, Any], place: Place) -> Path:
     It has a row for each example: index, file of a picture, label, its probability, and the
     probability of each class by its name. Raises UsageError where the run is no classifier.
     """
-    with _opened(folder, changes, place, labelled=False) as (network, data, interrupts):
+    with _opened(folder, changes, place, runs.check_labels, labelled=False) as (
+        network,
+        data,
+        interrupts,
+    ):
         table = table_of(data)
 
         def labels(rows: Any) -> Iterator[dict[str, np.ndarray]]:

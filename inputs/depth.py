@@ -31,7 +31,7 @@ def told(found: pictures.Folder) -> str:
         return words
     return (
         f'warning: {words}; those looked at reach {brightest:,}, which leaves '
-        f'{round(brightest / 257) + 1} levels of grey. Spread them over the range first, or give '
+        f'{round(brightest / 257) + 1} levels. Spread them over the range first, or give '
         'them as numbers (--array, x of float32)'
     )
 
@@ -42,4 +42,7 @@ def _brightest(found: pictures.Folder, picture: pictures.Picture) -> int:
     place = f'{found.folder}/{picture.path}'
     file = pictures.taken(found.folder, span) if span else disk.opened_regular(place, follows=True)
     with file, pictures.opened_picture(file) as opened:
-        return int(np.asarray(opened).max()) if opened.mode.startswith('I') else 0
+        if opened.mode.startswith('I'):
+            return int(np.asarray(opened).max())
+        stored = str(getattr(opened, 'tile', ''))  # colours of 16 bits are opened as bytes
+        return 257 * int(np.asarray(opened).max()) if ';16' in stored else 0

@@ -49,8 +49,11 @@ def found_in(path: str, endings: tuple[str, ...], what: str = '') -> Found:
     """
     what = what or f'--images={path}'
     if not os.path.isdir(path):
-        is_file = '; it is a file' if os.path.isfile(path) else ''
-        raise UsageError(f'{what}: no such folder{is_file}')
+        remedy = ''
+        if os.path.isfile(path):
+            is_picture = path.lower().endswith(endings)
+            remedy = '; it is a file: ' + ('name its folder' if is_picture else 'unpack it first')
+        raise UsageError(f'{what}: no such folder{remedy}')
     found = Found([], {}, Counter(), {}, {})
     try:
         found.pictures.extend(sorted(_walk(path, endings, found, what)))

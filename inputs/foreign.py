@@ -30,10 +30,10 @@ _ALIASES = {  # what others call it, in lower case: one that is there without ou
     'length': ('length', 'lengths', 'seq_len', 'sequence_length', 'sequence_lengths'),
 }
 _PLAIN = {  # of arrays of objects
-    'y': 'y.astype(str)',
-    'split': 'split.astype(str)',
-    'length': 'length.astype(int)',
-    'x': "np.stack(x).astype('float32')",
+    'y': 'np.asarray(y, dtype=str)',
+    'split': 'np.asarray(split, dtype=str)',
+    'length': 'np.asarray(length, dtype=int)',
+    'x': "np.array(np.asarray(x).tolist(), 'float32')",
 }
 _NUMBERS = {  # of arrays that hold no real numbers, by the kind of their NumPy type
     **dict.fromkeys('mM', "x.astype('int64')"),
@@ -124,6 +124,8 @@ def _unlike(path: str) -> str:
         return 'it is empty'
     if first == b'\x93NUMPY':
         return 'one array without a name, a .npy; np.savez(file, x=np.load(...)) names it'
+    if first.startswith(b'\x1f\x8b') or path.lower().endswith(('.csv', '.tsv', '.txt', '.xlsx')):
+        return 'a table or a packed file; docs/own-table.md says how a table becomes an .npz'
     if not first.startswith(b'PK'):
         return f'it begins with {first!r}; np.savez(file, x=x) makes one'
     return 'damage'
@@ -212,6 +214,7 @@ def checked(
     if x.ndim < 2 or not x.size:
         alone = x.ndim == 1 and x.size
         remedy = '; x[:, None] has one number an example, x[None] one example' if alone else ''
+        remedy = remedy or '; it has no examples' * (x.ndim > 1)
         raise DataError(f'{where}x must be [examples, features...], it is {list(x.shape)}{remedy}')
     raw = x
     if x.dtype != np.uint8:
@@ -265,7 +268,8 @@ def _check_apart(where: str, raw: np.ndarray) -> None:
     columns = raw.reshape(-1, raw.shape[-1])
     least, most = (end(axis=0).astype(np.float64) for end in (columns.min, columns.max))
     size, span = np.maximum(np.abs(least), np.abs(most)), most - least
-    bad = np.flatnonzero((span > _NOISE * size) & (span < _STEPS * np.finfo(np.float32).eps * size))
+    noise = _NOISE if raw.dtype.kind == 'f' else 0.0  # whole numbers are not rounded
+    bad = np.flatnonzero((span > noise * size) & (span < _STEPS * np.finfo(np.float32).eps * size))
     if len(bad):
         column = bad[0]
         raise DataError(

@@ -5,7 +5,7 @@ What can be read in one way only is read so; all else is one line that says what
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,17 @@ class Labels(NamedTuple):
 
     y: np.ndarray  # [N] int64
     classes: tuple[str, ...]
+
+
+def check_classes(what: str, classes: Sequence[str]) -> None:
+    """Raises DataError, which begins with `what`, for classes that no classifier can learn."""
+    if not classes:
+        raise DataError(
+            f'{what}: a classifier needs labels, and this data set has none (folders by class, '
+            'or y in the .npz file)'
+        )
+    if len(classes) < 2:
+        raise DataError(f'{what}: all is of class {classes[0]!r}; a classifier needs two')
 
 
 def numbered(raw: np.ndarray, rows: int, what: str = 'y') -> Labels:
@@ -114,7 +125,7 @@ def _of_objects(values: np.ndarray, what: str) -> np.ndarray:
         row = other or 0
         raise DataError(
             f'{what} holds objects that are neither all names nor all numbers, as {items[row]!r} '
-            f'in row {row}; save y.astype(str)'
+            f'in row {row}; save np.asarray(y, dtype=str)'
         )
     return _PLAIN[made.dtype.kind](made, what)
 
@@ -125,7 +136,8 @@ def _as_they_are(values: np.ndarray, _: str) -> np.ndarray:
 
 def _unreadable(values: np.ndarray, what: str) -> np.ndarray:
     raise DataError(
-        f'{what} must hold whole numbers or names, it holds {values.dtype}; save y.astype(str)'
+        f'{what} must hold whole numbers or names, it holds {values.dtype}; '
+        'save np.asarray(y, dtype=str)'
     )
 
 

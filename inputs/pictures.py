@@ -133,7 +133,15 @@ def listed(path: str) -> Folder:
         grouped.setdefault(split, {}).setdefault(name, []).append('/'.join(parts))
     names = {name for group in grouped.values() for name in group}
     if None in names and (len(names) > 1 or len(grouped) > 1 and '' in grouped):
-        stray = next(p for group in grouped.values() for p in group.get(None, []))
+        of, stray = next((s, p) for s, group in grouped.items() for p in group.get(None, []))
+        others = next((s for s, group in grouped.items() if None not in group), '')
+        if of and others and len(grouped[of]) == 1:
+            top, other = (next(t for t, s in tops.items() if s == split) for split in (of, others))
+            raise DataError(
+                f'--images={path}: {stray} is of no class, and {other}/ has folders of classes; '
+                f'name that folder, {path.rstrip("/")}/{other}, to be split, and give {top}/ to '
+                '--mode=predict'
+            )
         raise DataError(
             f'--images={path}: {stray} lies beside folders of pictures; put every picture into the '
             'folder of its class, or all of them into one folder'
@@ -143,6 +151,13 @@ def listed(path: str) -> Folder:
     as_before &= not tops or {'train', 'test'} <= tops.keys() <= {*_BEFORE}
     digest = digest_of(found, '' if as_before else f'{sorted(tops)}')
     told = [*_of_splits(path, tops, missing, splits, classes)]
+    if len(classes) == 1 and all(len(parts) > 2 for parts, _, _ in found.pictures) and not tops:
+        below = sorted({parts[1] for parts, _, _ in found.pictures})
+        told.append(
+            f'warning: {path}: all lies in the one folder {classes[0]}/, which is taken for a '
+            f'class; to have {_named(below[:_SHOWN])} taken for what they are, name '
+            f'{path.rstrip("/")}/{classes[0]}'
+        )
     told += [of_classes(path, splits, classes), *of_unread(found, bool(tops))]
     made = Folder(path, splits, classes, digest, found.ignored, tuple(told))
     return made._replace(stamps=stamps_of(found), denied=found.denied)
@@ -456,15 +471,19 @@ def places(found: Folder) -> dict[str, int]:
     return {path: place for place, path in enumerate(paths)}
 
 
+def say_left_out(files: Mapping[str, str]) -> None:
+    """Prints files that could not be read or used, with the reasons."""
+    for path, why in [*files.items()][:_SHOWN]:
+        say(f'warning: {path} is left out: {why}')
+    if len(files) > _SHOWN:
+        say(f'warning: {len(files) - _SHOWN} more are left out')
+
+
 def say_what_is_left_out(
     found: Folder, unreadable: Mapping[str, str], splits: Mapping[str, Any]
 ) -> None:
     """Prints what could not be read or used; raises DataError where that is too much."""
-    for path, why in [*found.ignored.items(), *unreadable.items()][:_SHOWN]:
-        say(f'warning: {path} is left out: {why}')
-    more = len(found.ignored) + len(unreadable) - _SHOWN
-    if more > 0:
-        say(f'warning: {more} more are left out')
+    say_left_out(found.ignored | dict(unreadable))
     total = sum(map(len, found.splits.values())) + len(found.denied)
     applied = 'all' in splits  # a finished run is, to as many as there are
     if len(unreadable) > (1 - 1e-9 if applied else UNREADABLE) * total:

@@ -136,12 +136,16 @@ def _differing(runs: Sequence[Recorded]) -> Iterator[Row]:
 
 def _scored(name: str, values: Sequence[float | None], data: Sequence[str]) -> Row:
     better = metrics.known(name).better
-    return Row(name, tuple(values), better, _best(values, better, data))
+    return Row(name, tuple(values), better, _best(name, values, data))
 
 
-def _best(values: Sequence[float | None], better: str, data: Sequence[str]) -> tuple[bool, ...]:
-    """Returns which values are the best of those on the same data, where these differ."""
+def _best(name: str, values: Sequence[float | None], data: Sequence[str]) -> tuple[bool, ...]:
+    """Returns which values are the best of those on the same data, where these differ.
+
+    Of a baseline none is: it is no merit of a run.
+    """
     best = {}
+    better = '' if metrics.is_baseline(name) else metrics.known(name).better
     for each in set(data):
         mine = {v for v, d in zip(values, data, strict=True) if d == each and v is not None}
         if better and len(mine) > 1:
@@ -165,7 +169,7 @@ def _over_seeds(row: Row, seeds: Sequence[Sequence[int]], data: Sequence[str]) -
         deviation = statistics.stdev(values) if len(values) > 1 else 0.0
         spreads.append(Spread(statistics.fmean(values), deviation) if values else None)
     means = [spread and spread.mean for spread in spreads]
-    best = _best(means, row.better, [data[places[0]] for places in seeds])
+    best = _best(row.name, means, [data[places[0]] for places in seeds])
     return Row(row.name, tuple(spreads), row.better, best)
 
 

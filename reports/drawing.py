@@ -71,7 +71,8 @@ def draw(
     if 'logits' in network.endpoints.tensors:
         made |= _confusion(network, test, classes, picture, title)
     elif codings.shape[1] == 2 and layout == 'flat' and not picture and _has_plane(test):
-        plane = probes.projection(test, 2)
+        seen = scores.in_units_of(network, test)
+        plane = probes.projection(seen, 2)
         made['pca_plane'] = partial(figures.planes, codings, plane, test.y, classes, title)
     return _saved(made, folder)
 
@@ -167,8 +168,11 @@ def _pictures(
     if noise.amount:
         corrupted, outputs = scores.corrupted(network, shown, noise)
         lines |= {f'corrupted ({noise.kind} {noise.amount:g})': corrupted, 'output of it': outputs}
+    since = network.experiment.has('joint_epochs')  # has each layer been trained after its phase
     for name in sorted(name for name in tensors if name.startswith('phase')):
-        lines[f'after {name.removesuffix("_outputs")}'] = network.compute(name, shown)
+        through = name.removesuffix('_outputs')
+        word = through.replace('phase', 'through layer ') if since else f'after {through}'
+        lines[word] = network.compute(name, shown)
     if 'outputs' in tensors:
         lines['output'] = network.compute('outputs', shown)
     made['reconstructions'] = partial(figures.picture_rows, lines, picture, title)

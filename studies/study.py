@@ -43,11 +43,14 @@ class Study:
         if (field := self.over.split('.')[-1]) in FIELDS:  # also a parent's
             kind = str(FIELDS[field].type)
             object.__setattr__(self, 'values', tuple(plain(v, kind) for v in self.values))
-        if not self.arms or self.seeds < 1 or bool(self.over) != bool(self.values):
-            raise UsageError(
-                f'{self.name}: needs at least one of arms and of seeds, and values of over, or '
-                'neither of them'
-            )
+        if not self.arms:
+            raise UsageError(f'{self.name}: arms=(): needs an experiment at least')
+        if self.seeds < 1:
+            raise UsageError(f'{self.name}: seeds={self.seeds}: must be at least 1')
+        if self.over and not self.values:
+            raise UsageError(f'{self.name}: values=(): over={self.over} needs some')
+        if self.values and not self.over:
+            raise UsageError(f"{self.name}: over='': needs a field, which values are of")
         data = sorted({f'{arm.dataset} {arm.data_path}'.strip() for arm in self.arms})
         if len(data) > 1 and self.over != 'dataset':
             raise UsageError(

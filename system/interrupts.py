@@ -119,6 +119,10 @@ class Interrupts:
         """Notes a signal that another process has had."""
         self._told = self._told or Interrupted(self._words(number), number)
 
+    def finished(self) -> None:
+        """From now on a signal is said to have come when the work was done."""
+        self._said = 'the run is finished; the same command goes on with what is left, if anything'
+
     def check(self) -> None:
         """Raises Interrupted if a signal has arrived, or what another process told of."""
         self._is_heeded = bool(self._received)

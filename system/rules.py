@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, NamedTuple, TypeVar
@@ -27,12 +28,14 @@ _KINDS: dict[str, tuple[Any, str]] = {  # how a field is annotated -> its types,
 
 
 def plain(value: Any, kind: str) -> Any:
-    """Returns a value as a field annotated so has it, of what NumPy and JSON hold, or one number.
+    """Returns a value as a field annotated so has it: of NumPy's, JSON's, a path, or one number.
 
     What is none of these stays, to be refused.
     """
     if hasattr(value, 'tolist'):  # an array, or a number that it holds
         value = value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if not kind.startswith('tuple'):
         return value
     if isinstance(value, int) and not isinstance(value, bool):

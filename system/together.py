@@ -30,11 +30,15 @@ def check(experiment: Any, asked: Set[str]) -> None:
 
 
 def _any(e: Any) -> None:
-    layers = {e.code_layer} | ({e.activation} if e.training == 'greedy' else set())
-    if e.sparsity and layers != {'sigmoid'}:
+    if e.sparsity and e.training == 'greedy' and e.activation != 'sigmoid':
+        raise UsageError(
+            f'sparsity={e.sparsity}: needs activation=sigmoid where training=greedy, for it is of '
+            f'each layer; it is {e.activation}'
+        )
+    if e.sparsity and e.code_layer != 'sigmoid':
         raise UsageError(
             f'sparsity={e.sparsity}: needs codes in (0, 1), variational=false, activation '
-            f'or code_activation=sigmoid; they are {", ".join(sorted(layers))}'
+            f'or code_activation=sigmoid; they are {e.code_layer}'
         )
     if e.loss == 'bernoulli' and (found := e.output_activation) != 'sigmoid':
         raise UsageError(f'loss=bernoulli: needs output_activation=sigmoid, it is {found}')

@@ -27,7 +27,7 @@ from parameters import FIELDS, Experiment
 from reports import run_files
 from system import cores, disk, kernels
 from system.errors import DataError, RunInUse, UsageError
-from system.lines import say
+from system.lines import say, shown
 from system.received import Damage
 from train.checkpoints import Checkpoints
 from train.command import deciding
@@ -187,18 +187,24 @@ def as_begun(folder: Path, experiment: Experiment) -> Experiment:
     return experiment
 
 
-def settle(folder: Path, config: dict[str, Any], key: str = '') -> None:
+def settle(folder: Path, config: dict[str, Any], key: str = '', parent: str = '') -> None:
     """Records what this folder's run is, or checks that it is the same.
 
-    A run may go on with more epochs where that equals having asked for them at once, and its data
-    (`key` names them as they are now) may have been moved. Raises UsageError that shows every
+    A run may go on with more epochs where that equals having asked for them at once. Its data and
+    the saved graph that it restores may have been moved: `key` names them as they are now, and
+    `parent` is the checksum of the graph's variables. Raises UsageError that shows every
     difference.
     """
     saved = configured(folder)
     differences = _differences(_completed(saved), config)
-    moved = [found for found in differences if found[0].endswith('data_path')]
-    if moved and key and dataset.same_data(_key_in(saved), key):
-        differences = [found for found in differences if found not in moved]
+    same_data = bool(key) and dataset.same_data(_key_in(saved), key)
+    same_parent = bool(parent) and saved.get('parent') == parent
+    moved = [
+        found
+        for found in differences
+        if (found[0].endswith('data_path') and same_data) or (found[0] == 'parent' and same_parent)
+    ]
+    differences = [found for found in differences if found not in moved]
     if differences and _extends(differences, config):
         (folder / 'results.json').unlink(missing_ok=True)
     elif differences:
@@ -209,6 +215,19 @@ def settle(folder: Path, config: dict[str, Any], key: str = '') -> None:
         )
     if differences or moved or config.keys() - saved.keys():
         disk.write_json(folder / 'config.json', saved | config)
+
+
+def refuse_changed(folder: Path, experiment: Experiment, key: str, parent: str) -> None:
+    """Raises UsageError where a finished run's data or parent are others now, as in `settle`."""
+    saved = configured(folder)
+    changed = [experiment.data_path] if key and not dataset.same_data(_key_in(saved), key) else []
+    if parent and 'parent' in saved and saved['parent'] != parent:
+        changed.append(str(experiment.parent))
+    if changed:
+        raise UsageError(
+            f'{folder}: its run is finished, and {" and ".join(changed)} has changed since; '
+            '--restart trains it again; to keep it, --run_dir names another folder'
+        )
 
 
 def settle_digest(folder: Path, data: Dataset, check: Callable[[], None]) -> None:
@@ -278,7 +297,7 @@ _SAME: dict[str, Callable[[str, str], bool]] = {  # strings that may differ and 
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = shown(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 60 else f'{text[:57]}...'
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 import numpy as np
 
 import dataset
+import inst
 import model
 from command_line import base_of_parent
 from inputs import values
+from inputs.labels import check_classes
 from inputs.rows import Dataset, refuse_lengths, shaped
 from inputs.spec import as_json
 from networks import layers, patches, saved_graph, standardize, weights
@@ -22,7 +25,7 @@ from networks import session as sessions
 from networks.saved_graph import SavedGraph
 from parameters import PARENTS, Experiment
 from reports import run_files, run_page, runs_page, screen
-from system.errors import DataError, Diverged, UsageError
+from system.errors import DataError, Diverged, UsageError, UserError
 from system.interrupts import Interrupts
 from system.lines import say, setting, settings_of
 from system.received import Damage
@@ -33,6 +36,7 @@ from train.folder import (
     as_begun,
     claimed,
     extend_sibling,
+    refuse_changed,
     refuse_links,
     restart,
     results_of,
@@ -43,6 +47,7 @@ from train.folder import (
 from train.team import ALONE, Team
 from train.trainer import Trainer
 
+_COLOURS = (1, 3)  # channels of pictures
 _CLOSE = 1e-3  # to the end of what an activation reaches, as good as there
 _PATIENCE = 20.0  # seconds after a signal in which one computation of a restored graph may end
 _NAMED = 10  # classes that are told of by name
@@ -67,12 +72,15 @@ def run(
         if not place.restart:
             experiment = as_begun(folder, experiment)
         config: dict[str, Any] = {'experiment': experiment.resolved()}
+        key = parent = ''
         if not place.restart:
-            settle(folder, config, dataset.key_if_there(experiment))
+            key, parent = dataset.key_if_there(experiment), _checksum_now(experiment, place, folder)
+            settle(folder, config, key, parent)
         results = None if place.restart else results_of(folder)
         if results and not team.is_chief:
             return results
         if results:
+            refuse_changed(folder, experiment, key, parent)
             say(f'{folder}: finished before; --restart trains it again')
             if not weights.is_whole(str(folder / 'model')):
                 say(f'warning: {folder}: its saved graph is gone, or a part of it')
@@ -81,6 +89,8 @@ def run(
             _list(place, anew=not has_page)
             _show(results, experiment)
             return results
+        if team.is_chief:
+            _find_parent(experiment)
         data, units = looked_at(experiment, place, interrupts.check)
         cluster.compare(team, {f'data set {data.key}': data.digest})
         restored = _parent(experiment, data, place, folder, interrupts, team)
@@ -107,7 +117,7 @@ def run(
         if sibling:
             say(f'goes on from {sibling}')
         settle_digest(folder, data, interrupts.check)
-        settle(folder, config)
+        settle(folder, config, key, config.get('parent', ''))
         settle_environment(folder, experiment)
 
         def finished(*, watched: bool = False) -> dict[str, Any]:
@@ -134,6 +144,7 @@ def run(
         except Diverged as error:
             say(error, 'looks for that step, from the last checkpoint on')
             results = finished(watched=True)
+        interrupts.finished()
         if not team.is_chief:
             team.agree(0)  # the chief writes meanwhile
             return results
@@ -232,6 +243,37 @@ def _parent(
     return read(str(its))
 
 
+def _checksum_now(experiment: Experiment, place: Place, folder: Path) -> str:
+    """Returns the checksum of the variables that a run restores from a path, as it is now.
+
+    '' where it has not begun, restores none from a path, or that has none that can be read.
+    """
+    parent = experiment.parent
+    begun = (folder / run_files.CONFIG).is_file()
+    if not (begun and isinstance(parent, str) and experiment.initial == 'parent'):
+        return ''
+    with suppress(UserError):
+        read = saved_graph.read(parent, layer=experiment.layer, trusted=place.trusted)
+        return weights.checksum(read.variables)
+    return ''
+
+
+def _find_parent(experiment: Experiment) -> None:
+    """Raises DataError where a parent by its path has no saved graph."""
+    parent = experiment.parent
+    if not isinstance(parent, str):
+        return
+    try:
+        saved_graph.content_of(parent)
+    except DataError as error:
+        if parent not in inst.EXPERIMENTS:
+            raise
+        raise DataError(
+            f'{error}; of the experiment of that name give the folder of a run, or write a '
+            f'variation with parent={parent}, without quotes'
+        ) from None
+
+
 def _untrained(
     experiment: Experiment, place: Place, check: Callable[[], None], layer: int
 ) -> SavedGraph:
@@ -298,11 +340,8 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
         run_files.spec_in(as_json(data.spec))
     except Damage as fault:  # which would be found when the run is used
         raise DataError(f'{data.key}: {fault}') from None
-    if experiment.classifies and not data.spec.classes:
-        raise DataError(
-            f'{data.key}: a classifier needs labels, and this data set has none (folders by class, '
-            'or y in the .npz file)'
-        )
+    if experiment.classifies:
+        check_classes(data.key, data.spec.classes)
     if experiment.patience and 'validation' not in data.splits:
         raise UsageError(
             f'patience={experiment.patience}: needs validation examples, and {data.key} has none'
@@ -320,9 +359,6 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
     parent = experiment.parent
     if experiment.pool and isinstance(parent, Experiment) and (side := parent.patch_size):
         patches.laid(side, data.spec, experiment)
-    if experiment.classifies and len(data.spec.classes) < 2:
-        name = data.spec.classes[0]
-        raise DataError(f'{data.key}: all is of class {name!r}; a classifier needs two')
 
 
 def _say(experiment: Experiment, data: Dataset) -> None:
@@ -341,10 +377,16 @@ def _say(experiment: Experiment, data: Dataset) -> None:
             say(f'warning: {data.key}: {doubt}')
     are_maps = data.sides and not data.spec.picture  # not vectors that a graph takes as maps
     if are_maps and (data.spec.layout == 'maps' or experiment.has('patch_size')):
-        say(
-            f'{data.key}: the last axis is read as channels, {data.sides[-1]} of them; of films, '
-            '[N, steps, H, W], network=lstm reads each step as a picture'
+        is_flipped = data.sides[0] in _COLOURS and data.sides[1] == data.sides[-1]
+        remedy = (
+            'pictures that are [N, C, H, W] are x.transpose(0, 2, 3, 1) here'
+            if is_flipped
+            else 'of films, [N, steps, H, W], network=lstm reads each step as a picture'
         )
+        channels = f'the last axis is read as channels, {data.sides[-1]} of them'
+        say(f'{"warning: " * is_flipped}{data.key}: {channels}; {remedy}')
+    if (experiment.batch_size or 0) > len(train):
+        say(f'batch_size={experiment.batch_size}: all {len(train):,} examples are in each update')
     if data.splits['test'] is train:
         say(f'{data.key}: no examples are held out to test on; scores of test are those of train')
     if not experiment.classifies:

@@ -281,7 +281,7 @@ LABELS = {
     'one-hot': Case(array(*HEAD, x=X, y=np.eye(3)[Y * 2]), classes=('0', '2')),
     'fractions': Case(array(*HEAD, x=X, y=Y + 0.5), 3, ('row 0 has 0.5', 'np.digitize')),
     'a NaN': Case(array(*HEAD, x=X, y=np.where(X[:, 0] > 0.5, np.nan, 1)), 3, ('first in row',)),
-    'objects': Case(array(*HEAD, x=X, y=Y.astype(object)), 3, ('y=y.astype(str)',)),
+    'objects': Case(array(*HEAD, x=X, y=Y.astype(object)), 3, ('y=np.asarray(y, dtype=str)',)),
     'too many': Case(
         array(*HEAD, x=np.zeros((10_001, 1)), y=np.arange(10_001)), 3, ('10001 different',)
     ),

@@ -64,13 +64,13 @@ REFUSED = {
     'one-hot, too few': (np.eye(3)[NUMBERS[:9]], 'it is [9, 3]'),
     'not UTF-8': (holed(np.full(20, b'a'), b'\xe4'), "'latin-1'"),
     'complex': (NUMBERS.astype(complex), 'whole numbers or names, it holds complex128'),
-    'dates': (NUMBERS.astype('M8[D]'), 'save y.astype(str)'),
+    'dates': (NUMBERS.astype('M8[D]'), 'save np.asarray(y, dtype=str)'),
     'nothing': (holed(NAMES.astype(object), None), 'no label in 1 rows, first in row 7'),
     'NaN among names': (holed(NAMES.astype(object), np.nan), 'first in row 7'),
     'NaN among objects': (holed(NUMBERS.astype(object), np.nan), 'first in row 7'),
-    'a mixture': (holed(NAMES.astype(object), 3), 'as 3 in row 7; save y.astype(str)'),
+    'a mixture': (holed(NAMES.astype(object), 3), 'as 3 in row 7; save np.asarray(y, dtype=str)'),
     'lists': (holed(NAMES.astype(object), [1]), 'as [1] in row 7'),
-    'huge numbers': (holed(NUMBERS.astype(object), 2**70), 'save y.astype(str)'),
+    'huge numbers': (holed(NUMBERS.astype(object), 2**70), 'save np.asarray(y, dtype=str)'),
 }  # fmt: skip
 
 
@@ -116,8 +116,8 @@ def test_a_file_has_them_in_these_forms_too(tmp_path, form):
 
 
 FILES = {
-    'objects as labels': ({'x': X, 'y': NAMES.astype(object)}, 'y=y.astype(str)'),
-    'objects as examples': ({'x': X.astype(object)}, 'x=np.stack(x)'),
+    'objects as labels': ({'x': X, 'y': NAMES.astype(object)}, 'y=np.asarray(y, dtype=str)'),
+    'objects as examples': ({'x': X.astype(object)}, 'x=np.array(np.asarray(x).tolist()'),
     'other labels': ({'x': X, 'Labels': NUMBERS}, 'has x, Labels, of which Labels is not read'),
     'other examples': ({'X': X, 'y': NUMBERS}, 'x=X)), has X, y'),
     'other lengths': ({'x': X, 'lengths': NUMBERS}, 'length=lengths'),
