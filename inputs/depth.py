@@ -31,7 +31,7 @@ def told(found: pictures.Folder) -> str:
         return words
     return (
         f'warning: {words}; those looked at reach {brightest:,}, which leaves '
-        f'{round(brightest / 257) + 1} levels. Spread them over the range first, or give '
+        f'about {round(brightest / 257) + 1} levels. Spread them over the range first, or give '
         'them as numbers (--array, x of float32)'
     )
 
@@ -45,4 +45,4 @@ def _brightest(found: pictures.Folder, picture: pictures.Picture) -> int:
         if opened.mode.startswith('I'):
             return int(np.asarray(opened).max())
         stored = str(getattr(opened, 'tile', ''))  # colours of 16 bits are opened as bytes
-        return 257 * int(np.asarray(opened).max()) if ';16' in stored else 0
+        return 256 * int(np.asarray(opened).max()) + 255 if ';16' in stored else 0

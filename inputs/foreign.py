@@ -266,8 +266,13 @@ def _check_apart(where: str, raw: np.ndarray) -> None:
     if raw.dtype.kind not in 'iuf' or raw.dtype.itemsize < 4 or raw.dtype == np.float32:
         return
     columns = raw.reshape(-1, raw.shape[-1])
-    least, most = (end(axis=0).astype(np.float64) for end in (columns.min, columns.max))
+    ends = columns.min(axis=0), columns.max(axis=0)
+    least, most = (end.astype(np.float64) for end in ends)
     size, span = np.maximum(np.abs(least), np.abs(most)), most - least
+    if raw.dtype.kind != 'f':  # of which float64 may hold too little
+        span = np.array(
+            [float(b - a) for a, b in zip(*(end.tolist() for end in ends), strict=True)]
+        )
     noise = _NOISE if raw.dtype.kind == 'f' else 0.0  # whole numbers are not rounded
     bad = np.flatnonzero((span > noise * size) & (span < _STEPS * np.finfo(np.float32).eps * size))
     if len(bad):

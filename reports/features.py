@@ -67,7 +67,7 @@ def series(
             row_of = f'sequence {column}' if places is None else f'row {places[column]}'
             panel.set_title(row_of, fontsize=9)
         if row == len(chosen) - 1:
-            panel.set_xlabel('step', fontsize=8)
+            panel.set_xlabel('step, from 1', fontsize=8)
         if column == 0:
             panel.set_ylabel(f'feature {feature}', fontsize=8)
     lines, labels = panels[0, 0].get_legend_handles_labels()
@@ -108,7 +108,7 @@ def error_by_step(
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.grid(alpha=0.3)
     for panel in axes[-1]:
-        panel.set_xlabel('step')
+        panel.set_xlabel('step, from 1')
     axes[0, 0].set_ylabel(metrics.find('mse').unit)
     figure.suptitle(title, fontsize=10)
     return figure
@@ -167,6 +167,7 @@ def _scattered(
         panel.set(xlim=ends, ylim=ends, aspect='equal')
         panel.set_title(f'{what} {feature}: error {errors[feature]:.3g}', fontsize=9)
         panel.tick_params(labelsize=7)
+        panel.locator_params(nbins=4)  # whose names have room, however long
         panel.grid(alpha=0.3)
     figure.supxlabel('input', fontsize=9)
     figure.supylabel('output', fontsize=9)

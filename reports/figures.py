@@ -77,7 +77,7 @@ def loss_curves(rows: Sequence[Mapping[str, str]], title: str) -> Figure:
         epochs = [int(row['epoch']) for row in mine]
         marker = 'o' if len(epochs) == 1 else None
         lowest, highest = float('inf'), float('-inf')
-        for split, style in (('train', '-'), ('validation', '--')):
+        for split, style in (('train', 'C0-'), ('validation', 'C1--')):
             values = [row.get(f'{split}/{term}') for row in mine]
             if all(values):
                 numbers = [float(v) for v in values if v]
@@ -464,7 +464,8 @@ def planes(
     rings: dict[str, Any] = {'s': 50, 'facecolors': 'none', 'edgecolors': 'gray'}
     panel.scatter(*projection.T, **rings, label='principal components')
     _scatter(panel, mapped, labels, classes)
-    panel.scatter([], [], s=8, color='black', label='codes, mapped linearly onto them')
+    coloured = '' if labels is None else ', in the colours of their classes'
+    panel.scatter([], [], s=8, color='black', label=f'codes, mapped linearly onto them{coloured}')
     panel.set(xlabel='first component', ylabel='second component')
     panel.set_title(f'{title}\ncodes beside principal components', fontsize=10)
     panel.legend(fontsize=8)

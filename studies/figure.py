@@ -15,6 +15,7 @@ from evaluation import metrics
 from studies.study import Study
 from system.rules import written
 
+_WIDE = 10  # from the least value of a field to the greatest, for an axis of logarithms
 _COLUMN = 12  # metrics in one column
 _COLOURS = {'train': 'C0', 'validation': 'C1', 'test': 'C2'}  # of what belongs to a split
 
@@ -131,8 +132,10 @@ def _against_field(
         for x, spread in zip(xs, spreads, strict=True):
             values = spread['values']
             panel.plot([x] * len(values), values, '.', color=line[0].get_color(), alpha=0.35)
-    if numeric and min(places.values()) >= 0:  # zero is put to the left of the logarithmic part
-        panel.set_xscale('symlog', linthresh=min(x for x in places.values() if x > 0))
+    ends = sorted(x for x in places.values() if x > 0)
+    if numeric and min(places.values()) >= 0 and ends and ends[-1] >= _WIDE * ends[0]:
+        # Zero is put to the left of the logarithmic part.
+        panel.set_xscale('symlog', linthresh=ends[0])
         panel.set_xticks(list(places.values()), [f'{x:g}' for x in places.values()])
         panel.minorticks_off()
     elif not numeric:

@@ -30,6 +30,9 @@ def test_a_variation_is_a_new_value():
         ({'learning_rate': 0.0}, ['learning_rate=0.0', 'above 0']),
         ({'learning_rate': float('nan')}, ['learning_rate=nan']),
         ({'epochs': 0}, ['epochs=0', 'at least 1']),
+        ({'description': None}, ['description=None', 'a text']),
+        ({'parent': ['a']}, ["parent=['a']", 'an experiment', 'saved graph']),
+        ({'parent': ''}, ["parent=''", 'an experiment']),
         ({'batch_size': -5}, ['batch_size=-5']),
         ({'hidden': ()}, ['hidden=', 'at least one number', '300,150']),
         ({'hidden': (300, 0)}, ['hidden=300,0']),
@@ -37,6 +40,10 @@ def test_a_variation_is_a_new_value():
         ({'pictures': 9}, ['pictures', 'no effect', 'network=memory']),
         ({'beta': 2.0}, ['beta', 'no effect', 'variational']),
         ({'sparsity': 1.0}, ['sparsity=1.0', 'sigmoid', 'elu']),
+        (
+            {'sparsity': 1.0, 'training': 'greedy', 'code_activation': 'sigmoid'},
+            ['sparsity=1.0', 'activation=sigmoid where training=greedy', 'it is elu'],
+        ),
         ({'loss': 'bernoulli'}, ['loss=bernoulli', 'output_activation=sigmoid']),
         ({'corruption': 1.0}, ['corruption=1.0', 'below 1']),
         ({'variational': True, 'training': 'greedy'}, ['variational=True', 'training=joint']),
@@ -240,3 +247,12 @@ def test_the_command_of_an_experiment_makes_it(experiment):
         program.FLAGS[name].unparse()
     program.parse_flags(['main.py', *line[2:]])
     assert program.chosen(inst.EXPERIMENTS[experiment.name]) == experiment
+
+
+def test_what_is_given_to_the_constructor_is_read_as_by_vary():
+    assert Experiment('x', 'd', 's', hidden=[20, 5]).hidden == (20, 5)
+    assert inst.phasewise_classifier.vary(parent=ROOT / 'runs').parent == str(ROOT / 'runs')
+    with pytest.raises(UsageError, match='epochs=0: must be at least 1 where finetune_epochs=0'):
+        inst.phasewise_classifier.vary(epochs=0)
+    with pytest.raises(UsageError, match='epochs=0: must be at least 1$'):
+        inst.phasewise_classifier.vary(**{'parent.epochs': 0})

@@ -49,9 +49,11 @@ def drawn(file: Path, side: int = 20) -> None:
     Image.fromarray(noise).save(file)
 
 
-def png_of(width: int, height: int, colours: int, *chunks: tuple[bytes, bytes]) -> bytes:
+def png_of(
+    width: int, height: int, colours: int, *chunks: tuple[bytes, bytes], bits: int = 8
+) -> bytes:
     """Returns a PNG that claims this size, with chunks of (kind, content) after its header."""
-    header = struct.pack('>IIBBBBB', width, height, 8, colours, 0, 0, 0)
+    header = struct.pack('>IIBBBBB', width, height, bits, colours, 0, 0, 0)
     made = b'\x89PNG\r\n\x1a\n'
     for kind, content in ((b'IHDR', header), *chunks):
         crc = struct.pack('>I', zlib.crc32(kind + content))

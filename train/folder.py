@@ -298,7 +298,7 @@ _SAME: dict[str, Callable[[str, str], bool]] = {  # strings that may differ and 
 
 def _short(value: Any) -> str:
     text = shown(json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return text if len(text) <= 60 else f'{text[:27]}...{text[-30:]}'  # paths differ at the end
 
 
 def _extends(differences: list[tuple[str, Any, Any]], config: dict[str, Any]) -> bool:

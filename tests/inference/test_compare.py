@@ -89,6 +89,15 @@ def test_mean_and_deviation_are_over_seeds(four):
     assert '0.2 +- 0.1' in side_by_side.text(found, 100)
 
 
+def test_no_baseline_is_the_best_of_a_run(tmp_path):
+    data = ['d', 'd']
+    for name in ('test/pca_mse', 'test/separation_pixels', 'test/jpeg10_psnr', 'test/copy_mse'):
+        assert comparison._best(name, [1.0, 2.0], data) == (False, False)
+    assert comparison._best('test/mean_activation', [1.0, 2.0], data) == (False, False)  # neither
+    for name in ('test/mse', 'pca_angle_degrees', 'test/checkerboard'):
+        assert comparison._best(name, [1.0, 2.0], data) == (True, False)
+
+
 def test_a_parents_fields_and_those_of_a_kind_alone(tmp_path):
     head = inst.phasewise_classifier.vary(dataset='mnist5k', parent=SMALL)
     made(tmp_path / 'a', head, accuracy=0.9)

@@ -117,6 +117,7 @@ def test_training_says_nothing_and_leaves_nothing(irises, tmp_path, capsys, monk
     [
         (np.zeros((3, 5)), 'the run reads 4 features'),
         (np.zeros(4), 'x must be'),
+        (np.zeros((0, 4)), 'it has no examples'),
         ([[1, 2, 3, np.nan]], 'NaN'),
         ([['a', 'b', 'c', 'd']], 'real numbers'),
     ],
@@ -135,6 +136,10 @@ def test_what_a_run_cannot_do_is_said(stack, run, irises):
         run.decode(np.zeros((1, 3)))
     with pytest.raises(DataError, match='must be'):
         stack.decode(np.zeros((1, 7)))
+    with pytest.raises(UsageError, match='reads no lengths'):
+        stack.decode(np.zeros((1, 3)), [1])
+    with pytest.raises(UsageError, match='needs no labels to be scored.* length='):
+        stack.score(irises[0], np.ones(150, int))
     with pytest.raises(UsageError, match='phasewise'):
         fit('phasewize', irises[0])
 
@@ -154,6 +159,37 @@ def test_a_table_with_names_is_read_by_them(irises):
             run.score(table[['a', 'b', 'c']])
         with pytest.raises(DataError, match="has, .*, column 'e'"):
             run.reconstruct(table.assign(e=1))
+        twice = table.set_axis(['a', 'a', 'c', 'd'], axis=1)
+        with pytest.raises(DataError, match="column 'a' is there twice"):
+            run.encode(twice)
     for use in (run.encode, run.decode, run.score):
         with pytest.raises(UsageError, match='is closed; load it again'):
             use(table)
+
+
+def test_series_may_have_other_steps_than_were_trained_on_where_lengths_say_what_counts():
+    draw = np.random.default_rng(0)
+    x, length = draw.normal(size=(40, 9, 2)).astype('float32'), draw.integers(2, 10, 40)
+    experiment = inst.lstm_reconstruct.vary(
+        hidden=(3,), epochs=1, parts=1, output_activation='linear', standardize='mean_std'
+    )
+    with fit(experiment, x, length=length) as run:
+        few = np.minimum(length, 6)
+        whole = x.copy()
+        whole[np.arange(9) >= few[:, None]] = 0
+        made = run.reconstruct(x[:, :6], few)
+        assert made.shape == (40, 6, 2)
+        np.testing.assert_array_equal(made, run.reconstruct(whole, few)[:, :6])
+        longer = np.concatenate([x, np.full((40, 3, 2), np.nan, 'float32')], axis=1)
+        codes = run.encode(x, length)
+        np.testing.assert_array_equal(run.encode(longer, length), codes)
+        counts = np.arange(9) < length[:, None]
+        decoded, wanted = run.decode(codes, length), run.reconstruct(x, length)
+        np.testing.assert_allclose(decoded[counts], wanted[counts], atol=1e-6)
+        assert np.abs(run.decode(codes)[counts] - wanted[counts]).max() > 1e-3  # of other steps
+        with pytest.raises(DataError, match='pad them, and say by length'):
+            run.encode(x[:, :6])
+        with pytest.raises(DataError, match='examples of 12x2, the run reads 9x2$'):
+            run.encode(np.nan_to_num(longer), length + 3)
+        with pytest.raises(DataError, match='whole numbers from 1 to 9'):
+            run.decode(codes, length + 3)

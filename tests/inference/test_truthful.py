@@ -309,3 +309,66 @@ def test_fields_may_be_numbers_of_numpy_and_lists():
     for wrong in ('3', [True], [2.5], None):
         with pytest.raises(UsageError, match='hidden'):
             inst.basic.vary(hidden=wrong)
+
+
+def test_a_finished_run_is_not_shown_as_that_of_other_data(main, table, tmp_path):
+    flags = (*BASIC, f'--array={table}', f'--run_dir={tmp_path}/run')
+    assert main(*flags)[0] == 0
+    kept = table.read_bytes()
+    with np.load(table) as read:
+        np.savez(table, x=read['x'] * 2, y=read['y'])
+    code, out, err = main(*flags)
+    assert code == 2 and 't.npz has changed since; --restart trains it again' in err, out
+    assert len(err.splitlines()) == 1
+    table.write_bytes(kept)
+    assert 'finished before' in main(*flags)[1]
+
+
+def test_a_parent_may_move_but_not_be_another_under_its_name(main, table, tmp_path):
+    parent = (*BASIC, f'--array={table}', f'--run_dir={tmp_path}/parent')
+    assert main(*parent)[0] == 0
+    head = (*HEAD, f'--array={table}', f'--run_dir={tmp_path}/run')
+    assert main(*head, f'--parent={tmp_path}/parent')[0] == 0
+    (tmp_path / 'parent').rename(tmp_path / 'moved é')
+    code, out, err = main(*head, f'--parent={tmp_path}/moved é')
+    assert code == 0 and 'finished before' in out, err
+    assert main(*parent, '--seed=3')[0] == 0
+    code, _, err = main(*head, f'--parent={tmp_path}/parent')
+    assert code == 2 and 'moved é' in err and 'another configuration' in err, err
+    (tmp_path / 'moved é').rename(tmp_path / 'aside')
+    (tmp_path / 'parent').rename(tmp_path / 'moved é')
+    code, _, err = main(*head, f'--parent={tmp_path}/moved é')
+    assert code == 2 and 'moved é has changed since' in err
+
+
+def test_what_a_run_cannot_do_is_said_before_pictures_are_recorded(main, table, tmp_path):
+    run = f'--run_dir={tmp_path}/run'
+    assert main(*BASIC, f'--array={table}', run)[0] == 0
+    for number in range(12):
+        (tmp_path / 'all/of one').mkdir(parents=True, exist_ok=True)
+        Image.new('L', (2, 3), 20 * number).save(tmp_path / f'all/of one/{number}.png')
+    images, records = f'--images={tmp_path}/all', f'--data_dir={tmp_path}/data'
+    code, out, err = main('--mode=predict', run, images, records)
+    assert code == 2 and 'is no classifier' in err, out
+    code, out, err = main('--experiment=conv_vae_classify', images, records, '--set=image_size=4')
+    assert code == 3 and "all is of class 'of one'; a classifier needs two" in err, out
+    code, out, err = main(*HEAD, f'--parent={tmp_path}', images, records)
+    assert code == 3 and 'no saved graph there' in err, out
+    code, out, err = main(*HEAD, '--parent=phasewise', images, records)
+    assert code == 3 and 'write a variation with parent=phasewise, without quotes' in err, out
+    assert not (tmp_path / 'data').exists()
+
+
+def test_a_batch_of_more_than_there_is_says_so(main, table, tmp_path):
+    flags = (*BASIC, f'--array={table}', f'--run_dir={tmp_path}/run', '--set=batch_size=1000')
+    assert 'batch_size=1000: all 96 examples are in each update' in main(*flags)[1]
+
+
+def test_principal_components_are_in_the_units_of_what_they_stand_beside(main, table, tmp_path):
+    for loss, names in (('mse', ['pca_mse_standardized']), ('gaussian', ['pca_mse'])):
+        flags = (*BASIC, f'--array={table}', f'--set=loss={loss}', f'--run_dir={tmp_path}/{loss}')
+        code, _, err = main(*flags, '--set=output_activation=linear')
+        assert code == 0, err
+        found = results_of(tmp_path / loss)['metrics']
+        assert [n.removeprefix('test/') for n in found if '/pca_' in n] == names
+        assert f'test/{names[0].removeprefix("pca_")}' in found

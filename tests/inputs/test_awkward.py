@@ -463,6 +463,8 @@ def test_values_that_are_alike_as_float32_are_refused_from_python_too():
 
     with pytest.raises(DataError, match='column 4, which float32 cannot tell apart'):
         fit('basic', np.c_[X, 1.7e9 + np.arange(20)])
+    with pytest.raises(DataError, match='column 0, which float32 cannot tell apart'):
+        fit('basic', np.uint64(2**63) + np.arange(20, dtype=np.uint64)[:, None])
 
 
 def test_columns_constant_but_for_rounding_or_wide_enough_are_trained_on(tmp_path):

@@ -1,7 +1,10 @@
 """Pictures of 16 bits: what is lost of them is told before they are recorded."""
 
+import zlib
+
 import numpy as np
 import pytest
+from conftest import png_of
 from PIL import Image
 from test_pictures import SMALL, load
 
@@ -9,7 +12,7 @@ from test_pictures import SMALL, load
 @pytest.mark.parametrize(
     ('most', 'ends', 'words'),
     [
-        (4095, 'png', 'reach 4,095, which leaves 17 levels of grey'),
+        (4095, 'png', 'reach 4,095, which leaves about 17 levels'),
         (4095, 'tif', 'reach 4,095'),
         (65535, 'png', 'pictures of 16 bits are recorded in 8, 65,535 as white'),
         (255, 'png', ''),
@@ -25,3 +28,19 @@ def test_what_is_lost_of_16_bits_is_told(tmp_path, data_dir, capsys, most, ends,
     told = [line for line in capsys.readouterr().out.splitlines() if '16 bits' in line]
     assert len(told) == bool(words) and all(words in line for line in told)
     assert all(line.startswith('warning: ') == (most == 4095) for line in told)
+
+
+@pytest.mark.parametrize(
+    ('most', 'words'),
+    [(4095, 'reach 4,095, which leaves about 17 levels'), (65535, '65,535 as white')],
+)
+def test_colours_of_16_bits_are_told_of_as_well(tmp_path, data_dir, capsys, most, words):
+    (tmp_path / 'cells').mkdir()
+    for number in range(12):
+        values = np.linspace(number, most, 600).reshape(10, 60).astype('>u2')
+        rows = b''.join(b'\0' + row.tobytes() for row in values)
+        made = png_of(20, 10, 2, (b'IDAT', zlib.compress(rows)), (b'IEND', b''), bits=16)
+        (tmp_path / f'cells/{number}.png').write_bytes(made)
+    load(tmp_path / 'cells', data_dir)
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if '16 bits' in line]
+    assert words in told and told.startswith('warning: ') == (most == 4095)

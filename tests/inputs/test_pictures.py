@@ -337,3 +337,29 @@ def test_a_data_error_is_raised_for_an_archive_that_is_none(tmp_path, monkeypatc
     (tmp_path / 'cifar10-images.tar.gz').write_bytes(b'not an archive')
     with pytest.raises(DataError, match='damaged archive'):
         dataset.load(inst.conv_vae_cifar, tmp_path)
+
+
+def test_one_folder_around_all_is_warned_of(folder, tmp_path, capsys):
+    (tmp_path / 'all').mkdir()
+    folder.rename(tmp_path / 'all' / 'mine')
+    load(tmp_path / 'all', tmp_path, inst.conv_ae.vary(image_size=(12, 16), jpeg_quality=0))
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if 'one folder' in line]
+    assert told.startswith('warning: ') and f'name {tmp_path}/all/mine' in told
+
+
+def test_test_pictures_without_classes_are_for_predict(folder, tmp_path):
+    (tmp_path / 'all' / 'test').mkdir(parents=True)
+    folder.rename(tmp_path / 'all' / 'train')
+    picture().save(tmp_path / 'all' / 'test' / '1.png')
+    with pytest.raises(
+        DataError, match=r'test/1.png is of no class.*all/train, to be split.*predict'
+    ):
+        load(tmp_path / 'all', tmp_path)
+
+
+def test_pictures_that_are_left_out_are_told_of_again(folder, tmp_path, capsys):
+    (folder / 'a cat' / 'broken.png').write_bytes(b'no picture')
+    for _ in range(2):
+        load(folder, tmp_path)
+        dataset._say_left_out.cache_clear()
+        assert capsys.readouterr().out.count('a cat/broken.png is left out') == 1

@@ -190,6 +190,12 @@ def test_a_signal_that_comes_when_all_is_done_ends_what_follows_if_anything(alon
         work()
 
 
+def test_of_a_finished_run_it_is_not_said_that_it_goes_on():
+    with pytest.raises(Interrupted, match='the run is finished'), Interrupts() as interrupts:
+        interrupts.finished()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def test_what_begins_again_by_the_same_command_is_said_to_go_on_without_restart():
     words = 'the same command without --restart goes on from here'
     with pytest.raises(Interrupted, match=words), Interrupts(restarts=True):
