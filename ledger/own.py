@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import inst
 from ledger.claim import Claim
-from parameters import Experiment
+from parameters import FIELDS, Experiment
 from studies import catalogue
 from studies.study import Study
 from system import disk
@@ -111,6 +111,12 @@ def _hint(error: BaseException, module: types.ModuleType) -> str:
         return nearest(str(name), [*vars(inst), *vars(module)])
     if isinstance(error, AttributeError) and error.obj is inst:
         return nearest(str(name), vars(inst))
+    if isinstance(error, TypeError) and (
+        unknown := re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    ):
+        return nearest(unknown[1], FIELDS)
+    if isinstance(error, TypeError) and 'vary() takes' in str(error):
+        return "; write vary('name', field=value)"
     wanted = re.match(r"cannot import name '(\w+)'", str(error))
     if isinstance(error, ImportError) and wanted and name in sys.modules:
         return nearest(wanted[1], vars(sys.modules[name]))
