@@ -49,7 +49,7 @@ _EXPLAINED = {  # what the columns have in them, and the chart
         kind of network on the same data, trained for a tenth to ten times as many updates, or,
         where less than three such runs are known, for any number of them; where these are less
         than three, too, what such networks deviate by on any data, or any networks on these,
-        whichever is more, or else any network.""",
+        whichever is more; where one of the two is not known, what any network does, too.""",
     'q': """of the verdicts at least as sure as this one, at most this share is expected to be
         wrong (Benjamini and Hochberg, as if rows had no runs in common, which many have); none
         is said of equalities, of one seed, and of every seed by itself.""",

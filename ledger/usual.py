@@ -30,9 +30,9 @@ def usual_deviation(
     same data that is trained for `updates`, to a tenth or to ten times as many, or, where less
     than three of these tell, for any number of them. Where less than three of those tell, too, it
     is the greater of what such networks on any data and what any networks on these data deviate
-    by; and where no run tells of either, what any network does. Of less than ten runs it is the
-    greatest. Of an accuracy it is the deviation of the errors, of decibels that of these as they
-    are. None where no run tells.
+    by; and where nothing tells of one of them, of what any network does, too. Of less than ten runs
+    it is the greatest. Of an accuracy it is the deviation of the errors, of decibels that of these
+    as they are. None where no run tells.
     """
     if metric in _FIXED:
         return 0.0
@@ -59,9 +59,10 @@ def usual_deviation(
     of_networks = nine_in_ten(_KNOWN, is_network, is_as_long)
     if of_networks is None:
         of_networks = nine_in_ten(_KNOWN, is_network)
-    either = (of_networks, nine_in_ten(1, is_on_the_data))
-    told = [deviation for deviation in either if deviation is not None]
-    return max(told) if told else nine_in_ten(1)
+    either = [of_networks, nine_in_ten(1, is_on_the_data)]
+    if None in either:
+        either.append(nine_in_ten(1))
+    return max((deviation for deviation in either if deviation is not None), default=None)
 
 
 def _is_of_the_data(experiment: Experiment, run: Results) -> bool:

@@ -201,6 +201,7 @@ def test_seeds_of_other_data_tell_where_few_of_the_same_do_and_then_the_greater_
     dense = runs('tied', 'cifar10', 0.3)
     assert found(digits) == pytest.approx(0.1)  # such networks, on other data
     assert found(dense) == pytest.approx(0.3)  # other networks, on these data
+    assert found(dense, runs('tied', 'iris', 0.5)) == pytest.approx(0.5)  # and none of the kind
     assert found(digits, dense) == pytest.approx(0.3)
     assert found(digits, runs('tied', 'cifar10', 0.05)) == pytest.approx(0.1)
     same = runs('conv_ae_cifar', 'cifar10', 0.02, (4, 5, 6))
