@@ -36,6 +36,7 @@ from system.names import filed
 
 _DRAWABLE = (1, 3)  # channels of a picture
 _OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)  # and not of a disk
+_TOLD: set[tuple[Path, int]] = set()  # records of which it was said what they lack
 _AXES = 64  # of an example at most, as NumPy has
 
 
@@ -261,11 +262,11 @@ def _schema(folder: Path) -> int | None:
         return None
 
 
-@functools.lru_cache(maxsize=8)
-def _say_left_out(folder: Path, _stamp: int, *, is_new: bool) -> None:
+def _say_left_out(folder: Path, stamp: int, *, is_new: bool) -> None:
     """Says what records lack, once in a process; of new ones that was said."""
-    if not is_new:
+    if not is_new and (folder, stamp) not in _TOLD:
         pictures.say_left_out(read_manifest(folder).get('unreadable', {}))
+    _TOLD.add((folder, stamp))
 
 
 @functools.lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ import inspect
 import math
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,7 @@ class Run:
         """Returns what the network makes of x, in its shape; a predictor what follows.
 
         In the units of the training data; of bytes these are numbers from 0 to 1, as they are read.
+        Series with more padding than those trained on come back with as many steps as those had.
         """
         rows = self._rows(x, length)
         made = self._together(reconstructed(self.network, rows))['outputs']
@@ -203,12 +205,11 @@ def columns_of(x: Any) -> list[Any] | None:
 def check_columns(x: Any, known: list[Any] | None) -> None:
     """Raises DataError where a table has other columns than those `known`, or in another order."""
     found = columns_of(x)
-    for names in (found or [], known or []):
-        twice = next((c for c in names if names.count(c) > 1), None)
-        if twice is not None and known and found:
-            raise DataError(f'x: column {twice!r} is there twice; give each a name of its own')
     if not known or not found or found == known:
         return
+    for column, count in Counter(found).items():
+        if count > known.count(column) > 0:
+            raise DataError(f'x: column {column!r} is there {count} times; leave out the others')
     others = [(c, 'lacks') for c in known if c not in found]
     others += [(c, 'has, and the run was not trained on,') for c in found if c not in known]
     if others:
@@ -274,9 +275,11 @@ def output_shape(made: tuple[int, ...], network: Network, fed: tuple[int, ...]) 
 def as_fed(made: np.ndarray, network: Network, rows: Rows, fed: tuple[int, ...]) -> np.ndarray:
     """Returns outputs, [n, ...], in the shape of the examples that were `fed`, as `output_shape`.
 
-    Series that were padded to the steps that the network reads have as many as they came with.
+    Series that were padded to the steps that the network reads have as many as they came with;
+    those that came with more padding have as many as it reads.
     """
-    if rows.length is not None and fed[0] < made.shape[1]:
+    is_series = rows.length is not None and made.ndim == len(fed) + 1
+    if is_series and fed[0] < made.shape[1] == network.spec.shape[0]:
         made = made[:, : fed[0]]
     return made.reshape(-1, *output_shape(made.shape[1:], network, fed))
 

@@ -86,7 +86,8 @@ def encode(folder: Path, changes: dict[str, Any], place: Place, form: str = 'npz
 def reconstruct(folder: Path, changes: dict[str, Any], place: Place, form: str = 'npz') -> Path:
     """Writes what the run makes of a data set, `outputs` [N, ...], to its folder; returns the file.
 
-    The outputs have the shape and units of the data. Raises UsageError where it makes nothing.
+    The outputs have the shape and units of the data, of series at most the steps trained on. Raises
+    UsageError where it makes nothing.
     """
     with _opened(folder, changes, place, runs.compared_with_data) as (network, data, interrupts):
         table = table_of(data)

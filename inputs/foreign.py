@@ -95,7 +95,8 @@ def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
                 if name not in held and meant:  # which would be passed over in silence
                     raise DataError(
                         f'{path}: has {", ".join(held)}, of which {meant} is not read; save it as '
-                        f'{name} (np.savez(file, x=x, {name}={meant})), or leave it out'
+                        f'{name} (np.savez(file, {needed}={needed}, {name}={meant})), or leave '
+                        'it out'
                     )
             return {name: _plain(file, name, path) for name in (needed, *others) if name in held}
     except UserError:
@@ -214,7 +215,8 @@ def checked(
     if x.ndim < 2 or not x.size:
         alone = x.ndim == 1 and x.size
         remedy = '; x[:, None] has one number an example, x[None] one example' if alone else ''
-        remedy = remedy or '; it has no examples' * (x.ndim > 1)
+        lacks = 'they have no features' if len(x) else 'it has no examples'
+        remedy = remedy or f'; {lacks}' * (x.ndim > 1)
         raise DataError(f'{where}x must be [examples, features...], it is {list(x.shape)}{remedy}')
     raw = x
     if x.dtype != np.uint8:

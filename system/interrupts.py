@@ -39,8 +39,8 @@ class Interrupts:
         that comes when it is done ends nothing.
         """
         self.patience: float | None = None
-        command = f'the same command{" without --restart" if restarts else ""}'
-        self._said, self._alone = said or f'saved; {command} goes on from here', alone
+        self._command = f'the same command{" without --restart" if restarts else ""}'
+        self._said, self._alone = said or f'saved; {self._command} goes on from here', alone
         self._received = 0
         self._is_heeded = False  # a signal, by what is asked for it
         self._told: UserError | None = None
@@ -121,7 +121,7 @@ class Interrupts:
 
     def finished(self) -> None:
         """From now on a signal is said to have come when the work was done."""
-        self._said = 'the run is finished; the same command goes on with what is left, if anything'
+        self._said = f'the run is finished; {self._command} goes on with what is left, if anything'
 
     def check(self) -> None:
         """Raises Interrupted if a signal has arrived, or what another process told of."""

@@ -15,7 +15,7 @@ def test_describe_has_the_values_and_a_line_a_field_with_its_meaning(main):
     )
     assert described['fields']['head'] == {
         'value': [7],
-        'allowed': '1 to 1000000, each number',
+        'allowed': '1 to 1000000, each number, as 300,150',
         'meaning': "widths of the classifier's layers",
     }
     assert described['fields']['parent.loss']['allowed'].startswith('mse, mae')

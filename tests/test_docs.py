@@ -282,6 +282,8 @@ def here(shrunk, digits, strips, tmp_path_factory):
     Its commands are called from there, and share their runs; returns what the first printed.
     """
     folder = tmp_path_factory.mktemp('here')
+    for cached in (pictures.listed, pictures.announced, pictures.everything):
+        cached.cache_clear()  # of a DIR in a folder before this one
     for index in range(30):
         pixels = np.random.default_rng(index).integers(0, 256, (32, 32, 3), np.uint8)
         (folder / 'DIR' / 'ab'[index % 2]).mkdir(parents=True, exist_ok=True)

@@ -202,7 +202,8 @@ def settle(folder: Path, config: dict[str, Any], key: str = '', parent: str = ''
     moved = [
         found
         for found in differences
-        if (found[0].endswith('data_path') and same_data) or (found[0] == 'parent' and same_parent)
+        if all(isinstance(path, str) for path in found)
+        and (same_data if found[0].endswith('data_path') else found[0] == 'parent' and same_parent)
     ]
     differences = [found for found in differences if found not in moved]
     if differences and _extends(differences, config):
@@ -218,15 +219,26 @@ def settle(folder: Path, config: dict[str, Any], key: str = '', parent: str = ''
 
 
 def refuse_changed(folder: Path, experiment: Experiment, key: str, parent: str) -> None:
-    """Raises UsageError where a finished run's data or parent are others now, as in `settle`."""
+    """Raises UsageError where a finished run's array or parent is another now, as in `settle`.
+
+    Of a folder of pictures, which is known by its files' times, it is said.
+    """
     saved = configured(folder)
-    changed = [experiment.data_path] if key and not dataset.same_data(_key_in(saved), key) else []
-    if parent and 'parent' in saved and saved['parent'] != parent:
-        changed.append(str(experiment.parent))
+    before, changed = _key_in(saved), ''
+    if before and key and not dataset.same_data(before, key):
+        if experiment.dataset == 'images':  # which may be the same pictures, copied
+            say(
+                f'warning: {experiment.data_path}: files, or their times, are others than when '
+                f'{folder} was trained on them; --restart trains it on these'
+            )
+        elif experiment.dataset == 'array':
+            changed = experiment.data_path
+    if parent and saved.get('parent', parent) != parent:
+        changed = str(experiment.parent)
     if changed:
         raise UsageError(
-            f'{folder}: its run is finished, and {" and ".join(changed)} has changed since; '
-            '--restart trains it again; to keep it, --run_dir names another folder'
+            f'{folder}: its run is finished, and {changed} has changed since; --restart trains it '
+            'again; to keep it, --run_dir names another folder'
         )
 
 

@@ -35,6 +35,7 @@ from train.folder import (
     Place,
     as_begun,
     claimed,
+    configured,
     extend_sibling,
     refuse_changed,
     refuse_links,
@@ -74,7 +75,8 @@ def run(
         config: dict[str, Any] = {'experiment': experiment.resolved()}
         key = parent = ''
         if not place.restart:
-            key, parent = dataset.key_if_there(experiment), _checksum_now(experiment, place, folder)
+            key = dataset.key_if_there(experiment)
+            parent = _checksum_now(experiment, folder, team)
             settle(folder, config, key, parent)
         results = None if place.restart else results_of(folder)
         if results and not team.is_chief:
@@ -243,18 +245,22 @@ def _parent(
     return read(str(its))
 
 
-def _checksum_now(experiment: Experiment, place: Place, folder: Path) -> str:
+def _checksum_now(experiment: Experiment, folder: Path, team: Team) -> str:
     """Returns the checksum of the variables that a run restores from a path, as it is now.
 
-    '' where it has not begun, restores none from a path, or that has none that can be read.
+    '' where that is of no use: the run has not begun, or goes on from the same path, which is read
+    then; or draws its values; or there is no graph that was written here. The chief alone needs the
+    path: of others it is what it was.
     """
-    parent = experiment.parent
-    begun = (folder / run_files.CONFIG).is_file()
-    if not (begun and isinstance(parent, str) and experiment.initial == 'parent'):
+    parent, saved = experiment.parent, configured(folder)
+    if not (saved and isinstance(parent, str) and experiment.initial == 'parent'):
         return ''
-    with suppress(UserError):
-        read = saved_graph.read(parent, layer=experiment.layer, trusted=place.trusted)
-        return weights.checksum(read.variables)
+    if not team.is_chief:
+        return str(saved.get('parent', ''))
+    with suppress(UserError, OSError):
+        is_needed = results_of(folder) or saved['experiment'].get('parent') != parent
+        if is_needed and saved_graph.is_own(parent):
+            return weights.checksum(saved_graph.read(parent, layer=experiment.layer).variables)
     return ''
 
 

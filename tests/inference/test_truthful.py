@@ -14,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import inst
 from inference import fit
+from inputs import pictures
 from system.errors import DataError, UsageError
 
 BASIC = ('--experiment=basic', '--set=hidden=3', '--set=epochs=2', '--set=standardize=mean_std')
@@ -322,6 +323,31 @@ def test_a_finished_run_is_not_shown_as_that_of_other_data(main, table, tmp_path
     assert len(err.splitlines()) == 1
     table.write_bytes(kept)
     assert 'finished before' in main(*flags)[1]
+
+
+def test_of_pictures_that_were_copied_the_run_is_shown(main, tmp_path):
+    for number in range(12):
+        (tmp_path / 'all').mkdir(exist_ok=True)
+        Image.new('L', (2, 3), 20 * number).save(tmp_path / f'all/{number}.png')
+    flags = ('--experiment=basic', '--set=hidden=3', '--set=epochs=1', '--set=image_size=4',
+             '--set=image_channels=1', f'--images={tmp_path}/all', f'--run_dir={tmp_path}/run')  # fmt: skip
+    assert main(*flags)[0] == 0
+    assert 'their times' not in main(*flags)[1]
+    for file in (tmp_path / 'all').iterdir():
+        os.utime(file, (1, 1))
+    pictures.listed.cache_clear()
+    code, out, err = main(*flags)
+    assert code == 0 and 'warning: ' in out and 'or their times, are others' in out, err
+
+
+def test_a_parent_that_is_trained_here_is_no_path_that_moved(main, table, tmp_path):
+    head = (*HEAD, f'--array={table}', f'--runs={tmp_path}/runs', f'--run_dir={tmp_path}/run')
+    few = ('--set=parent.epochs=1', '--set=parent.hidden=3')
+    assert main(*head, *few)[0] == 0
+    (parent,) = (tmp_path / 'runs/phasewise').iterdir()
+    code, _, err = main(*head, f'--parent={parent}')
+    assert code == 2 and 'another configuration' in err
+    assert 'finished before' in main(*head, *few)[1]
 
 
 def test_a_parent_may_move_but_not_be_another_under_its_name(main, table, tmp_path):

@@ -191,7 +191,8 @@ def test_a_signal_that_comes_when_all_is_done_ends_what_follows_if_anything(alon
 
 
 def test_of_a_finished_run_it_is_not_said_that_it_goes_on():
-    with pytest.raises(Interrupted, match='the run is finished'), Interrupts() as interrupts:
+    words = 'the run is finished; the same command without --restart goes on'
+    with pytest.raises(Interrupted, match=words), Interrupts(restarts=True) as interrupts:
         interrupts.finished()
         os.kill(os.getpid(), signal.SIGTERM)
 
