@@ -10,7 +10,7 @@ from typing import Any
 import inst
 from parameters import FIELDS, IDENTITY, IMAGES, PARENTS, RULES, SHARED, Experiment
 from system.errors import UsageError
-from system.rules import closest, written
+from system.rules import closest, nearest, written
 
 _FAULTS = {  # what absl says of a flag's value -> what it must be
     'Non-boolean': 'true or false',
@@ -30,6 +30,12 @@ def flag_fault(error: Exception) -> str:
     said = ' '.join(str(error).split())
     flag, _, why = said.removeprefix('flag ').partition(': ')
     return next((f'{flag}: must be {must}' for sign, must in _FAULTS.items() if sign in why), said)
+
+
+def flag_meant(name: str, flags: Iterable[str]) -> str:
+    """Returns what is to be written in place of a flag that is none; '' where nothing is alike."""
+    is_field = name in FIELDS and name not in (*IDENTITY, 'parent')
+    return f'; a field is given as --set {name}=...' if is_field else nearest(name, flags)
 
 
 def settable(experiment: Experiment) -> dict[str, Any]:

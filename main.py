@@ -39,7 +39,7 @@ except Exception as error:
     say(f'error: {line_of(error)}', to=sys.stderr)
     raise SystemExit(2) from None
 
-from command_line import flag_fault, parse, settable
+from command_line import flag_fault, flag_meant, parse, settable
 from ledger import own
 from parameters import COUNT, DATASETS, PRECISIONS, SEED, Experiment
 from studies.described import description, is_study, line
@@ -180,7 +180,7 @@ def parse_flags(arguments: list[str]) -> list[str]:
         stray = FLAGS(arguments)[1:]
     except flags.UnrecognizedFlagError as error:
         raise UsageError(
-            f'--{error.flagname}: no such flag{nearest(error.flagname, FLAGS)}'
+            f'--{error.flagname}: no such flag{flag_meant(error.flagname, FLAGS)}'
         ) from None
     except UnicodeDecodeError:  # names are told to a program as bytes, but files of flags are text
         raise UsageError(
