@@ -34,8 +34,9 @@ def flag_fault(error: Exception) -> str:
 
 def flag_meant(name: str, flags: Iterable[str]) -> str:
     """Returns what is to be written in place of a flag that is none; '' where nothing is alike."""
-    is_field = name in FIELDS and name not in (*IDENTITY, 'parent')
-    return f'; a field is given as --set {name}=...' if is_field else nearest(name, flags)
+    fields = [field for field in RULES if field != 'parent' and field not in flags]
+    alike = closest(name, [*flags, *fields])
+    return f'; did you mean --set {alike}=...?' if alike in fields else nearest(name, flags)
 
 
 def settable(experiment: Experiment) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_without_its_packages_it_says_how_python_gets_them():
         (('--experiment=tied', '--set', 'epochs=1', '--set', 'epochs=2'), 'given twice'),
         (('--experiment=tied', '--set', 'hidden=3,,4'), 'whole numbers with commas'),
         (('--experiment=tied', '--seed=-1'), '--seed=-1'),
-        (('--experiment=tied', '--batch_size=5'), 'a field is given as --set batch_size=...'),
+        (('--experiment=tied', '--batch_size=5'), 'did you mean --set batch_size=...?'),
         (('--experiment=tied', '--seed=1.5'), '--seed=1.5: must be a whole number'),
         (('--experiment=tied', '--figures=no'), '--figures=no: must be true or false'),
         (('--experiment=tied', '--checkpoint_seconds=x'), 'seconds=x: must be a number'),
