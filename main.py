@@ -118,7 +118,7 @@ flags.DEFINE_enum(
 flags.DEFINE_string('runs', 'runs', 'Where run folders are made.')
 flags.DEFINE_string('run_dir', None, "This run's folder, instead of one under --runs.")
 flags.DEFINE_string('data_dir', 'data', 'Where data sets are found and records are kept.')
-flags.DEFINE_float('checkpoint_seconds', 0.0, 'From one to the next; 0: they cost under 1 %.')
+flags.DEFINE_float('checkpoint_seconds', 0.0, 'Seconds between checkpoints; 0: under 1 % of time.')
 flags.DEFINE_float(
     'worker_seconds', 60.0, 'Seconds without an answer from a worker of TF_CONFIG until all end.'
 )

@@ -18,7 +18,7 @@ from phases import Noise, schedule_of
 from system import together
 from system.errors import UsageError
 from system.lines import settings_of
-from system.rules import Need, Rule, Span, nearest, plain, setting, written
+from system.rules import Need, Rule, Span, impossible, nearest, plain, setting, written
 
 ACTIVATIONS = ('linear', 'elu', 'relu', 'sigmoid', 'tanh')
 CORRUPTIONS = ('mask', 'gaussian')
@@ -368,8 +368,13 @@ class Experiment:
     @property
     def distance(self) -> str:
         """The name of its loss; of a distance in standardised units it says so."""
-        apart = self.standardizes and self.loss not in LIKELIHOODS
-        return f'{LOSSES[self.loss]}_standardized' if apart else LOSSES[self.loss]
+        name = LOSSES[self.loss]
+        return f'{name}_standardized' if self.errs_standardized else name
+
+    @property
+    def errs_standardized(self) -> bool:
+        """Whether its distance is in standardised units, as no likelihood is."""
+        return self.standardizes and self.loss not in LIKELIHOODS
 
     @property
     def code_layer(self) -> str:
@@ -426,7 +431,6 @@ IDENTITY = ('name', 'description', 'source')  # and 'parent': not for --set
 IMAGES = tuple(name for name, rule in RULES.items() if 'images' in rule.groups)
 _OWNERS = {'images': f'--dataset={" or ".join(PICTURES)}', 'transfer': 'experiments with a parent'}
 _TEXT = Rule((), None, '')
-_MOST_TOLD = 200  # characters of a value that is of no use
 SHARED = ('dataset', 'data_path', 'seed', 'precision', *IMAGES)  # by a run and its parent
 
 
@@ -460,10 +464,7 @@ def _check_parent(parent: Any) -> None:
     """Raises UsageError for what is neither an experiment nor says where a graph is."""
     if parent is None or isinstance(parent, Experiment) or (parent and isinstance(parent, str)):
         return
-    told = repr(parent)[:_MOST_TOLD]
-    raise UsageError(
-        f'parent={told}: must be an experiment, or a run folder or a saved graph as a text'
-    )
+    raise impossible('parent', parent, 'an experiment, or a run folder or a saved graph as a text')
 
 
 def _told(changes: Mapping[str, Any]) -> str:

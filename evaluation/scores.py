@@ -347,18 +347,16 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
     fits = fits and len(train) <= _limit(data.spec, probes.FITTED)
     if network.restored is not None or 'train' not in data.splits or not fits:
         return {}
-    apart = experiment.distance.endswith('_standardized')
-    if apart:  # in whose units PCA is another
+    if experiment.errs_standardized:  # in whose units PCA is another
         train, test = (in_units_of(network, rows) for rows in (train, test))
         found = {'test/pca_mse_standardized': probes.pca(train, test, units)[0]}
     else:
         found = remembered.figures(
             data, ('pca', units), lambda: {'test/pca_mse': probes.pca(train, test, units)[0]}
         )
-    alike = apart == experiment.standardizes  # of a likelihood, errors are in the data's units
-    if (
-        alike and _is_linear(experiment) and units < len(train)
-    ):  # which span no such plane otherwise
+    # The kernels of a likelihood may be in other units than its errors; few examples span no plane.
+    is_alike = experiment.errs_standardized == experiment.standardizes
+    if is_alike and _is_linear(experiment) and units < len(train):
         components = probes.components(train, units)
         values = network.values()
         kernel = values['layer1/kernel'].T if experiment.tied else values['layer1/decoder_kernel']
@@ -368,8 +366,8 @@ def _principal_components(network: Network, data: Dataset) -> dict[str, float]:
 
 def in_units_of(network: Network, rows: Rows) -> Rows:
     """Returns rows in the units that a network's distance is measured in."""
-    apart = network.experiment.distance.endswith('_standardized')
-    return _standardized(network.values(), rows) if apart else rows
+    is_apart = network.experiment.errs_standardized
+    return _standardized(network.values(), rows) if is_apart else rows
 
 
 def _standardized(values: Mapping[str, np.ndarray], rows: Rows) -> Rows:

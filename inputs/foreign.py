@@ -213,10 +213,11 @@ def checked(
     if length is not None and x.ndim == 2:  # a number a step
         x = x[..., None]
     if x.ndim < 2 or not x.size:
-        alone = x.ndim == 1 and x.size
-        remedy = '; x[:, None] has one number an example, x[None] one example' if alone else ''
-        lacks = 'they have no features' if len(x) else 'it has no examples'
-        remedy = remedy or f'; {lacks}' * (x.ndim > 1)
+        remedy = ''
+        if x.ndim == 1 and x.size:
+            remedy = '; x[:, None] has one number an example, x[None] one example'
+        elif x.ndim > 1:
+            remedy = '; its examples have no features' if len(x) else '; it has no examples'
         raise DataError(f'{where}x must be [examples, features...], it is {list(x.shape)}{remedy}')
     raw = x
     if x.dtype != np.uint8:

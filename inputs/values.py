@@ -131,9 +131,9 @@ def doubts(rows: Rows, values: Values, *, standardized: bool = False, loss: str 
     Where they are `standardized` by the network, their scale does no harm. Of a Gaussian `loss` the
     deviation of the errors is learned, within bounds.
     """
-    if values.is_bytes and 0 < values.most <= 1 / _BYTE and rows.files is not None:
-        return 'all pictures are black, or all but: no pixel is above 1 of 255'
     if values.is_bytes and 0 < values.most <= 1 / _BYTE:
+        if rows.files is not None:
+            return 'all pictures are black, or all but: no pixel is above 1 of 255'
         return (
             'x is uint8 with a greatest value of 1, which is read as 1/255; if these are zeros and '
             'ones, save them as x.astype(numpy.float32)'

@@ -102,9 +102,9 @@ def distance_of(experiment: Experiment) -> Distance:
     """Returns (logits, activation, target) -> the experiment's loss, [batch].
 
     A Gaussian or Laplace likelihood has one variance or scale for all features, learned with the
-    rest (Rybkin et al. 2021). It begins at a deviation of 0.116 (the variable
-    at 2 ln 0.1, within the bounds of `layers.log_variance`), as of a fair reconstruction of data
-    in [0, 1]: from 1, Adam takes thousands of updates in which the KL weighs far too much.
+    rest (Rybkin et al. 2021). It begins at a deviation of 0.116 (the variable at 2 ln 0.1, within
+    the bounds of `layers.log_variance`), as of a fair reconstruction of data in [0, 1]: from 1,
+    Adam takes thousands of updates in which the KL weighs far too much.
     """
     if experiment.loss == 'bernoulli':
         return lambda logits, _, target: losses.bernoulli_nll(logits, target)

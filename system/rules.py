@@ -45,6 +45,11 @@ def plain(value: Any, kind: str) -> Any:
     return tuple(part.tolist() if hasattr(part, 'tolist') else part for part in value)
 
 
+def impossible(name: str, value: Any, must: str) -> UsageError:
+    """Returns the error that a field must be of another kind than a value is."""
+    return UsageError(f'{name}={repr(value)[:_TOLD]}: must be {must}')
+
+
 class Need(NamedTuple):
     """What a field needs of the others, to have an effect."""
 
@@ -91,7 +96,7 @@ class Rule(NamedTuple):
             or (isinstance(value, bool) and kind != 'bool')
             or not all(type(number) is int for number in numbers)
         ):
-            raise UsageError(f'{name}={repr(value)[:_TOLD]}: must be {words}')
+            raise impossible(name, value, words)
         most, unit = next((v for kind, v in _LONGEST.items() if isinstance(value, kind)), (0, ''))
         if unit and len(value) > most:
             raise UsageError(f'{name}: has {len(value):,} {unit}, at most {most:,} are allowed')
