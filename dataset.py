@@ -26,7 +26,7 @@ from inputs.foreign import check_file
 from inputs.labels import check_classes
 from inputs.recording import SCHEMA
 from inputs.rows import Dataset, Rows, arranged
-from inputs.shards import Form, Records, check_shard, files_of
+from inputs.shards import UNLABELLED, Form, Records, check_shard, files_of
 from inputs.spec import Spec
 from parameters import CALTECH, OWN_DATA, Experiment
 from system.disk import beside, content
@@ -303,7 +303,7 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
         stored = Records(files, indices, form, remedy).reshape((math.prod(shape),))
         y = np.concatenate([index[:, 2] for index in indices]).astype(np.int32)
         places = np.concatenate([index[:, 3] for index in indices])
-        if classes and len(y) and not 0 <= y.min() <= y.max() < len(classes):
+        if classes and len(y) and not UNLABELLED <= y.min() <= y.max() < len(classes):
             raise DataError(f'{folder}: a label is not one of the {len(classes)} classes')
         length = None
         if indices[0].shape[1] > 4:

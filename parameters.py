@@ -217,9 +217,9 @@ class Experiment:
         'sum the codes of all patches over so many by so many regions; 0: reads the whole')
     stride: int = setting(1, 'transfer', Span(1, 1000), 'pixels from patch to patch', _POOLED)
     label_fraction: float = setting(1.0, 'transfer dense conv', Span(0, 1, above=True),
-        'share of each class whose labels are trained on', _CLASSIFIES)
+        'share of each class whose labels are trained on, of those that have one', _CLASSIFIES)
     labels: str = setting('data', 'transfer', LABELS,
-        'parent: it labels what label_fraction leaves out, to be trained on too')
+        'parent: it labels examples that have no label, to be trained on too')
     head: tuple[int, ...] = setting((100, 50), 'transfer', WIDTHS,
         "widths of the classifier's layers")
     head_activation: str = setting('elu', 'transfer', ACTIVATIONS,

@@ -164,9 +164,9 @@ def record_in_one_process(experiment: Experiment, folder: Path) -> Round:
     """Opens, fits and encodes the same pictures in a loop, and writes them to one TFRecord file."""
     import tensorflow.compat.v1 as tf
 
-    from inputs import pictures
+    from inputs import conversion
 
-    settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
+    settings = conversion.Settings(experiment.picture_size, experiment.jpeg_quality)
     place = folder / experiment.data_path
 
     def one_pass(seed: int, epochs: int) -> float:
@@ -174,7 +174,7 @@ def record_in_one_process(experiment: Experiment, folder: Path) -> Round:
             began = time.perf_counter()
             with tf.io.TFRecordWriter(f'{made}/all.tfrecord') as writer:
                 for file in sorted(place.rglob('*.jpg')):
-                    x = tf.train.BytesList(value=[pictures.encoded(file, settings)])
+                    x = tf.train.BytesList(value=[conversion.encoded(file, settings)])
                     y = tf.train.Int64List(value=[len(file.parent.name)])
                     features = {
                         'x': tf.train.Feature(bytes_list=x),

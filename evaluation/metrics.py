@@ -268,14 +268,14 @@ METRICS = {
         'cross-entropy (nats an example)',
         'Minus the logarithm of the probability that a classifier gives to the right class. Where '
         'the classifier is trained together with the autoencoder (`classify`), the classes are '
-        'judged one by one, yes or no, and their terms summed; in training it is the mean over '
-        'those of the examples whose labels are known (`label_fraction`).',
+        'judged one by one, yes or no, and their terms summed. It is the mean over the examples '
+        'with a label; in training, over those whose labels are read (`label_fraction`).',
         'less',
         _POSITIVE,
     ),
     'accuracy': Metric(
         'accuracy (fraction)',
-        'The share of examples whose most probable class is the right one.',
+        'The share of examples whose most probable class is the right one, of those with a label.',
         'greater',
         _SHARE,
         is_accuracy=True,

@@ -45,8 +45,8 @@ class Eyes(NamedTuple):
 
 
 def opened(train: Rows, picture: tuple[int, ...]) -> Eyes:
-    """Trains the classifier on pictures with labels, alike for the same ones."""
-    rows = compared(train, _LEARNED)
+    """Trains the classifier on the pictures with labels, alike for the same ones."""
+    rows = compared(train.of_known(), _LEARNED)
     size = min(_TOGETHER, len(rows))
     network = MLPClassifier(_LAYERS, batch_size=size, max_iter=_EPOCHS, random_state=0)
     with warnings.catch_warnings():

@@ -118,32 +118,42 @@ class Evaluation:
     ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """Returns the means, and what is kept of the rows at `places`, which are in order.
 
-        `check` is called after each batch.
+        What needs a label is a mean over the rows that have one. `check` is called after each
+        batch.
         """
         sums = dict.fromkeys(self._fetches, 0.0)
         kept: dict[str, list[np.ndarray]] = {name: [] for name in self._kept}
+        known = np.ones(len(rows), bool) if rows.y is None else rows.known
         wanted, start = np.arange(len(rows))[places], 0
         for count, (values, made) in self._batches(rows, (self._fetches, self._kept)):
             check()
             for name, value in values.items():
-                sums[name] += float(np.mean(value, dtype=np.float64)) * count
+                if name in _OF_LABELS:
+                    value = value[known[start : start + count]]
+                counted = len(value) if np.ndim(value) else count
+                sums[name] += float(np.mean(value, dtype=np.float64)) * counted if counted else 0.0
             mine = wanted[(start <= wanted) & (wanted < start + count)] - start
             for name, value in made.items():
                 kept[name].append(value[mine])
             start += count
-        means = {name: total / len(rows) for name, total in sums.items()}
+        counts = {name: known.sum() if name in _OF_LABELS else len(rows) for name in sums}
+        means = {name: float(total / counts[name]) for name, total in sums.items()}
         return means, {name: np.concatenate(parts) for name, parts in kept.items()}
 
     def each(self, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
         """Yields each value of every row, [n], a batch at a time.
 
-        What needs labels is left out where there are none.
+        What needs labels is left out where there are none, and NaN of a row that has none.
         """
         fetches = {n: t for n, t in self._fetches.items() if t.shape.rank == 1}
         if rows.y is None:
             fetches = {n: t for n, t in fetches.items() if n not in _OF_LABELS}
-        for _, values in self._batches(rows, fetches):
+        known, start = rows.known, 0
+        for count, values in self._batches(rows, fetches):
+            for name in values.keys() & {*_OF_LABELS}:
+                values[name] = np.where(known[start : start + count], values[name], np.nan)
             yield values
+            start += count
 
     def _batches(self, rows: Rows, fetches: Any) -> Iterator[tuple[int, Any]]:
         """Yields how many rows a batch has, and what is fetched of them."""
@@ -164,7 +174,7 @@ class Evaluation:
                 self._seed: (_KEY, start),
             }
             if self._y is not None and rows.y is not None:
-                fed[self._y] = rows.y[start:stop]
+                fed[self._y] = np.maximum(rows.y[start:stop], 0)  # any, where there is none
             if rows.length is not None:
                 fed[self._length] = rows.length[start:stop]
             return fed
@@ -292,20 +302,39 @@ def _codes(network: Network, data: Dataset, known: Mapping[str, np.ndarray]) -> 
     among_all, test = data.splits.get('train'), compared(data.splits['test'])
     codings = known['test']
     found = probes.usage(codings)
-    if test.y is not None and among_all and among_all is not data.splits['test']:
-        train = compared(among_all)
-        among = known['train'] if 'train' in known else network.compute('codings', train)
-        found['separation'] = probes.separation(among, train.labels, codings, test.y)
-        if len(train) <= _limit(data.spec, _COMPARED):
-            found |= _separated(network, data, train, test, codings.shape[1])
+    if among_all and among_all is not data.splits['test']:
+        found |= _of_classes(network, data, known)
     draws = network.decodes() and data.spec.picture and data.spec.layout in ('flat', 'maps')
-    is_known = test.y is not None and among_all and len(data.spec.classes) > 1
+    is_known = among_all and among_all.known.any() and len(data.spec.classes) > 1
     count = min(len(test), samples.COUNT, _limit(data.spec, _SIMILAR))
     if draws and is_known and count > samples.NEAREST:
         ends = codings[:count]
         codes = {'': gaussian_codes(*ends.shape), '_between': (ends + np.roll(ends, 1, axis=0)) / 2}
         decoded = {kind: network.decode(some) for kind, some in codes.items()}
         found |= samples.scores(data, count, decoded)
+    return found
+
+
+def _of_classes(
+    network: Network, data: Dataset, known: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Returns how well codes and inputs tell classes apart, of examples whose labels are known."""
+    splits = {name: data.splits[name].of_known() for name in ('train', 'test')}
+    if not all(map(len, splits.values())):
+        return {}
+    rows = {name: compared(those) for name, those in splits.items()}
+    codes = {
+        name: known[name]
+        if name in known and those is data.splits[name]
+        else network.compute('codings', rows[name])
+        for name, those in splits.items()
+    }
+    train, test = rows['train'], rows['test']
+    found = {
+        'separation': probes.separation(codes['train'], train.labels, codes['test'], test.labels)
+    }
+    if len(train) <= _limit(data.spec, _COMPARED):
+        found |= _separated(network, data, train, test, codes['test'].shape[1])
     return found
 
 

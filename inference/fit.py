@@ -15,6 +15,7 @@ import inst
 from inference.outputs import write_npz
 from inference.run import Run, columns_of, load
 from inputs import sources
+from inputs.labels import plain
 from parameters import Experiment
 from system.errors import UsageError
 from system.lines import shown
@@ -38,12 +39,12 @@ def fit(
 ) -> Run:
     """Trains an experiment, or its name in the catalogue, on arrays; returns the finished run.
 
-    `x` is [N, ...]: floats, or bytes, which are scaled to [0, 1]. `y` [N] are labels, `length` [N]
-    the steps of each sequence that count. A share `validation` of the rows, chosen by the
-    experiment's seed, is held out: `patience` needs some. A parent is trained first, on the same
-    rows. What runs print is shown where `verbose`; or else they warn as Python does. A `run_dir`
-    keeps the run's folder, which must be new or empty. Of a table with names of columns the run
-    that is returned reads those alone, in their order.
+    `x` is [N, ...]: floats, or bytes, which are scaled to [0, 1]. `y` [N] are labels, NaN or None
+    where there is none, `length` [N] the steps of each sequence that count. A share `validation` of
+    the rows, chosen by the experiment's seed, is held out: `patience` needs some. A parent is
+    trained first, on the same rows. What runs print is shown where `verbose`; or else they warn as
+    Python does. A `run_dir` keeps the run's folder, which must be new or empty. Of a table with
+    names of columns the run that is returned reads those alone, in their order.
 
     Raises UsageError or DataError for what cannot be trained, Diverged where a loss is not finite.
     """
@@ -53,8 +54,8 @@ def fit(
         source = sources.of_arrays(x, y, length, trains=True)
     examples, labels = source.splits['test'], None if y is None else np.asarray(y)
     arrays = {'x': examples.x, 'split': _split(len(examples.x), validation, found.seed)}
-    if labels is not None:  # objects as the names or numbers that they are
-        arrays['y'] = np.asarray(labels.tolist()) if labels.dtype == object else labels
+    if labels is not None:
+        arrays['y'] = plain(labels)
     if examples.length is not None:
         arrays['length'] = examples.length
     folder = Path(run_dir).expanduser() if run_dir else None
@@ -79,9 +80,10 @@ def fit(
         made = load(target)
     made.columns = columns_of(x)
     if labels is not None and examples.y is not None and labels.size == len(examples.x):
-        _, first = np.unique(examples.y, return_index=True)
+        labels = labels.reshape(-1)[examples.y >= 0]
+        _, first = np.unique(examples.y[examples.y >= 0], return_index=True)
         if made.classes == source.classes:
-            made.labels = labels.reshape(-1)[first]  # as they were given
+            made.labels = labels[first]  # as they were given
     return made
 
 

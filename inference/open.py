@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 import dataset
 from inputs import values
 from inputs.rows import Dataset, Rows, refuse_lengths, shaped
-from inputs.shards import Records
+from inputs.shards import UNLABELLED, Records
 from model import Network, network_of
 from networks import fits, saved_graph, trial, weights
 from parameters import OWN_DATA, PICTURES, Experiment
@@ -218,7 +218,7 @@ def classified(network: Network, data: Dataset) -> Dataset:
     numbers = np.array([known.index(name) for name in data.spec.classes], np.int32)
     splits: dict[str, Rows] = {}
     for name, rows in data.splits.items():
-        splits[name] = rows.labelled(numbers[rows.labels])
+        splits[name] = rows.labelled(np.where(rows.known, numbers[rows.labels], UNLABELLED))
     return data._replace(spec=data.spec._replace(classes=known), splits=splits)
 
 

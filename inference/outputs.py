@@ -53,8 +53,8 @@ def table_of(data: Dataset) -> Table:
         columns['file'] = np.concatenate([part for part in files if part is not None])[order]
     columns['split'] = np.array(list(splits))[numbers[order]]
     if data.spec.classes:
-        labels = np.concatenate([rows.labels for rows in splits.values()])
-        columns['label'] = np.array(data.spec.classes)[labels[order]]
+        names = [rows.named(data.spec.classes) for rows in splits.values()]
+        columns['label'] = np.concatenate(names)[order]
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     ends = np.cumsum([len(rows) for rows in splits.values()])[:-1]

@@ -21,6 +21,7 @@ from inference import run as runs
 from inference.open import STOPPED, classified, data_for, identity, opened
 from inference.outputs import Table, check_width, gathered, table_of, unlike, write_csv, write_npz
 from inputs.rows import Dataset, compared
+from inputs.shards import UNLABELLED
 from model import Network
 from reports import figures
 from reports.distributions import distributions
@@ -237,7 +238,7 @@ def _described(folder: Path, network: Network, data: Dataset, table: Table) -> d
     """Returns what every `.npz` has beside what was computed."""
     made: dict[str, Any] = {n: table.columns[n] for n in _PLAIN if n in table.columns}
     if data.spec.classes:
-        numbers = {name: number for number, name in enumerate(data.spec.classes)}
+        numbers = {'': UNLABELLED, **{name: y for y, name in enumerate(data.spec.classes)}}
         made['labels'] = np.array([numbers[name] for name in table.columns['label']], np.int32)
         made['classes'] = np.array(data.spec.classes)
     made['run'] = np.array(identity(folder, network))

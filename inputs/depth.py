@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from typing import IO
 
 import numpy as np
 
-from inputs import pictures
+from inputs import conversion, pictures
 from system import disk
 
 _LOOKED_AT = 20  # pictures
@@ -39,9 +40,12 @@ def told(found: pictures.Folder) -> str:
 def _brightest(found: pictures.Folder, picture: pictures.Picture) -> int:
     """Returns the greatest value of a picture of 16 bits, of others 0."""
     span = found.spans.get(picture.path)
-    place = f'{found.folder}/{picture.path}'
-    file = pictures.taken(found.folder, span) if span else disk.opened_regular(place, follows=True)
-    with file, pictures.opened_picture(file) as opened:
+    file: IO[bytes]
+    if span:
+        file = conversion.taken(found.folder, span)
+    else:
+        file = disk.opened_regular(f'{found.folder}/{picture.path}', follows=True)
+    with file, conversion.opened_picture(file) as opened:
         if opened.mode.startswith('I'):
             return int(np.asarray(opened).max())
         stored = str(getattr(opened, 'tile', ''))  # colours of 16 bits are opened as bytes

@@ -1,59 +1,33 @@
-"""A folder of pictures: what is in it, and each picture made the size that is recorded.
-
-Reading and encoding go on in processes of their own, which import this module without TensorFlow.
-"""
+"""A folder of pictures: what is in it, its splits and its classes."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import io
-import multiprocessing
 import os
-import signal
-import threading
-import warnings
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.connection import wait
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inputs.folders import Found, check_open, digest_of, found_in, of_unread, stamps_of
 from inputs.splits import alone, sizes
-from system import cores, disk
 from system.errors import DataError
 from system.lines import say
-from system.progress import Bar
 
 ENDINGS = ('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.bmp', '.gif', '.webp', '.tif', '.tiff')
 SHARD = 2000  # pictures in a shard, all of which an interruption may cost
 UNREADABLE = 0.05  # share of unreadable pictures above which nothing is recorded
-_CHUNK = 64  # pictures a process is handed at a time
 _SHOWN = 10  # unreadable files, or classes, that are printed; the manifest has all
 SPLITS = {  # folders at the top, in any case
     **dict.fromkeys(('train', 'training'), 'train'),
     **dict.fromkeys(('validation', 'val', 'valid', 'dev'), 'validation'),
     **dict.fromkeys(('test', 'testing'), 'test'),
 }
+_NO_CLASS = ('unlabelled', 'unlabeled')  # a folder of pictures without a label, in any case
 _BEFORE = ('train', 'validation', 'val', 'test')  # those that always were, beside train and test
 _SHARE = 0.1  # of a split that the folder has no folder for
-_ORIENTATION = 0x0112  # of EXIF's tags, and how a picture is put upright by its value
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class Span(NamedTuple):
@@ -67,7 +41,7 @@ Stamp = tuple[int, int]  # of a file: bytes, and time of change in ns
 
 
 class Picture(NamedTuple):
-    """A file of the folder, and the number of its class if there are classes."""
+    """A file of the folder, and the number of its class if that is known."""
 
     path: str  # below the folder
     label: int | None
@@ -97,20 +71,11 @@ class Folder(NamedTuple):
         return f'{self.flag}{self.folder}'
 
 
-File = Path | str | IO[bytes]
-
-
-class Settings(NamedTuple):
-    """How pictures are recorded."""
-
-    shape: tuple[int, int, int]  # height, width, channels
-    quality: int  # of JPEG; 0: raw bytes
-
-
 @functools.lru_cache(maxsize=4)
 def listed(path: str) -> Folder:
     """Lists a folder: pictures of a class in a folder each (or below it), or all of them flat.
 
+    Those in a folder `unlabelled` beside classes have no label; beside splits, they are trained on.
     Folders at the top that are all named like splits (train, val, testing, ...) are the splits;
     without one for validation or test, a tenth of train takes its place. Otherwise the set is
     split 80/10/10, each class by a hash of the paths, small classes together. Raises UsageError
@@ -127,9 +92,7 @@ def listed(path: str) -> Folder:
         )
     grouped: dict[str, dict[str | None, list[str]]] = {}
     for parts, _, _ in found.pictures:
-        split = tops.get(parts[0], '') if len(parts) > 1 else ''
-        inner = parts[1:] if split else parts
-        name = inner[0] if len(inner) > 1 else None
+        split, name = _told(parts, tops)
         grouped.setdefault(split, {}).setdefault(name, []).append('/'.join(parts))
     names = {name for group in grouped.values() for name in group}
     if None in names and (len(names) > 1 or len(grouped) > 1 and '' in grouped):
@@ -144,12 +107,13 @@ def listed(path: str) -> Folder:
             )
         raise DataError(
             f'--images={path}: {stray} lies beside folders of pictures; put every picture into the '
-            'folder of its class, or all of them into one folder'
+            f'folder of its class, or into {_NO_CLASS[0]}/, or all of them into one folder'
         )
-    classes = tuple(sorted(name for name in names if name is not None))
+    classes = tuple(sorted(name for name in names if name))
     splits, as_before = divided(grouped, missing, classes)
     as_before &= not tops or {'train', 'test'} <= tops.keys() <= {*_BEFORE}
-    digest = digest_of(found, '' if as_before else f'{sorted(tops)}')
+    how = '' if as_before else f'{sorted(tops)}'
+    digest = digest_of(found, f'{how} unlabelled' if '' in names else how)
     told = [*_of_splits(path, tops, missing, splits, classes)]
     if len(classes) == 1 and all(len(parts) > 2 for parts, _, _ in found.pictures) and not tops:
         below = sorted({parts[1] for parts, _, _ in found.pictures})
@@ -176,31 +140,49 @@ def everything(path: str) -> Folder:
     """Lists all pictures below a folder, to be read by a finished run: one split, named 'all'.
 
     They are in the order of their paths. They have labels where every one of them lies in the
-    folder of its class, in a folder for its split or not; otherwise there are no classes. Raises
-    UsageError where there is no folder, DataError where it holds no pictures.
+    folder of its class or in one for those without, in a folder for its split or not; otherwise
+    there are no classes. Raises UsageError where there is no folder, DataError where it holds no
+    pictures.
     """
     found = found_in(path, ENDINGS)
     tops = _splits_at_the_top(found)
-    inner = [parts[1:] if parts[0] in tops else parts for parts, _, _ in found.pictures]
-    labelled = all(len(parts) > 1 for parts in inner)
-    classes = tuple(sorted({parts[0] for parts in inner})) if labelled else ()
+    names = [_told(parts, tops)[1] for parts, _, _ in found.pictures]
+    classes = () if None in names else tuple(sorted({name for name in names if name}))
     made = [
-        Picture('/'.join(parts), classes.index(rest[0]) if labelled else None)
-        for (parts, _, _), rest in zip(found.pictures, inner, strict=True)
+        Picture('/'.join(parts), classes.index(name) if classes and name else None)
+        for (parts, _, _), name in zip(found.pictures, names, strict=True)
     ]
     told = tuple(of_unread(found, bool(tops)))
     splits = {'all': sorted(made, key=lambda picture: picture.path)}
     ignored = found.ignored | found.closed
-    listing = Folder(path, splits, classes, digest_of(found, 'all'), ignored, told)
+    digest = digest_of(found, 'all unlabelled' if '' in names else 'all')
+    listing = Folder(path, splits, classes, digest, ignored, told)
     return listing._replace(stamps=stamps_of(found), denied=found.denied)
 
 
 def _splits_at_the_top(found: Found) -> dict[str, str]:
-    """Returns the split that each folder at the top is; none where any of them is no split."""
+    """Returns the split that each folder at the top is; none where any of them is no split.
+
+    A folder of pictures without a label is one beside others.
+    """
     tops = sorted({parts[0] for parts, _, _ in found.pictures if len(parts) > 1})
-    if not all(top.lower() in SPLITS for top in tops):
+    known = {top: SPLITS[top.lower()] for top in tops if top.lower() in SPLITS}
+    others = [top for top in tops if top not in known]
+    if not known or any(top.lower() not in _NO_CLASS for top in others):
         return {}
-    return {top: SPLITS[top.lower()] for top in tops}
+    return known | dict.fromkeys(others, 'train')
+
+
+def _told(parts: tuple[str, ...], tops: Mapping[str, str]) -> tuple[str, str | None]:
+    """Returns the split ('': none) and the class that the folders of a picture say.
+
+    The class is '' of one in a folder for those without, None of one in no folder of a class.
+    """
+    split = tops.get(parts[0], '') if len(parts) > 1 else ''
+    inner = parts[1:] if split else parts
+    if any(folder.lower() in _NO_CLASS for folder in (*parts[:1], *inner[:1])):
+        return split, ''
+    return split, inner[0] if len(inner) > 1 else None
 
 
 def divided(
@@ -210,8 +192,8 @@ def divided(
 ) -> tuple[dict[str, list[Picture]], bool]:
     """Returns the splits, and whether each class was divided by itself, as it once always was.
 
-    `grouped` has the paths of each class (None: of no class) by the split that they are told to be
-    of ('': of none); those `missing` are taken of train, each class by a hash of the paths.
+    `grouped` has the paths of each class (None or '': of no class) by the split that they are told
+    to be of ('': of none); those `missing` are taken of train, each class by a hash of the paths.
     """
     splits: dict[str, list[Picture]] = {'train': [], 'validation': [], 'test': []}
     as_before = True
@@ -222,7 +204,7 @@ def divided(
         counts = sizes(lengths, shares)
         as_before &= np.array_equal(counts, alone(lengths, shares))
         for (name, paths), ends in zip(group.items(), np.cumsum(counts, axis=1), strict=True):
-            label = None if name is None else classes.index(name)
+            label = classes.index(name) if name else None
             made = [Picture(path, label) for path in sorted(paths, key=hashed)]
             for part, start, end in zip(parts, (0, *ends), ends, strict=False):
                 splits[part] += made[start:end]
@@ -280,189 +262,11 @@ def of_classes(path: str, splits: Mapping[str, list[Picture]], classes: tuple[st
         for label, name in enumerate(classes[:_SHOWN])
     ]
     more = f', and {len(classes) - _SHOWN} more' if len(classes) > _SHOWN else ''
+    if any(counts[split, None] for split in splits):
+        more += f'; without a label {"/".join(f"{counts[split, None]:,}" for split in splits)}'
     kinds = 'class' if len(classes) == 1 else 'classes'
     what = f'{pictures} in {len(classes)} {kinds}, {names} {sums}'
     return f'{path}: {what}: {", ".join(shown)}{more}'
-
-
-def fitted(file: File, shape: tuple[int, ...]) -> Image.Image:
-    """Returns a picture upright, scaled and centre-cropped to [height, width, channels].
-
-    Transparent parts become white, an animation its first frame. Raises whatever Pillow does, also
-    where a file claims more pixels than Pillow's limit, 89 million.
-    """
-    height, width, channels = shape
-    with opened_picture(file) as opened:
-        opened.draft('RGB', (2 * max(height, width),) * 2)  # JPEG: decodes at a part of it
-        picture = _upright(opened)
-        if picture.mode == 'F':
-            raise ValueError('its values are floating-point numbers of no known range')
-        if picture.mode.startswith('I'):  # 16 bits
-            values = np.asarray(picture, np.float64) / 257
-            if values.min() < 0 or values.max() > 255:
-                raise ValueError('its values are not of 16 bits')
-            picture = Image.fromarray(values.round().astype(np.uint8))
-        elif picture.has_transparency_data:
-            picture = picture.convert('RGBA')
-            white = Image.new('RGBA', picture.size, 'white')
-            picture = Image.alpha_composite(white, picture)
-        picture = picture.convert('L' if channels == 1 else 'RGB')
-        return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
-
-
-@contextmanager
-def opened_picture(file: File) -> Iterator[Image.Image]:
-    """Opens a picture; raises whatever Pillow does, also where too many pixels are claimed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        warnings.simplefilter('error', Image.DecompressionBombWarning)
-        with Image.open(file) as opened:
-            yield opened
-
-
-def _upright(opened: Image.Image) -> Image.Image:
-    """Returns a picture turned as its EXIF says; as it lies where that cannot be read."""
-    opened.load()
-    try:
-        turn = opened.getexif().get(_ORIENTATION)
-    except Exception:  # of a damaged block anything, with its pixels whole
-        turn = None
-    return opened.transpose(_TURNS[turn]) if turn in _TURNS else opened.copy()
-
-
-def encoded(file: File, settings: Settings, stamp: Stamp | None = None) -> bytes:
-    """Returns a picture as it is recorded.
-
-    Raises whatever Pillow does, and OSError where it is no file any more, or has another stamp.
-    """
-    if isinstance(file, Path | str):
-        with disk.opened_regular(file, follows=True) as opened:
-            picture = fitted(opened, settings.shape)
-            status = os.fstat(opened.fileno())
-        if stamp and stamp != (status.st_size, status.st_mtime_ns):
-            raise OSError('it has changed since the folder was listed')
-    else:
-        picture = fitted(file, settings.shape)
-    if not settings.quality:
-        return picture.tobytes()
-    written = io.BytesIO()
-    picture.save(written, 'JPEG', quality=settings.quality)
-    return written.getvalue()
-
-
-def _convert(
-    folder: str, chunk: list[tuple[str, Span | None, Stamp | None]], settings: Settings
-) -> list[bytes | str]:
-    """Returns each picture as it is recorded, or the reason why it cannot be read."""
-    made: list[bytes | str] = []
-    for path, span, stamp in chunk:
-        try:
-            file = f'{folder}/{path}' if span is None else taken(folder, span)
-            made.append(encoded(file, settings, stamp))
-        except Exception as error:  # a damaged file can raise anything, in any of Pillow's readers
-            made.append(reason(error))
-    return made
-
-
-def taken(archive: str, span: Span) -> io.BytesIO:
-    """Returns what lies there in an archive."""
-    with open(archive, 'rb') as opened:
-        opened.seek(span.start)
-        return io.BytesIO(opened.read(span.size))
-
-
-def reason(error: Exception) -> str:
-    """Says in a few words why a picture cannot be read."""
-    if isinstance(error, UnidentifiedImageError):
-        return 'not a picture, or damaged'
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-
-
-def _begin() -> None:
-    """Leaves signals to the parent process, and ends when that ends, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    assert parent is not None, 'this is no worker'
-
-    def follow() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-Stream = Iterator[tuple[Picture, bytes | str]]
-
-
-@contextmanager
-def converted(
-    found: Folder, jobs: list[list[Picture]], settings: Settings, check: Callable[[], None]
-) -> Iterator[Iterator[Stream]]:
-    """Yields a stream for each job, to be used up in order: its pictures, recorded or the reason.
-
-    `check` is called after every few pictures and may raise.
-    """
-    chunks = [
-        [
-            (p.path, found.spans.get(p.path), found.stamps.get(p.path))
-            for p in job[start : start + _CHUNK]
-        ]
-        for job in jobs
-        for start in range(0, len(job), _CHUNK)
-    ]
-    workers = min(cores.number(), len(chunks))
-    with Bar('recording', sum(map(len, jobs)), 'picture') as bar:
-
-        def results(made: Iterable[list[bytes | str]]) -> Iterator[bytes | str]:
-            for chunk in made:
-                check()
-                bar.advance(len(chunk))
-                yield from chunk
-
-        def streams(flat: Iterator[bytes | str]) -> Iterator[Stream]:
-            for job in jobs:
-                yield ((picture, next(flat)) for picture in job)
-
-        if workers < 2:
-            yield streams(results(_convert(found.folder, chunk, settings) for chunk in chunks))
-            return
-        context = multiprocessing.get_context('spawn')
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
-        try:
-            tasks = ((found.folder, chunk, settings) for chunk in chunks)
-            yield streams(results(_in_order(pool, tasks, 2 * workers + 2)))
-        except (BrokenProcessPool, BrokenPipeError):
-            raise DataError(
-                f'{found.named}: a process that read pictures was killed (memory?); the '
-                'same command goes on from the last whole shard'
-            ) from None
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _in_order(
-    pool: ProcessPoolExecutor, tasks: Iterable[tuple[Any, ...]], ahead: int
-) -> Iterator[list[bytes | str]]:
-    """Yields the tasks' results in order, with at most `ahead` of them under way."""
-    waiting: deque[Future[list[bytes | str]]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(_convert, *task))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def readable(stream: Stream, unreadable: dict[str, str]) -> Iterator[tuple[Picture, bytes]]:
-    """Yields each picture with what is recorded of it; puts the others aside, with the reason."""
-    for picture, made in stream:
-        if isinstance(made, str):
-            unreadable[picture.path] = made
-        else:
-            yield picture, made
 
 
 def places(found: Folder) -> dict[str, int]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from inputs import sources
 from inputs.foreign import Examples
+from inputs.shards import UNLABELLED
 from inputs.sources import Request, Source
 from parameters import DATASETS
 from system.errors import DataError, UsageError, UserError, place_in
@@ -120,7 +121,7 @@ def _rows(split: str, rows: Any, classes: tuple[str, ...]) -> Examples:
             f'{split} has y where there are classes, names of its numbers, and not else'
         )
     if y is not None:
-        _check_whole(f'y of {split}', y, len(x), 0, len(classes) - 1)
+        _check_whole(f'y of {split}', y, len(x), UNLABELLED, len(classes) - 1)
     if length is not None:
         if x.ndim < 3:
             raise DataError(f'length of {split} needs x of [N, steps, features]')

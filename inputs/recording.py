@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from inputs import caltech, depth, pictures, sources
+from inputs import caltech, conversion, depth, pictures, sources
 from inputs.foreign import Examples
-from inputs.shards import Entry, Form, paths_file, write_shard
+from inputs.shards import UNLABELLED, Entry, Form, paths_file, write_shard
 from parameters import CALTECH, PICTURES, Experiment
 from system import disk
 from system.errors import DataError
@@ -41,7 +41,7 @@ def write(
     """
     begun = f'writing the records of {folder.name} to {folder}, once'
     if experiment.dataset in PICTURES:
-        settings = pictures.Settings(experiment.picture_size, experiment.jpeg_quality)
+        settings = conversion.Settings(experiment.picture_size, experiment.jpeg_quality)
         if experiment.dataset in CALTECH:
             found = caltech.listed(experiment.dataset, data_dir)
             say(begun, *found.told)
@@ -75,11 +75,12 @@ def _split(folder: Path, split: str, rows: Examples, check: Callable[[], None]) 
     shards = []
     for file, start, stop in _shards(folder, split, len(rows.x), _SHARD_EXAMPLES):
         check()
-        labels = [None] * (stop - start) if rows.y is None else rows.y[start:stop].tolist()
-        lengths = labels if rows.length is None else rows.length[start:stop].tolist()
+        none = [None] * (stop - start)
+        labels = none if rows.y is None else rows.y[start:stop].tolist()
+        lengths = none if rows.length is None else rows.length[start:stop].tolist()
         columns = rows.x[start:stop], labels, rows.places[start:stop].tolist(), lengths
         entries = (
-            Entry(x.tobytes(), label, place, None if rows.length is None else length)
+            Entry(x.tobytes(), None if label == UNLABELLED else label, place, length)
             for x, label, place, length in zip(*columns, strict=True)
         )
         shards.append(write_shard(file, entries))
@@ -110,7 +111,7 @@ class _Shard(NamedTuple):
 
 def write_pictures(
     found: pictures.Folder,
-    settings: pictures.Settings,
+    settings: conversion.Settings,
     folder: Path,
     check: Callable[[], None] = lambda: None,
 ) -> None:
@@ -127,7 +128,7 @@ def write_pictures(
     if len(todo) < len(shards):
         say(f'goes on: {len(shards) - len(todo)} of {len(shards)} shards are there')
     jobs = [shard.pictures for shard in todo]
-    with pictures.converted(found, jobs, settings, check) as streams:
+    with conversion.converted(found, jobs, settings, check) as streams:
         for shard, stream in zip(todo, streams, strict=True):
             unreadable: dict[str, str] = {}
             paths: list[str] = []
@@ -163,13 +164,13 @@ def write_pictures(
 
 
 def _entries(
-    stream: pictures.Stream,
+    stream: conversion.Stream,
     places: Mapping[str, int],
     paths: list[str],
     unreadable: dict[str, str],
 ) -> Iterator[Entry]:
     """Yields what is recorded of each picture that can be read, and notes their paths."""
-    for picture, made in pictures.readable(stream, unreadable):
+    for picture, made in conversion.readable(stream, unreadable):
         paths.append(picture.path)
         yield Entry(made, picture.label, places[picture.path])
 

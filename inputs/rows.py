@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,10 +23,11 @@ COMPARED = 10_000  # training examples that the test examples are compared with
 class Rows:
     """A split or its activations: x [N, ...] in memory or on disk, y [N] int32 or None.
 
-    `target` is what is to be made of x, where that is not x itself. `length` [N] int32 says how
-    many steps of each sequence count, where that is not all. `place` [N] int64 is the row of the
-    source that each is, `files` [N] the path of each picture, where those are known. `most` is what
-    bytes are divided by when they are read.
+    Of an example without a label y is UNLABELLED; it is None where no example has any. `target` is
+    what is to be made of x, where that is not x itself. `length` [N] int32 says how many steps of
+    each sequence count, where that is not all. `place` [N] int64 is the row of the source that each
+    is, `files` [N] the path of each picture, where those are known. `most` is what bytes are
+    divided by when they are read.
     """
 
     x: np.ndarray | Records
@@ -51,6 +52,20 @@ class Rows:
         """Its y, of rows that have one."""
         assert self.y is not None, 'rows without labels'
         return self.y
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which examples have a label, [N] bool."""
+        return np.zeros(len(self), bool) if self.y is None else self.y != UNLABELLED
+
+    def named(self, classes: Sequence[str]) -> np.ndarray:
+        """Returns the name of each example's class, [N], of those without a label ''."""
+        y = np.full(len(self), UNLABELLED) if self.y is None else self.y
+        return np.array([*classes, ''])[y]  # UNLABELLED is the last
+
+    def of_known(self) -> Rows:
+        """Returns the examples that have a label: itself, where all have."""
+        return self if self.known.all() else self.take(np.flatnonzero(self.known))
 
     @property
     def failure(self) -> DataError | None:
@@ -277,11 +292,13 @@ def arranged(data: Dataset, experiment: Experiment, read: Spec | None = None) ->
 def stratified(y: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Returns the rows of a share of each class, at least one of each, chosen by `seed`.
 
+    Those without a label are of no class.
+
     A smaller share of the same seed is a part of a larger one.
     """
     generator = np.random.default_rng((_LABELLED, seed))
     chosen = []
-    for label in np.unique(y):
+    for label in np.unique(y[y != UNLABELLED]):
         mine = generator.permutation(np.flatnonzero(y == label))
         chosen.append(mine[: max(1, round(share * len(mine)))])
     return np.sort(np.concatenate(chosen))

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from inputs import pictures
+from inputs import conversion, pictures
 from inputs.foreign import Examples, check_memory, checked, read_idx, read_npz
 from inputs.labels import numbered
 from inputs.splits import sizes
@@ -324,7 +324,7 @@ def _of_32(content: io.BytesIO, what: str) -> np.ndarray:
     except DataError:
         raise
     except Exception as error:  # a damaged file can raise anything, in any of Pillow's readers
-        raise DataError(f'{what} cannot be read ({pictures.reason(error)})') from None
+        raise DataError(f'{what} cannot be read ({conversion.reason(error)})') from None
 
 
 def _idx_source(name: str, classes: tuple[str, ...], asked: Request) -> Source:

@@ -277,6 +277,9 @@ def _manifold(
 def _confusion(
     network: Network, test: Rows, classes: tuple[str, ...], picture: tuple[int, ...], title: str
 ) -> Drawings:
+    test = test.of_known()
+    if not len(test):
+        return {}
     logits = network.compute('logits', test)
     joint = network.restored is None  # with an output of its own for each class
     probabilities = expit(logits) if joint else softmax(logits, axis=1)
@@ -301,7 +304,7 @@ def _confusion(
 def some_of_each(rows: Rows) -> np.ndarray:
     """Returns ten rows: the first of each class, then the second of each, and so on.
 
-    Where there are no labels they are the first ten.
+    Those without a label are a class of their own. Where there are none they are the first ten.
     """
     if rows.y is None:
         return np.arange(min(figures.SHOWN, len(rows)))

@@ -16,7 +16,7 @@ from matplotlib import colormaps, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import ListedColormap, Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from threadpoolctl import threadpool_limits
@@ -37,6 +37,7 @@ _NEIGHBOURS = (10, 500)  # codes that t-SNE needs at least, and gets at most: ha
 _ITERATIONS = 500  # of t-SNE: its divergence is within 1 % of what 1,000 reach
 _THUMBNAIL = 64  # pixels along the sides of a picture in a plane, at most
 _THUMBNAILS_ACROSS = 25  # that plane
+_NO_LABEL = 'lightgrey'  # the colour of examples without one
 _NAMED = 20  # classes with a colour and a name of their own
 _CELLS = 100  # classes of a confusion matrix, at most, that each have a name on its axes
 _NUMBERED = 30  # classes of a confusion matrix, at most, whose cells have numbers
@@ -283,10 +284,13 @@ def _neighbourly(codings: bytes, shape: tuple[int, ...], perplexity: float) -> n
 def _scatter(
     panel: Axes, plane: np.ndarray, labels: np.ndarray | None, classes: Sequence[str]
 ) -> None:
-    """Draws points, [n, 2], in the colours of the first n labels."""
-    looks: dict[str, Any] = (
-        {} if labels is None else {'c': _colours(len(classes))[labels[: len(plane)]]}
-    )
+    """Draws points, [n, 2], in the colours of the first n labels; grey are those without one."""
+    looks: dict[str, Any] = {}
+    if labels is not None:
+        mine = labels[: len(plane)]
+        order = np.argsort(mine >= 0, kind='stable')  # these lie over those without a label
+        plane, mine = plane[order], mine[order]
+        looks['c'] = np.array([*_colours(len(classes)), to_rgba(_NO_LABEL)])[mine]
     size = float(np.clip(4000 / len(plane), 8, 30))
     panel.scatter(plane[:, 0], plane[:, 1], s=size, alpha=0.7, linewidths=0, **looks)
 
@@ -297,13 +301,16 @@ def _legend(
     """Says which colour a class has: by its name, of many classes by its number."""
     if labels is None:
         return
-    colours = _colours(len(classes))
+    colours, said = _colours(len(classes)), names(classes)
     if len(classes) > _NAMED:
         scale = ScalarMappable(Normalize(0, len(classes) - 1), ListedColormap(colours))
         figure.colorbar(scale, ax=list(panels), label='number of the class', shrink=0.8)
-        return
+        colours, said = colours[:0], []
+    if labels.min(initial=0) < 0:
+        colours, said = np.array([*colours, to_rgba(_NO_LABEL)]), [*said, 'no label']
     marks = [panels[0].scatter([], [], s=40, color=colour) for colour in colours]
-    figure.legend(marks, names(classes), loc='outside right center', fontsize=8)
+    if marks:
+        figure.legend(marks, said, loc='outside right center', fontsize=8)
 
 
 def shortened(name: str, most: int = 24) -> str:

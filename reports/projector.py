@@ -49,7 +49,7 @@ def write(folder: Path, codings: np.ndarray, data: Dataset) -> None:
 
 def _described(rows: Rows, data: Dataset) -> list[str]:
     """Returns a line for the names of columns, and one for each row."""
-    labels = [''] * len(rows) if rows.y is None else [data.spec.classes[y] for y in rows.y]
+    labels = rows.named(data.spec.classes)
     lines = [f'{shown(label)}\t{place}' for label, place in zip(labels, rows.places, strict=True)]
     return ['label\trow', *lines]
 

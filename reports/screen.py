@@ -102,12 +102,13 @@ def worthless(metrics: Mapping[str, float], data: Dataset, experiment: Experimen
                 'the range in the place of every value would have at most: the outputs are of no '
                 'use; more or fewer epochs, a lower learning_rate or other layers may help'
             )
-    if accuracy is not None and rows is not None and rows.y is not None and len(rows):
-        counts = np.bincount(rows.labels)
-        if accuracy <= counts.max() / len(rows) + 1e-9:
+    if accuracy is not None and rows is not None and rows.known.any():
+        counts = np.bincount(rows.labels[rows.known])
+        share = counts.max() / counts.sum()
+        if accuracy <= share + 1e-9:
             said.append(
                 f'warning: an accuracy of {accuracy:.1%} is no more than that of always naming '
-                f'{data.spec.classes[counts.argmax()]!r}, as {counts.max() / len(rows):.1%} of the '
-                f'{data.tested} examples are'
+                f'{data.spec.classes[counts.argmax()]!r}, as {share:.1%} of the {data.tested} '
+                'examples are'
             )
     return said

@@ -117,8 +117,6 @@ def _head(e: Any) -> None:
         raise UsageError(f'pool={e.pool}: needs a parent that reads patches, as network=dense')
     if cut and not e.pool:
         raise UsageError(f'parent.patch_size={cut}: needs pool=..., 2 sums over quadrants')
-    if e.labels == 'parent' and e.label_fraction == 1:
-        raise UsageError('labels=parent: needs label_fraction below 1, to label what it hides')
     if e.labels == 'parent' and hasattr(e.parent, 'has') and not e.parent.classifies:
         raise UsageError(f'labels=parent: needs one; {e.parent.name} is no classifier')
 

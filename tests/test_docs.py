@@ -24,7 +24,7 @@ import inst
 import main as program
 import parameters
 from bench import networks
-from inputs import caltech, pictures, readers, sources
+from inputs import caltech, conversion, pictures, readers, sources
 from ledger import claim, claims, own
 from networks import layers
 from parameters import Experiment
@@ -263,7 +263,7 @@ def shrunk(added, some_digits, digits, strips):
         for name, value in (few | studies).items():
             patch.setitem(catalogue.CATALOGUE, name, value)
         patch.setattr(claims, 'CLAIMS', claimed)
-        patch.setattr(pictures.cores, 'number', lambda: 1)
+        patch.setattr(conversion.cores, 'number', lambda: 1)
         yield
 
 

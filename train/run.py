@@ -348,6 +348,7 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
         raise DataError(f'{data.key}: {fault}') from None
     if experiment.classifies:
         check_classes(data.key, data.spec.classes)
+        _check_labels(experiment, data)
     if experiment.patience and 'validation' not in data.splits:
         raise UsageError(
             f'patience={experiment.patience}: needs validation examples, and {data.key} has none'
@@ -365,6 +366,23 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
     parent = experiment.parent
     if experiment.pool and isinstance(parent, Experiment) and (side := parent.patch_size):
         patches.laid(side, data.spec, experiment)
+
+
+def _check_labels(experiment: Experiment, data: Dataset) -> None:
+    """Raises UsageError or DataError where examples have no labels that are needed, or all have."""
+    for split, rows in data.splits.items():
+        if not rows.known.any():
+            of = '' if split == 'train' else ', by which it would be scored'
+            raise DataError(
+                f'{data.key}: none of the {len(rows):,} {split} examples has a label{of}; a '
+                'classifier needs some'
+            )
+    has_all = experiment.label_fraction == 1 and data.splits['train'].known.all()
+    if experiment.labels == 'parent' and has_all:
+        raise UsageError(
+            f'labels=parent: needs label_fraction below 1, to label what it hides; in {data.key} '
+            'all have labels'
+        )
 
 
 def _say(experiment: Experiment, data: Dataset) -> None:
@@ -395,6 +413,9 @@ def _say(experiment: Experiment, data: Dataset) -> None:
         say(f'batch_size={experiment.batch_size}: all {len(train):,} examples are in each update')
     if data.splits['test'] is train:
         say(f'{data.key}: no examples are held out to test on; scores of test are those of train')
+    if data.spec.classes and not all(rows.known.all() for rows in data.splits.values()):
+        parts = (f'{r.known.sum():,} of {len(r):,} {name}' for name, r in data.shown.items())
+        say(f'{data.key}: examples with a label: {", ".join(parts)}')
     if not experiment.classifies:
         return
     for split, word in (('train', 'learned'), ('test', 'tested')):

@@ -243,8 +243,9 @@ def training_rows(
 ) -> tuple[Rows, Rows]:
     """Returns the training examples that are scored, and those trained on, with their labels.
 
-    Of a share of the labels a head is trained on the examples that have them, or on all, with those
-    that its parent gives the others; what is trained together with its network, on all.
+    Where there are labels of a part, or a share of them, a head is trained on the examples that
+    have them, or on all, with those that its parent gives the others; what is trained together with
+    its network, on all.
     """
     train, share, seed = data.splits['train'], experiment.label_fraction, experiment.seed
     if experiment.classify:
@@ -253,8 +254,10 @@ def training_rows(
         pools = isinstance(experiment.parent, Experiment) and experiment.parent.has('pool')
         widest = _POOLED if pools else 0
         return train, _taught(restored, train, data.spec.classes, share, seed, check, widest)
-    if experiment.parent and share < 1:
+    if experiment.classifies and share < 1:
         train = train.take(stratified(train.labels, share, seed))
+    elif experiment.classifies:
+        train = train.of_known()
     return train, train
 
 

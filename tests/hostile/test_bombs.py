@@ -116,7 +116,7 @@ def gif(folder: Path) -> Path:
 READ = {
     '.gz': 'lambda: foreign.read_idx(Path(file), dimensions=3)',
     '.npz': 'lambda: foreign.read_npz(file)',
-    '': 'lambda: pictures.fitted(file, (32, 32, 3))',
+    '': 'lambda: conversion.fitted(file, (32, 32, 3))',
 }
 BOMBS = [
     (idx_that_claims, 'would take 1,100 GB'), (idx_with_more_than_it_says, 'too long'),
@@ -132,7 +132,7 @@ def test_a_bomb_is_refused_and_takes_little_memory(tmp_path, make, words):
     file = make(tmp_path)
     assert file.stat().st_size < 2 << 20
     script = (
-        'import json, re, sys; from pathlib import Path; from inputs import foreign, pictures, sources\n'
+        'import json, re, sys; from pathlib import Path; from inputs import conversion, foreign, sources\n'
         'status = Path("/proc/self/status")\n'
         'def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1])\n'
         f'file, before = sys.argv[1], peak()\ntry: ({READ.get(file.suffix, READ[""])})()\n'

@@ -15,7 +15,7 @@ from conftest import most
 from PIL import Image
 
 from inference.outputs import unlike
-from inputs import pictures, sources
+from inputs import conversion, sources
 from system.errors import DataError
 
 QUICK = ('--set=epochs=1', '--nofigures')
@@ -32,7 +32,7 @@ S = R.random((20, 5, 2))  # series
 LENGTH = np.arange(20) % 5 + 1
 Y = np.arange(20) % 2
 NAMES = np.array(
-    ['a,b', 'c\nd', '$e', '漢字', '"q"', '', '\udcff', 'index', 'class index', '\ud800']
+    ['a,b', 'c\nd', '$e', '漢字', '"q"', '.', '\udcff', 'index', 'class index', '\ud800']
 )
 
 
@@ -280,7 +280,10 @@ ARRAYS = {
 LABELS = {
     'one-hot': Case(array(*HEAD, x=X, y=np.eye(3)[Y * 2]), classes=('0', '2')),
     'fractions': Case(array(*HEAD, x=X, y=Y + 0.5), 3, ('row 0 has 0.5', 'np.digitize')),
-    'a NaN': Case(array(*HEAD, x=X, y=np.where(X[:, 0] > 0.5, np.nan, 1)), 3, ('first in row',)),
+    'a NaN': Case(array(*HEAD, x=X, y=np.r_[Y[:19], np.nan]), says=('examples with a label',)),
+    'a label and NaN': Case(
+        array(*HEAD, x=X, y=np.where(X[:, 0] > 0.5, np.nan, 1)), 3, ("class '1'", 'needs two')
+    ),
     'objects': Case(array(*HEAD, x=X, y=Y.astype(object)), 3, ('y=np.asarray(y, dtype=str)',)),
     'too many': Case(
         array(*HEAD, x=np.zeros((10_001, 1)), y=np.arange(10_001)), 3, ('10001 different',)
@@ -416,7 +419,7 @@ def finished(tmp_path_factory) -> Path:
 @pytest.mark.parametrize('name', most(CASES, lambda name: name not in LONG))
 def test_an_awkward_input_ends_right_or_in_one_line(name, main, finished, tmp_path, monkeypatch):
     case = CASES[name]
-    monkeypatch.setattr(pictures.cores, 'number', lambda: 1)  # more would take longer to begin
+    monkeypatch.setattr(conversion.cores, 'number', lambda: 1)  # more would take longer to begin
     flags = case.make(tmp_path)
     asked = next((flag[1:] for flag in flags if flag.startswith('@')), '')
     folder = finished / asked if asked else tmp_path / 'run'

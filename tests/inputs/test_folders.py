@@ -10,11 +10,11 @@ from PIL import Image
 
 import dataset
 import inst
-from inputs import folders, pictures
+from inputs import conversion, folders, pictures
 from system.errors import DataError, UsageError
 
 SMALL = inst.conv_vae.vary(image_size=(8,), jpeg_quality=0)
-SMALL_SETTINGS = pictures.Settings((8, 8, 3), 0)
+SMALL_SETTINGS = conversion.Settings((8, 8, 3), 0)
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_of_many_classes_the_first_are_told(make):
 def test_float_pictures_are_left_out_with_the_reason(tmp_path):
     Image.new('F', (8, 8), 0.5).save(tmp_path / 'a.tif')
     with pytest.raises(ValueError, match='floating-point'):
-        pictures.fitted(tmp_path / 'a.tif', (8, 8, 3))
+        conversion.fitted(tmp_path / 'a.tif', (8, 8, 3))
 
 
 BROKEN = {  # blocks of EXIF whose reading raises one thing or another
@@ -214,7 +214,7 @@ def test_a_picture_whose_exif_is_damaged_is_read_without_it(tmp_path, name):
     plain = Image.linear_gradient('L')
     plain.save(tmp_path / 'whole.jpg')
     plain.save(tmp_path / 'broken.jpg', exif=BROKEN[name])
-    made = [pictures.fitted(tmp_path / f'{file}.jpg', (9, 9, 1)) for file in ('whole', 'broken')]
+    made = [conversion.fitted(tmp_path / f'{file}.jpg', (9, 9, 1)) for file in ('whole', 'broken')]
     assert made[0].tobytes() == made[1].tobytes()
 
 
@@ -227,7 +227,7 @@ def test_a_picture_is_put_upright_as_pillow_does_it(tmp_path, turn):
     Image.linear_gradient('L').resize((20, 12)).rotate(30).save(tmp_path / 'a.png', exif=exif)
     with Image.open(tmp_path / 'a.png') as opened:
         upright = ImageOps.exif_transpose(opened)
-    made = pictures.fitted(tmp_path / 'a.png', (upright.height, upright.width, 1))
+    made = conversion.fitted(tmp_path / 'a.png', (upright.height, upright.width, 1))
     assert made.tobytes() == upright.tobytes()
 
 
@@ -298,7 +298,7 @@ def test_a_picture_that_becomes_a_pipe_is_not_waited_for(make, tmp_path):
     path = make({'': 3})
     os.unlink(f'{path}/0.png')
     os.mkfifo(f'{path}/0.png')
-    made = pictures._convert(path, [('0.png', None, None)], SMALL_SETTINGS)
+    made = conversion._convert(path, [('0.png', None, None)], SMALL_SETTINGS)
     assert made == ['no regular file']
 
 

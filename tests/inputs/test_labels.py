@@ -6,7 +6,8 @@ import pytest
 import scipy.sparse
 
 from inputs import sources
-from inputs.labels import numbered
+from inputs.labels import numbered, plain
+from inputs.shards import UNLABELLED
 from system.errors import DataError
 
 NUMBERS = np.arange(20) % 3
@@ -24,7 +25,6 @@ READ = {  # y as it is saved, and what the first examples are then called
     'bytes': (np.char.encode(NAMES, 'utf-8'), ('b', 'a', 'ä')),
     'whole floats': (NUMBERS.astype(np.float32) + 1, ('1', '2', '3')),
     'minus zero': (np.array([-0.0, 0.0])[NUMBERS // 2], ('0', '0', '0')),
-    'a name that is empty': (np.array(['', 'a', 'b'])[NUMBERS], ('', 'a', 'b')),
     'objects, names': (NAMES.astype(object), ('b', 'a', 'ä')),
     'objects, numbers': (NUMBERS.astype(object), ('0', '1', '2')),
     'objects, truths': ((NUMBERS > 0).astype(object), ('False', 'True', 'True')),
@@ -49,13 +49,13 @@ def holed(values: np.ndarray, hole: object) -> np.ndarray:
 
 
 REFUSED = {
-    'NaN': (holed(NUMBERS.astype(float), np.nan), 'NaN or infinity in 1 rows, first in row 7'),
-    'infinity': (holed(NUMBERS.astype(float), np.inf), 'first in row 7'),
+    'infinity': (holed(NUMBERS.astype(float), np.inf), 'first in row 7; write NaN where'),
     'fractions': (holed(NUMBERS.astype(float), 0.5), 'row 7 has 0.5; save classes'),
     'more than a float can tell': (holed(NUMBERS.astype(float), 1e30), 'row 7 has 1e+30'),
     'soft': (holed(np.eye(2)[NUMBERS // 2], (0.3, 0.7)), 'row 7 is [0.3 0.7]'),
     'several ones': (holed(np.eye(3)[NUMBERS], (1, 1, 0)), 'y.argmax(axis=1)'),
-    'no one': (holed(np.eye(3, dtype=int)[NUMBERS], 0), 'row 7 is [0 0 0]'),
+    'no one': (holed(np.eye(3, dtype=int)[NUMBERS], 0), 'row 7 is [0 0 0], not one 1 and else 0; '
+               'save one label an example, NaN where there is none'),
     'two names': (np.stack([NAMES, NAMES], 1), 'save one label an example'),
     'a row': (NUMBERS[None], 'y must be [20] like x, it is [1, 20]; save y.reshape(20)'),
     'masks': (np.zeros((20, 4, 4), int), 'y must be [20] like x, it is [20, 4, 4]'),
@@ -65,9 +65,9 @@ REFUSED = {
     'not UTF-8': (holed(np.full(20, b'a'), b'\xe4'), "'latin-1'"),
     'complex': (NUMBERS.astype(complex), 'whole numbers or names, it holds complex128'),
     'dates': (NUMBERS.astype('M8[D]'), 'save np.asarray(y, dtype=str)'),
-    'nothing': (holed(NAMES.astype(object), None), 'no label in 1 rows, first in row 7'),
-    'NaN among names': (holed(NAMES.astype(object), np.nan), 'first in row 7'),
-    'NaN among objects': (holed(NUMBERS.astype(object), np.nan), 'first in row 7'),
+    'nothing': (np.full(20, np.nan), 'has no label in any of its 20 rows; leave it out'),
+    'no name': (np.full(20, ' '), 'has no label in any of its 20 rows'),
+    'fractions after a NaN': (holed(np.where(np.arange(20) < 3, np.nan, 1), 0.5), 'row 7 has 0.5'),
     'a mixture': (holed(NAMES.astype(object), 3), 'as 3 in row 7; save np.asarray(y, dtype=str)'),
     'lists': (holed(NAMES.astype(object), [1]), 'as [1] in row 7'),
     'huge numbers': (holed(NUMBERS.astype(object), 2**70), 'save np.asarray(y, dtype=str)'),
@@ -136,7 +136,40 @@ def test_a_file_that_holds_something_else_says_what_and_the_remedy(tmp_path, nam
     assert len(str(error.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize('empty', ['', 'nan', ' NA ', '<NA>'])
+PARTLY = {  # y of which row 7 has no label, and what its classes are called
+    'NaN': (holed(NUMBERS.astype(float), np.nan), ('0', '1', '2')),
+    'a column': (holed(NUMBERS.astype(float), np.nan)[:, None], ('0', '1', '2')),
+    'an empty name': (holed(NAMES, ''), ('a', 'b', 'ä')),
+    'empty bytes': (holed(np.full(20, b'a'), b''), ('a',)),
+    'an empty name of any length': (holed(NAMES.astype(np.dtypes.StringDType()), ''),
+                                    ('a', 'b', 'ä')),
+    'None among names': (holed(NAMES.astype(object), None), ('a', 'b', 'ä')),
+    'None among truths': (holed((NUMBERS > 0).astype(object), None), ('False', 'True')),
+    'NaN among names': (holed(NAMES.astype(object), np.nan), ('a', 'b', 'ä')),
+    'NaN among numbers': (holed(NUMBERS.astype(object), np.nan), ('0', '1', '2')),
+    'NA': (holed(NUMBERS.astype(object), pd.NA), ('0', '1', '2')),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('form', PARTLY)
+def test_an_example_may_have_no_label(form):
+    raw, classes = PARTLY[form]
+    for given in (raw, plain(raw)):
+        found = numbered(given, 20)
+        assert found.classes == classes
+        assert np.flatnonzero(found.y == UNLABELLED).tolist() == [7]
+
+
+def test_minus_one_beside_other_numbers_is_told(tmp_path, capsys):
+    for y, is_doubtful in ((NUMBERS - 1, True), (np.where(NUMBERS, 1, -1), False)):
+        assert '-1' in source_of(tmp_path, x=X, y=y).classes
+        told = (
+            "y: '-1' is taken for a class, of 7 rows; if that is no label, write NaN in its place"
+        )
+        assert (told in capsys.readouterr().out) == is_doubtful
+
+
+@pytest.mark.parametrize('empty', ['None', 'nan', ' NA ', '<NA>'])
 def test_a_name_that_may_be_no_label_is_told(tmp_path, capsys, empty):
     names = np.where(np.arange(20) < 4, empty, NAMES)
     found = source_of(tmp_path, x=X, y=names)

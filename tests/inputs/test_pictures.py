@@ -12,7 +12,7 @@ from PIL import Image
 
 import dataset
 import inst
-from inputs import pictures
+from inputs import conversion, pictures
 from inputs.spec import Spec
 from system.errors import DataError, Interrupted
 
@@ -85,8 +85,8 @@ def test_an_interrupted_write_goes_on_after_its_last_whole_shard(
 ):
     whole = load(folder, tmp_path / 'whole')
     monkeypatch.setattr(pictures, 'SHARD', 6)
-    monkeypatch.setattr(pictures, '_CHUNK', 2)
-    monkeypatch.setattr(pictures.cores, 'number', lambda: 1)
+    monkeypatch.setattr(conversion, '_CHUNK', 2)
+    monkeypatch.setattr(conversion.cores, 'number', lambda: 1)
     calls = []
 
     def check():
@@ -119,8 +119,8 @@ def test_an_interrupted_write_goes_on_after_its_last_whole_shard(
 
 def test_several_processes_record_what_one_does(folder, tmp_path, monkeypatch):
     one = load(folder, tmp_path / 'one')
-    monkeypatch.setattr(pictures, '_CHUNK', 3)
-    monkeypatch.setattr(pictures.cores, 'number', lambda: 2)
+    monkeypatch.setattr(conversion, '_CHUNK', 3)
+    monkeypatch.setattr(conversion.cores, 'number', lambda: 2)
     two = load(folder, tmp_path / 'two')
     assert one.digest == two.digest
 
@@ -141,7 +141,7 @@ def test_pictures_of_every_mode_become_colour_or_grey(tmp_path):
     made = {}
     for name, (image, settings) in saved.items():
         image.save(tmp_path / name, **settings)
-        made[name] = np.asarray(pictures.fitted(tmp_path / name, (12, 20, 3)), int)
+        made[name] = np.asarray(conversion.fitted(tmp_path / name, (12, 20, 3)), int)
     np.testing.assert_array_equal(made['grey.png'], np.asarray(ramp)[..., None].repeat(3, axis=2))
     np.testing.assert_array_equal(made['deep.png'], made['grey.png'])
     assert (made['clear.png'] == 255).all()
@@ -149,14 +149,14 @@ def test_pictures_of_every_mode_become_colour_or_grey(tmp_path):
         assert np.abs(made[name] - (200, 30, 90)).max() <= 6
     left, right = made['turned.jpg'][:, :8].mean(), made['turned.jpg'][:, -8:].mean()
     assert left > 200 and right < 55  # black above white, turned clockwise: white is left
-    assert np.asarray(pictures.fitted(tmp_path / 'flat.bmp', (5, 4, 1))).shape == (5, 4)
+    assert np.asarray(conversion.fitted(tmp_path / 'flat.bmp', (5, 4, 1))).shape == (5, 4)
 
 
 def test_the_aspect_is_kept_and_the_middle_cut_out(tmp_path):
     image = np.zeros((10, 40, 3), np.uint8)
     image[:, 15:25] = 255
     Image.fromarray(image).save(tmp_path / 'wide.png')
-    assert (np.asarray(pictures.fitted(tmp_path / 'wide.png', (10, 10, 3))) == 255).all()
+    assert (np.asarray(conversion.fitted(tmp_path / 'wide.png', (10, 10, 3))) == 255).all()
 
 
 def test_jpeg_records_are_what_pillow_encoded_and_stay_on_disk_above_the_budget(folder, tmp_path):
@@ -167,10 +167,10 @@ def test_jpeg_records_are_what_pillow_encoded_and_stay_on_disk_above_the_budget(
     data = load(folder, tmp_path, rough)
     rows = data.splits['train']
     assert not isinstance(rows.x, np.ndarray) and rows.x.shape == (24, 12, 16, 3)
-    settings = pictures.Settings((12, 16, 3), 90)
+    settings = conversion.Settings((12, 16, 3), 90)
     files = pictures.listed(str(folder)).splits['train']
     decoded = [
-        np.asarray(Image.open(io.BytesIO(pictures.encoded(folder / file.path, settings))))
+        np.asarray(Image.open(io.BytesIO(conversion.encoded(folder / file.path, settings))))
         for file in files
     ]
     np.testing.assert_array_equal(rows.x[:], np.stack(decoded))

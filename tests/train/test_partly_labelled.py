@@ -1,0 +1,184 @@
+"""Examples without a label: their network learns from all, a classifier from those that have one."""
+
+import csv
+import warnings
+
+import numpy as np
+import pytest
+from conftest import call, results_of, weights_of
+from PIL import Image
+
+from inference import fit, load
+from inputs import pictures
+from inputs.rows import stratified
+from reports import figures
+
+SHARE = 0.2
+HEAD = ('--experiment=phasewise_classifier', '--set=head=4', '--set=epochs=2', '--nofigures')
+JOINT = ('--experiment=conv_vae_classify', '--set=filters=3,4', '--set=code_size=4',
+         '--set=epochs=1', '--nofigures')  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def files(some_digits, tmp_path_factory):
+    """Digits with all labels and with some, of which training has the same share of each class.
+
+    Rows from 500 on are validated and tested on; every third of these has a label.
+    """
+    folder = tmp_path_factory.mktemp('partly')
+    x, y = some_digits
+    x, split = x[:700], np.repeat(['train', 'validation', 'test'], (500, 100, 100))
+    some = np.full(700, np.nan)
+    place = np.random.default_rng(20170313).permutation(500)  # how a split of one's own is shuffled
+    kept = place[stratified(y[:500][place], SHARE, 0)]
+    some[kept], some[500::3] = y[kept], y[500:700:3]
+    np.savez(folder / 'all.npz', x=x, y=y[:700], split=split)
+    np.savez(folder / 'some.npz', x=x, y=some, split=split)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def runs(files, kinds, data_dir, tmp_path_factory):
+    """Runs on all labels of which a share is read, and on that share alone, by kind and file."""
+    folder = tmp_path_factory.mktemp('runs')
+    for kind, flags in (('head', (*HEAD, f'--parent={kinds}/dense')), ('joint', JOINT)):
+        for name, share in (('all', SHARE), ('some', 1.0)):
+            places = f'--array={files}/{name}.npz', f'--run_dir={folder}/{kind}-{name}'
+            given = f'--set=label_fraction={share}', f'--data_dir={data_dir}'
+            assert call(*flags, *given, *places) == 0
+    return folder
+
+
+@pytest.mark.parametrize('kind', ['head', 'joint'])
+def test_rows_without_a_label_are_as_labels_that_are_hidden(runs, kind):
+    of_all, of_some = (weights_of(runs / f'{kind}-{name}') for name in ('all', 'some'))
+    assert of_all.keys() == of_some.keys()
+    for name, values in of_all.items():
+        np.testing.assert_array_equal(values, of_some[name], err_msg=name)
+
+
+@pytest.mark.parametrize('kind', ['head', 'joint'])
+def test_scores_are_of_the_rows_that_have_one(runs, files, kind):
+    found = results_of(runs / f'{kind}-some')['metrics']
+    with np.load(files / 'some.npz') as arrays:
+        x, y = arrays['x'], arrays['y']
+    with load(runs / f'{kind}-some') as run:
+        for split, rows in (('validation', slice(500, 600)), ('test', slice(600, 700))):
+            mine, labels = x[rows], y[rows]
+            is_known = ~np.isnan(labels)
+            right = run.predict(mine[is_known]).astype(float) == labels[is_known]
+            assert found[f'{split}/accuracy'] == pytest.approx(right.mean())
+            each = run.score(mine, labels)
+            np.testing.assert_array_equal(np.isnan(each['accuracy']), ~is_known)
+            np.testing.assert_array_equal(each['accuracy'][is_known], right)
+            mean = np.nanmean(each['cross_entropy'])
+            assert found[f'{split}/cross_entropy'] == pytest.approx(mean, rel=1e-5)
+            with pytest.raises(AssertionError):  # that of all is another
+                of_all = results_of(runs / f'{kind}-all')['metrics'][f'{split}/cross_entropy']
+                assert mean == pytest.approx(of_all, rel=1e-5)
+    assert found['test/separation'] <= 1
+
+
+def test_it_is_said_how_many_have_one_and_files_leave_the_others_empty(main, files, kinds, runs):
+    code, out, _ = main(*HEAD, f'--parent={kinds}/dense', f'--array={files}/some.npz')
+    with np.load(files / 'some.npz') as arrays:
+        known = (~np.isnan(arrays['y'][:500])).sum()
+    told = f'examples with a label: {known} of 500 train, 34 of 100 validation, 33 of 100 test'
+    assert code == 0 and told in out
+    code, _, err = main('--mode=encode', f'--run_dir={runs}/head-some', '--format=csv')
+    assert code == 0, err
+    (file,) = (runs / 'head-some').glob('codes-*.csv')
+    with file.open() as opened, np.load(files / 'some.npz') as arrays:
+        written = [row['label'] for row in csv.DictReader(opened)]
+        assert written == ['' if np.isnan(label) else f'{label:.0f}' for label in arrays['y']]
+    code, _, err = main('--mode=encode', f'--run_dir={runs}/head-some')
+    (file,) = (runs / 'head-some').glob('codes-*.npz')
+    with np.load(file) as codes, np.load(files / 'some.npz') as arrays:
+        np.testing.assert_array_equal(codes['labels'], np.nan_to_num(arrays['y'], nan=-1))
+    assert code == 0, err
+
+
+def test_a_parent_labels_those_that_have_none(main, files, runs, tmp_path):
+    taught = (*HEAD, '--set=labels=parent', f'--parent={runs}/head-some')
+    code, out, err = main(*taught, f'--array={files}/some.npz', f'--run_dir={tmp_path}/taught')
+    assert code == 0 and '\n500 train, 100 validation' in out, err
+    code, _, err = main(*taught, f'--array={files}/all.npz')
+    assert code == 2 and 'labels=parent: needs label_fraction below 1' in err
+
+
+@pytest.mark.parametrize('split', ['train', 'validation', 'test'])
+def test_a_split_without_any_is_refused_before_anything_is_trained(main, files, tmp_path, split):
+    with np.load(files / 'some.npz') as arrays:
+        arrays = dict(arrays)
+    arrays['y'] = np.where(arrays['split'] == split, np.nan, arrays['y'])
+    np.savez(tmp_path / 'none.npz', **arrays)
+    code, out, err = main(*HEAD, f'--array={tmp_path}/none.npz')
+    assert code == 3 and 'training it first' not in out
+    assert f'{split} examples has a label' in err
+    code, _, err = main('--experiment=basic', '--set=epochs=1', '--nofigures',
+                        f'--array={tmp_path}/none.npz')  # fmt: skip
+    assert code == 0, err
+
+
+def test_a_folder_may_hold_pictures_without_one(main, tmp_path, capsys):
+    for name, count in {'a': 20, 'b': 20, 'Unlabelled/x': 40, 'train': 0}.items():
+        folder = tmp_path / 'photos' / name
+        folder.mkdir(parents=True)
+        for number in range(count):
+            values = np.random.default_rng(number).integers(0, 255, (8, 8, 3), np.uint8)
+            Image.fromarray(values).save(folder / f'{number}.png')
+    flags = (*JOINT, '--set=image_size=8', f'--images={tmp_path}/photos')
+    code, out, err = main(*flags, f'--run_dir={tmp_path}/run')
+    assert code == 0, err
+    assert 'a 16/2/2, b 16/2/2; without a label 32/4/4' in out
+    assert 'examples with a label: 32 of 64 train, 4 of 8 validation, 4 of 8 test' in out
+    code, _, err = main(
+        '--mode=predict', f'--run_dir={tmp_path}/run', f'--images={tmp_path}/photos'
+    )
+    assert code == 0, err
+    found = pictures.everything(f'{tmp_path}/photos')
+    assert found.classes == ('a', 'b')
+    assert {p.label for p in found.splits['all'] if 'Unlabelled' in p.path} == {None}
+
+
+def test_pictures_without_one_beside_splits_are_trained_on(tmp_path):
+    for name in ('train/a', 'train/b', 'test/a', 'test/b', 'unlabeled'):
+        (tmp_path / name).mkdir(parents=True)
+        for number in range(10):
+            (tmp_path / name / f'{number}.png').touch()
+    found = pictures.listed(str(tmp_path))
+    assert found.classes == ('a', 'b')
+    assert {split: sum(p.label is None for p in made) for split, made in found.splits.items()} == {
+        'train': 9, 'validation': 1, 'test': 0,
+    }  # fmt: skip
+
+
+def test_labels_from_python_may_be_missing_and_answers_are_of_their_type():
+    generator = np.random.default_rng(0)
+    number = np.arange(200) % 2
+    x = generator.normal(size=(200, 3)) + 3 * number[:, None]
+    for y in (
+        np.where(number, 'yes', 'no').astype(object),
+        (number > 0).astype(object),
+        (number + 5).astype(float),
+    ):
+        some = y.copy()
+        some[generator.permutation(200)[:150]] = np.nan if y.dtype == float else None
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            run = fit('phasewise_classifier', x, some)
+        assert np.mean(run.predict(x) == y) > 0.9
+        run.close()
+
+
+def test_points_without_one_are_grey_below_the_others():
+    codings = np.random.default_rng(0).normal(size=(30, 2))
+    labels = np.where(np.arange(30) % 3, -1, np.arange(30) % 2)
+    for classes in (('a', 'b'), tuple(map(str, range(30)))):
+        figure = figures.latent(codings, labels, classes, 'codes')
+        (points,) = figure.axes[0].collections[:1]
+        colours = points.get_facecolors()[:, :3]
+        assert len({*map(tuple, colours[:20])}) == 1 and np.ptp(colours[0]) == 0
+        assert all(np.ptp(colour) > 0 for colour in colours[20:])
+        (legend,) = figure.legends
+        assert legend.get_texts()[-1].get_text() == 'no label'
