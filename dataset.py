@@ -255,9 +255,15 @@ def _locked(folder: Path, check: Callable[[], None]) -> Iterator[None]:
 
 
 def _schema(folder: Path) -> int | None:
-    """Returns the version of the records there; None where there are none, or damaged ones."""
+    """Returns the version of the records there; None where there are none, or damaged ones.
+
+    0 of an array whose empty names were taken for a class once, as any version did that read them.
+    """
     try:
-        return json.loads(content(folder / 'manifest.json'))['schema']
+        manifest = json.loads(content(folder / 'manifest.json'))
+        if folder.name.startswith('array-') and not all(map(str.strip, manifest['classes'])):
+            return 0
+        return manifest['schema']
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -118,8 +118,8 @@ class Evaluation:
     ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """Returns the means, and what is kept of the rows at `places`, which are in order.
 
-        What needs a label is a mean over the rows that have one. `check` is called after each
-        batch.
+        What needs a label is a mean over the rows that have one, and left out where none has.
+        `check` is called after each batch.
         """
         sums = dict.fromkeys(self._fetches, 0.0)
         kept: dict[str, list[np.ndarray]] = {name: [] for name in self._kept}
@@ -137,7 +137,7 @@ class Evaluation:
                 kept[name].append(value[mine])
             start += count
         counts = {name: known.sum() if name in _OF_LABELS else len(rows) for name in sums}
-        means = {name: float(total / counts[name]) for name, total in sums.items()}
+        means = {name: float(total / counts[name]) for name, total in sums.items() if counts[name]}
         return means, {name: np.concatenate(parts) for name, parts in kept.items()}
 
     def each(self, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
@@ -305,7 +305,8 @@ def _codes(network: Network, data: Dataset, known: Mapping[str, np.ndarray]) -> 
     if among_all and among_all is not data.splits['test']:
         found |= _of_classes(network, data, known)
     draws = network.decodes() and data.spec.picture and data.spec.layout in ('flat', 'maps')
-    is_known = among_all and among_all.known.any() and len(data.spec.classes) > 1
+    labels = among_all.labels[among_all.known] if among_all and among_all.known.any() else []
+    is_known = len(np.unique(labels)) > 1
     count = min(len(test), samples.COUNT, _limit(data.spec, _SIMILAR))
     if draws and is_known and count > samples.NEAREST:
         ends = codings[:count]

@@ -15,7 +15,8 @@ import inst
 from inference.outputs import write_npz
 from inference.run import Run, columns_of, load
 from inputs import sources
-from inputs.labels import plain
+from inputs.labels import as_given, plain
+from inputs.shards import UNLABELLED
 from parameters import Experiment
 from system.errors import UsageError
 from system.lines import shown
@@ -52,8 +53,11 @@ def fit(
     validation = _share(validation)
     with unheard():  # what is doubtful is said when the run reads them
         source = sources.of_arrays(x, y, length, trains=True)
-    examples, labels = source.splits['test'], None if y is None else np.asarray(y)
-    arrays = {'x': examples.x, 'split': _split(len(examples.x), validation, found.seed)}
+    examples, labels = source.splits['test'], None if y is None else as_given(y)
+    known = np.ones(len(examples.x), bool)
+    if source.classes and examples.y is not None:
+        known = examples.y != UNLABELLED
+    arrays = {'x': examples.x, 'split': _split(known, validation, found.seed)}
     if labels is not None:
         arrays['y'] = plain(labels)
     if examples.length is not None:
@@ -80,8 +84,8 @@ def fit(
         made = load(target)
     made.columns = columns_of(x)
     if labels is not None and examples.y is not None and labels.size == len(examples.x):
-        labels = labels.reshape(-1)[examples.y >= 0]
-        _, first = np.unique(examples.y[examples.y >= 0], return_index=True)
+        labels = labels.reshape(-1)[known]
+        _, first = np.unique(examples.y[known], return_index=True)
         if made.classes == source.classes:
             made.labels = labels[first]  # as they were given
     return made
@@ -109,12 +113,14 @@ def _share(validation: Any) -> float:
     return share
 
 
-def _split(count: int, validation: float, seed: int) -> np.ndarray:
-    """Returns the split of each row, [N], with a share held out."""
-    split = np.array(_SPLIT)[np.zeros(count, int)]
-    wanted = max(round(validation * count), int(validation > 0))  # one at least, where asked
-    if wanted == count:
-        raise UsageError(f'validation={validation}: leaves none of {count} rows to train on')
-    held_out = np.random.default_rng(seed).permutation(count)[:wanted]
-    split[held_out] = _SPLIT[1]
+def _split(known: np.ndarray, validation: float, seed: int) -> np.ndarray:
+    """Returns the split of each row, [N]: a share is held out of the known, and of the others."""
+    split = np.array(_SPLIT)[np.zeros(len(known), int)]
+    shuffled = np.random.default_rng(seed).permutation(len(known))
+    rows, others = shuffled[known[shuffled]], shuffled[~known[shuffled]]
+    wanted = max(round(validation * len(rows)), int(validation > 0))  # one at least, where asked
+    if wanted == len(rows):
+        raise UsageError(f'validation={validation}: leaves none of {len(rows)} rows to train on')
+    split[rows[:wanted]] = _SPLIT[1]
+    split[others[: round(validation * len(others))]] = _SPLIT[1]
     return split

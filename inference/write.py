@@ -186,22 +186,25 @@ def _summary(
     """Says of each metric where it lies, where it is worst, and how that is beside training."""
     lines = []
     for name, values in found.items():
+        rows = np.flatnonzero(~np.isnan(values))  # of labels, those that have one
+        if not len(rows):
+            continue
         if metrics.find(name).is_accuracy:
             wrong = np.flatnonzero(values < 1)
             first = f' (first row {table.columns["index"][wrong[0]]})' if len(wrong) else ''
             lines.append(
-                f'{name:20} mean   {np.mean(values):<10.4g} wrong in {len(wrong):,} of '
-                f'{len(values):,}{first}'
+                f'{name:20} mean   {np.mean(values[rows]):<10.4g} wrong in {len(wrong):,} of '
+                f'{len(rows):,}{first}'
             )
             continue
         sign = -1 if metrics.find(name).better == 'greater' else 1
-        worst = int(np.argmax(sign * values))
+        worst = int(rows[np.argmax(sign * values[rows])])
         index, word = table.columns['index'][worst], 'least' if sign < 0 else 'most'
-        line = f'{name:20} median {np.median(values):<10.4g} {word} {values[worst]:.4g}'
+        line = f'{name:20} median {np.median(values[rows]):<10.4g} {word} {values[worst]:.4g}'
         line += f' (row {index})'
-        if name in trained:
-            outside = int(np.sum(sign * values > (sign * trained[name]).max()))
-            line += f', {outside} of {len(values)} worse than all of training'
+        if name in trained and not np.isnan(trained[name]).all():
+            outside = int(np.sum(sign * values > np.nanmax(sign * trained[name])))
+            line += f', {outside} of {len(rows)} worse than all of training'
         lines.append(line)
     return '\n'.join(lines)
 

@@ -7,7 +7,7 @@ Examples may be without a label: NaN among numbers, None among objects, an empty
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,12 +43,12 @@ def numbered(raw: np.ndarray, rows: int, what: str = 'y') -> Labels:
 
     Whole numbers (floats too), names, UTF-8 bytes and booleans are [N] or [N, 1], one-hot rows are
     [N, K], whose classes are called by the number of their column. Raises DataError, which begins
-    with `what`, for anything else, and where no example has a label.
+    with `what`, for anything else. Where no example has a label there are no classes.
     """
     column = _column(raw, rows, what)
-    known = np.flatnonzero(~is_missing(column))
+    known, y = np.flatnonzero(~is_missing(column)), np.full(rows, UNLABELLED, np.int64)
     if not len(known):
-        raise DataError(f'{what} has no label in any of its {rows} rows; leave it out')
+        return Labels(y, ())
     labels = _PLAIN.get(column.dtype.kind, _unreadable)(column[known], what, known)
     values, numbers = np.unique(labels, return_inverse=True)
     for number, name in enumerate(map(str, values)):
@@ -60,20 +60,31 @@ def numbered(raw: np.ndarray, rows: int, what: str = 'y') -> Labels:
             )
     if len(values) > MOST:
         raise DataError(f'{what} has {len(values)} different labels; at most {MOST} are allowed')
-    y = np.full(rows, UNLABELLED, np.int64)
     y[known] = numbers
     return Labels(y, tuple(map(str, values)))
 
 
+def as_given(labels: Any) -> np.ndarray:
+    """Returns labels as an array: what a list holds stays what it is, what a mask hides is None."""
+    if isinstance(labels, np.ma.MaskedArray):
+        labels = labels.tolist()
+    if isinstance(labels, list | tuple):
+        labels = plain(np.array(labels, object))
+    return np.asarray(labels)
+
+
 def plain(raw: np.ndarray) -> np.ndarray:
     """Returns labels that may be Python objects as the names or numbers that they are."""
-    if raw.dtype != object:
+    if raw.dtype.kind not in 'OT':
         return raw
     missing = is_missing(raw.reshape(-1))
-    made = np.asarray(raw.reshape(-1)[~missing].tolist())
+    items = raw.reshape(-1)[~missing].tolist()
+    made = np.asarray(items)
+    if len({*map(_kind, items)}) > 1 or made.dtype.kind == 'O':
+        return raw  # which is refused elsewhere
     if not missing.any():
         return made.reshape(raw.shape)
-    if made.dtype.kind in 'iuf':
+    if made.dtype.kind in 'iuf' and np.abs(made.astype(float)).max(initial=0) < _EXACT:
         numbers = np.full(raw.size, np.nan)
         numbers[~missing] = made
         return numbers.reshape(raw.shape)
@@ -97,7 +108,13 @@ def is_missing(values: np.ndarray) -> np.ndarray:
 def _is_none(value: object) -> bool:
     if isinstance(value, str | bytes):
         return not value.strip()
-    return value is None or type(value).__name__ == 'NAType' or (value != value) is True
+    is_float = isinstance(value, float | np.floating)
+    return value is None or type(value).__name__ == 'NAType' or (is_float and value != value)
+
+
+def _kind(value: object) -> str:
+    """Returns which of _OBJECTS it is, '' for none."""
+    return next((kind for kind, types in _OBJECTS.items() if isinstance(value, types)), '')
 
 
 def _is_doubtful(name: str, values: np.ndarray) -> bool:
@@ -166,7 +183,7 @@ def _decoded(values: np.ndarray, what: str, places: np.ndarray) -> np.ndarray:
 def _of_objects(values: np.ndarray, what: str, places: np.ndarray) -> np.ndarray:
     """Returns Python objects as names or numbers, where all are of one of these kinds."""
     items = values.tolist()
-    kinds = [next((k for k, types in _OBJECTS.items() if isinstance(v, types)), '') for v in items]
+    kinds = [*map(_kind, items)]
     other = next((row for row, kind in enumerate(kinds) if not kind or kind != kinds[0]), None)
     made = np.asarray(items) if other is None else values
     if made.dtype.kind not in _PLAIN or made.dtype.kind == 'O':

@@ -95,7 +95,8 @@ def listed(path: str) -> Folder:
         split, name = _told(parts, tops)
         grouped.setdefault(split, {}).setdefault(name, []).append('/'.join(parts))
     names = {name for group in grouped.values() for name in group}
-    if None in names and (len(names) > 1 or len(grouped) > 1 and '' in grouped):
+    classes = tuple(sorted(name for name in names if name))
+    if None in names and (classes or len(grouped) > 1 and '' in grouped):
         of, stray = next((s, p) for s, group in grouped.items() for p in group.get(None, []))
         others = next((s for s, group in grouped.items() if None not in group), '')
         if of and others and len(grouped[of]) == 1:
@@ -109,13 +110,13 @@ def listed(path: str) -> Folder:
             f'--images={path}: {stray} lies beside folders of pictures; put every picture into the '
             f'folder of its class, or into {_NO_CLASS[0]}/, or all of them into one folder'
         )
-    classes = tuple(sorted(name for name in names if name))
     splits, as_before = divided(grouped, missing, classes)
     as_before &= not tops or {'train', 'test'} <= tops.keys() <= {*_BEFORE}
     how = '' if as_before else f'{sorted(tops)}'
     digest = digest_of(found, f'{how} unlabelled' if '' in names else how)
     told = [*_of_splits(path, tops, missing, splits, classes)]
-    if len(classes) == 1 and all(len(parts) > 2 for parts, _, _ in found.pictures) and not tops:
+    is_wrapped = all(len(parts) > 2 for parts, _, _ in found.pictures)
+    if len(names) == len(classes) == 1 and is_wrapped and not tops:
         below = sorted({parts[1] for parts, _, _ in found.pictures})
         told.append(
             f'warning: {path}: all lies in the one folder {classes[0]}/, which is taken for a '
@@ -201,7 +202,7 @@ def divided(
         parts = ['train', *missing] if split in ('', 'train') else [split]
         shares = [round(1 - _SHARE * (len(parts) - 1), 1), *[_SHARE] * (len(parts) - 1)]
         lengths = [*map(len, group.values())]
-        counts = sizes(lengths, shares)
+        counts = sizes(lengths, shares, [name == '' for name in group])
         as_before &= np.array_equal(counts, alone(lengths, shares))
         for (name, paths), ends in zip(group.items(), np.cumsum(counts, axis=1), strict=True):
             label = classes.index(name) if name else None

@@ -92,6 +92,8 @@ def _checked(found: Any) -> Source:
     if not isinstance(found, Source):
         raise DataError(f'it returned {type(found).__name__}')
     classes = tuple(map(str, found.classes))
+    if not all(name.strip() for name in classes):
+        raise DataError('its classes must have names; an example without a label is -1 in y')
     given: Any = found.splits
     if not isinstance(given, dict) or not {'train'} <= given.keys() <= {*_SPLITS}:
         raise DataError(f'its splits must be a dict of {", ".join(_SPLITS)}, or train alone')

@@ -23,7 +23,8 @@ from PIL import Image
 
 from inputs import conversion, pictures
 from inputs.foreign import Examples, check_memory, checked, read_idx, read_npz
-from inputs.labels import numbered
+from inputs.labels import as_given, numbered
+from inputs.shards import UNLABELLED
 from inputs.splits import sizes
 from system.errors import DataError
 from system.progress import Bar
@@ -149,10 +150,12 @@ def _split(examples: Examples, shares: tuple[float, float, float]) -> dict[str, 
     """
     generator = np.random.default_rng(_SPLIT_SEED)
     labels = np.zeros(len(examples.x), np.int64) if examples.y is None else examples.y
-    classes = [generator.permutation(np.flatnonzero(labels == y)) for y in np.unique(labels)]
+    numbers = np.unique(labels)
+    classes = [generator.permutation(np.flatnonzero(labels == y)) for y in numbers]
+    counts = sizes([*map(len, classes)], shares, numbers == UNLABELLED)
     parts: list[list[np.ndarray]] = [[], [], []]
-    for rows, counts in zip(classes, sizes([*map(len, classes)], shares), strict=True):
-        for part, chosen in zip(parts, np.split(rows, np.cumsum(counts)[:-1]), strict=True):
+    for rows, mine in zip(classes, counts, strict=True):
+        for part, chosen in zip(parts, np.split(rows, np.cumsum(mine)[:-1]), strict=True):
             part.append(chosen)
     made = {}
     for split, part in zip(('train', 'validation', 'test'), parts, strict=True):
@@ -205,7 +208,7 @@ def whole_array(path: str, *, labelled: bool = True, trains: bool = False) -> So
 
 def of_arrays(x: Any, y: Any = None, length: Any = None, *, trains: bool = False) -> Source:
     """Takes a user's own arrays as `whole_array` reads them from a file; raises DataError as it."""
-    for name, part in (('x', x), ('y', y), ('length', length)):
+    for name, part in (('x', x), ('length', length)):
         if np.ma.is_masked(part):  # which NumPy forgets in what follows
             raise DataError(
                 f'{name} is masked, and what its mask hides would be read; leave these rows out, '
@@ -213,10 +216,8 @@ def of_arrays(x: Any, y: Any = None, length: Any = None, *, trains: bool = False
             )
     x, y, length = (
         None if part is None else _plain_array(part, name)
-        for name, part in (('x', x), ('y', y), ('length', length))
+        for name, part in (('x', x), ('y', None if y is None else as_given(y)), ('length', length))
     )
-    if y is not None and y.dtype == object and all(isinstance(name, str) for name in y.flat):
-        y = y.astype(str)
     return _numbered(checked(x, y, length, trains=trains), 'arrays', '')
 
 

@@ -9,13 +9,22 @@ import numpy as np
 LEAST = 10  # examples, of which some are held out; fewer are all trained on
 
 
-def sizes(counts: Sequence[int], shares: Sequence[float]) -> np.ndarray:
+def sizes(
+    counts: Sequence[int], shares: Sequence[float], unlabelled: Sequence[bool] = ()
+) -> np.ndarray:
     """Divides classes of so many examples by the shares, train first; returns [classes, splits].
 
     Each class is divided by itself, as `alone` does, where every split gets at least half of its
     share by that. Classes too small for it are filled up together: the shares are met over the
     whole set, and a class keeps an example to be trained on as long as others can be held out.
+    Those `unlabelled` are no class, and do not count in the others' shares.
     """
+    if any(unlabelled) and not all(unlabelled):
+        whole = np.empty((len(counts), len(shares)), np.int64)
+        for kind in (False, True):
+            mine = np.flatnonzero(np.equal(unlabelled, kind)).tolist()
+            whole[mine] = sizes([counts[k] for k in mine], shares)
+        return whole
     made, total = alone(counts, shares), sum(counts)
     if total < LEAST:
         made[:, 0], made[:, 1:] = counts, 0

@@ -25,6 +25,10 @@ def distributions(shown: Mapping[str, Mapping[str, np.ndarray]], title: str) -> 
     `shown` has scores, [N] each, by the name of the set and of the score. The first set is what the
     others are compared with: what 99 of 100 of it are no worse than is a line.
     """
+    shown = {  # of labels, those that there are
+        label: {n: v[~np.isnan(v)] for n, v in scores.items() if not np.isnan(v).all()}
+        for label, scores in shown.items()
+    }
     first = next(iter(shown.values()))
     wanted = [n for n in [*shown.values()][-1] if not metrics.find(n).is_accuracy]
     names = wanted[:_PANELS]

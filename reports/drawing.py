@@ -304,12 +304,13 @@ def _confusion(
 def some_of_each(rows: Rows) -> np.ndarray:
     """Returns ten rows: the first of each class, then the second of each, and so on.
 
-    Those without a label are a class of their own. Where there are none they are the first ten.
+    Those without a label come as the last class. Where none has one they are the first ten.
     """
     if rows.y is None:
         return np.arange(min(figures.SHOWN, len(rows)))
-    order = np.argsort(rows.y, kind='stable')
-    classes = rows.y[order]
+    y = np.where(rows.known, rows.y, rows.y.max() + 1)
+    order = np.argsort(y, kind='stable')
+    classes = y[order]
     turns = np.arange(len(rows)) - np.searchsorted(classes, classes)  # how many came before it
     return order[np.lexsort((classes, turns))][: figures.SHOWN]
 

@@ -109,6 +109,6 @@ def worthless(metrics: Mapping[str, float], data: Dataset, experiment: Experimen
             said.append(
                 f'warning: an accuracy of {accuracy:.1%} is no more than that of always naming '
                 f'{data.spec.classes[counts.argmax()]!r}, as {share:.1%} of the {data.tested} '
-                'examples are'
+                f'examples{"" if rows.known.all() else " with a label"} are'
             )
     return said

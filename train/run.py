@@ -372,10 +372,10 @@ def _check_labels(experiment: Experiment, data: Dataset) -> None:
     """Raises UsageError or DataError where examples have no labels that are needed, or all have."""
     for split, rows in data.splits.items():
         if not rows.known.any():
-            of = '' if split == 'train' else ', by which it would be scored'
             raise DataError(
-                f'{data.key}: none of the {len(rows):,} {split} examples has a label{of}; a '
-                'classifier needs some'
+                f'{data.key}: none of the {len(rows):,} {split} examples has a label, and a '
+                'classifier needs some; label more, or say which are held out, by `split` or by '
+                'folders for the splits'
             )
     has_all = experiment.label_fraction == 1 and data.splits['train'].known.all()
     if experiment.labels == 'parent' and has_all:
@@ -409,8 +409,9 @@ def _say(experiment: Experiment, data: Dataset) -> None:
         )
         channels = f'the last axis is read as channels, {data.sides[-1]} of them'
         say(f'{"warning: " * is_flipped}{data.key}: {channels}; {remedy}')
-    if (experiment.batch_size or 0) > len(train):
-        say(f'batch_size={experiment.batch_size}: all {len(train):,} examples are in each update')
+    count = transfer.learned(experiment, train)
+    if (experiment.batch_size or 0) > count:
+        say(f'batch_size={experiment.batch_size}: all {count:,} examples are in each update')
     if data.splits['test'] is train:
         say(f'{data.key}: no examples are held out to test on; scores of test are those of train')
     if data.spec.classes and not all(rows.known.all() for rows in data.splits.values()):

@@ -261,6 +261,13 @@ def training_rows(
     return train, train
 
 
+def learned(experiment: Experiment, train: Rows) -> int:
+    """Returns how many of the training examples `training_rows` trains on."""
+    if experiment.parent is None or experiment.labels == 'parent':
+        return len(train)
+    return len(stratified(train.labels, experiment.label_fraction, experiment.seed))
+
+
 def _taught(
     restored: SavedGraph,
     rows: Rows,

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse
 
 from inputs import sources
-from inputs.labels import numbered, plain
+from inputs.labels import as_given, numbered, plain
 from inputs.shards import UNLABELLED
 from system.errors import DataError
 
@@ -65,8 +65,6 @@ REFUSED = {
     'not UTF-8': (holed(np.full(20, b'a'), b'\xe4'), "'latin-1'"),
     'complex': (NUMBERS.astype(complex), 'whole numbers or names, it holds complex128'),
     'dates': (NUMBERS.astype('M8[D]'), 'save np.asarray(y, dtype=str)'),
-    'nothing': (np.full(20, np.nan), 'has no label in any of its 20 rows; leave it out'),
-    'no name': (np.full(20, ' '), 'has no label in any of its 20 rows'),
     'fractions after a NaN': (holed(np.where(np.arange(20) < 3, np.nan, 1), 0.5), 'row 7 has 0.5'),
     'a mixture': (holed(NAMES.astype(object), 3), 'as 3 in row 7; save np.asarray(y, dtype=str)'),
     'lists': (holed(NAMES.astype(object), [1]), 'as [1] in row 7'),
@@ -147,6 +145,14 @@ PARTLY = {  # y of which row 7 has no label, and what its classes are called
     'None among truths': (holed((NUMBERS > 0).astype(object), None), ('False', 'True')),
     'NaN among names': (holed(NAMES.astype(object), np.nan), ('a', 'b', 'ä')),
     'NaN among numbers': (holed(NUMBERS.astype(object), np.nan), ('0', '1', '2')),
+    'NaN of NumPy among numbers': (holed(NUMBERS.astype(object), np.float32('nan')),
+                                   ('0', '1', '2')),
+    'a list': (as_given([None if k == 7 else 'ab'[k % 2] for k in range(20)]), ('a', 'b')),
+    'NaN in a list of names': (as_given([np.nan if k == 7 else 'ab'[k % 2] for k in range(20)]),
+                               ('a', 'b')),
+    'a mask': (as_given(np.ma.array(NUMBERS, mask=np.arange(20) == 7)), ('0', '1', '2')),
+    'numbers of pandas': (as_given(pd.array(holed(NUMBERS.astype(object), pd.NA), 'Int64')),
+                          ('0', '1', '2')),
     'NA': (holed(NUMBERS.astype(object), pd.NA), ('0', '1', '2')),
 }  # fmt: skip
 
@@ -158,6 +164,18 @@ def test_an_example_may_have_no_label(form):
         found = numbered(given, 20)
         assert found.classes == classes
         assert np.flatnonzero(found.y == UNLABELLED).tolist() == [7]
+
+
+def test_where_none_has_a_label_there_are_no_classes():
+    for nothing in (np.full(20, np.nan), np.full(20, ' '), np.full(20, None)):
+        assert numbered(nothing, 20).classes == ()
+
+
+def test_a_list_stays_what_it_is():
+    assert as_given([[0, 1], [1, 0]]).dtype.kind == 'i'
+    assert numbered(as_given([True, None, False]), 3).classes == ('False', 'True')
+    with pytest.raises(DataError, match='neither all names nor all numbers'):
+        numbered(as_given(['a', 1]), 2)
 
 
 def test_minus_one_beside_other_numbers_is_told(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Examples without a label: their network learns from all, a classifier from those that have one."""
 
 import csv
+import json
 import warnings
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from conftest import call, results_of, weights_of
 from PIL import Image
 
+import inst
 from inference import fit, load
-from inputs import pictures
+from inputs import pictures, sources
 from inputs.rows import stratified
 from reports import figures
 
@@ -141,6 +143,69 @@ def test_a_folder_may_hold_pictures_without_one(main, tmp_path, capsys):
     assert {p.label for p in found.splits['all'] if 'Unlabelled' in p.path} == {None}
 
 
+@pytest.mark.parametrize('each', [1, 3, 5, 7])
+def test_few_labels_among_many_rows_are_in_every_split(each):
+    y = np.r_[np.repeat(np.arange(10), each), np.full(500, -1)]
+    made = sources._split(sources.Examples(np.zeros((len(y), 1)), y), (0.8, 0.1, 0.1))
+    counts = {name: int((rows.y >= 0).sum()) for name, rows in made.items()}
+    assert counts == {'train': 8 * each, 'validation': each, 'test': each}
+    assert {name: len(rows.x) - counts[name] for name, rows in made.items()} == {
+        'train': 400, 'validation': 50, 'test': 50,
+    }  # fmt: skip
+
+
+def test_what_is_held_out_from_python_has_labels_too():
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    y = [k % 2 if k < 10 else None for k in range(80)]
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        for seed in range(3):
+            head = inst.phasewise_classifier.vary(seed=seed, epochs=1, **{'parent.epochs': 1})
+            fit(head, x, y, validation=0.1).close()
+
+
+def test_scores_in_files_are_said_of_the_rows_that_have_one(main, files, runs, drawn):
+    code, out, err = main('--mode=score', f'--run_dir={runs}/head-some')
+    with np.load(files / 'some.npz') as arrays:
+        known = np.flatnonzero(~np.isnan(arrays['y']))
+    assert code == 0 and 'nan' not in out, err
+    with np.load(next((runs / 'head-some').glob('scores-*.npz'))) as scores:
+        entropy, right = scores['cross_entropy'], scores['accuracy']
+        assert np.flatnonzero(~np.isnan(entropy)).tolist() == known.tolist()
+    worst = known[np.argmax(entropy[known])]
+    assert f'most {entropy[worst]:.4g} (row {worst})' in out
+    assert f'wrong in {(right[known] < 1).sum()} of {len(known)} ' in out
+    (figure,) = drawn.values()
+    (panel,) = (panel for panel in figure.axes if panel.get_title() == 'cross_entropy')
+    labels = [text.get_text() for text in panel.get_legend().get_texts()]
+    assert 'validation (34)' in labels and 'test (33)' in labels
+
+
+def test_other_data_may_have_none_at_all(main, files, runs, tmp_path):
+    with np.load(files / 'some.npz') as arrays:
+        np.savez(tmp_path / 'none.npz', x=arrays['x'], y=np.full(700, np.nan))
+    code, out, err = main(
+        '--mode=evaluate', f'--run_dir={runs}/joint-some', f'--array={tmp_path}/none.npz'
+    )
+    assert code == 3 and 'has no labels, and the run is a classifier' in err
+    code, _, err = main('--experiment=basic', '--set=epochs=1', f'--array={tmp_path}/none.npz')
+    assert code == 0, err
+
+
+def test_empty_names_that_were_recorded_as_a_class_are_recorded_anew(main, tmp_path):
+    y = np.array(['', 'a', 'b'])[np.arange(60) % 3]
+    np.savez(tmp_path / 'old.npz', x=np.random.default_rng(0).random((60, 4)), y=y)
+    few = ('--experiment=basic', '--set=epochs=1', '--nofigures', f'--data_dir={tmp_path}/data',
+           f'--array={tmp_path}/old.npz')  # fmt: skip
+    assert main(*few, f'--run_dir={tmp_path}/one')[0] == 0
+    (manifest,) = tmp_path.glob('data/records/*/manifest.json')
+    known = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(known | {'classes': ['', *known['classes']]}))
+    code, out, _ = main(*few, f'--run_dir={tmp_path}/two')
+    assert code == 0 and 'are of another version and are written again' in out
+    assert json.loads(manifest.read_text())['classes'] == ['a', 'b']
+
+
 def test_pictures_without_one_beside_splits_are_trained_on(tmp_path):
     for name in ('train/a', 'train/b', 'test/a', 'test/b', 'unlabeled'):
         (tmp_path / name).mkdir(parents=True)
@@ -151,6 +216,24 @@ def test_pictures_without_one_beside_splits_are_trained_on(tmp_path):
     assert {split: sum(p.label is None for p in made) for split, made in found.splits.items()} == {
         'train': 9, 'validation': 1, 'test': 0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize('folders', [('train', 'test', 'unlabelled'), ('', 'unlabelled')])
+def test_where_there_are_no_classes_no_picture_has_any(tmp_path, folders):
+    for name in folders:
+        (tmp_path / name).mkdir(exist_ok=True)
+        for number in range(10):
+            (tmp_path / name / f'{number}.png').touch()
+    found = pictures.listed(str(tmp_path))
+    assert not found.classes and sum(map(len, found.splits.values())) == 10 * len(folders)
+
+
+def test_a_class_beside_pictures_without_one_is_no_folder_around_all(tmp_path):
+    for name in ('one/sub', 'unlabelled/sub'):
+        (tmp_path / name).mkdir(parents=True)
+        for number in range(10):
+            (tmp_path / name / f'{number}.png').touch()
+    assert not any('all lies in' in line for line in pictures.listed(str(tmp_path)).told)
 
 
 def test_labels_from_python_may_be_missing_and_answers_are_of_their_type():
