@@ -451,7 +451,7 @@ def test_an_awkward_input_ends_right_or_in_one_line(name, main, finished, tmp_pa
     assert case.holds(folder, out)
 
 
-@pytest.mark.parametrize('name', ['x', 'y', 'length'])
+@pytest.mark.parametrize('name', ['x', 'length'])
 def test_what_a_mask_hides_is_not_read(name):
     from inference import fit
 
