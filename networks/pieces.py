@@ -11,14 +11,6 @@ import tensorflow.compat.v1 as tf
 _IMPORTS = itertools.count(1)  # numbers the graphs with functions that this process imports
 
 
-class Moment(NamedTuple):
-    """What batch norm reads in a graph: of the batch in training, else of what it has learned."""
-
-    node: str  # that chooses
-    batch: str  # the tensor that it takes in training
-    variable: str  # what it reads else
-
-
 class Halves(NamedTuple):
     """A graph in two: what does not need a tensor, with that tensor, and what does."""
 
@@ -95,32 +87,6 @@ def at_inference(graph: tf.GraphDef, switch: str, names: Iterable[str]) -> tf.Gr
             made.node.add().CopyFrom(node)
     nodes = {node.name: node for node in made.node}
     return _of(made, set().union(*(_closure(nodes, name) for name in names)))
-
-
-def moments(graph: tf.GraphDef, switch: str, variables: Iterable[str]) -> list[Moment]:
-    """Returns where `switch`, a bool, chooses between a tensor and a variable."""
-    nodes, found, known = {node.name: node for node in graph.node}, [], set(variables)
-    for node in graph.node:
-        if node.op not in ('Select', 'SelectV2') or node_of(node.input[0]) != switch:
-            continue
-        read = node_of(node.input[2])
-        while read in nodes and nodes[read].op in ('Identity', 'ReadVariableOp'):
-            read = node_of(nodes[read].input[0])
-        if read in known:
-            found.append(Moment(node.name, node.input[1], read))
-    return found
-
-
-def fused(graph: tf.GraphDef, moments: Iterable[Moment]) -> str:
-    """Returns the name of a fused batch norm that is given such moments; '' where there is none.
-
-    TensorFlow has no gradient of it by what it is given.
-    """
-    chosen = {moment.node for moment in moments}
-    for node in graph.node:
-        if node.op.startswith('FusedBatchNorm') and not chosen.isdisjoint(map(node_of, node.input)):
-            return str(node.name)
-    return ''
 
 
 def from_below(graph: tf.GraphDef, names: Iterable[str]) -> list[str]:

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework.variable_pb2 import VariableDef
 
 from inputs.spec import Spec, as_json, from_json
-from networks import bounds, codes, known, layers, pieces, serving, weights
+from networks import bounds, codes, known, layers, norms, pieces, serving, weights
 from networks.allowed_ops import VARIABLES, confined
 from system import disk, names
 from system.errors import DataError
@@ -50,12 +50,12 @@ class SavedGraph(NamedTuple):
     trusted: bool = False  # whoever asked knows it: it may be large, and loop
 
     @property
-    def moments(self) -> list[pieces.Moment]:
+    def moments(self) -> list[norms.Moment]:
         """Where the batch norm below its codings takes the moments of a batch in training."""
         if not self.trains:
             return []
         encoder = pieces.below(self.graph_def, 'codings')
-        return pieces.moments(encoder, 'training', self.variables)
+        return norms.moments(encoder, 'training', self.variables)
 
     @property
     def hidden(self) -> list[str]:
@@ -129,13 +129,13 @@ class SavedGraph(NamedTuple):
             counted = tf.constant([int(inputs.shape[1])]) if length is None else length
             counted = tf.cast(counted, placed.attr['dtype'].type)
             sources['length:0'] = tf.broadcast_to(counted, tf.shape(inputs)[:1])
-        moments = {} if statistics is None else {moment.node: moment for moment in self.moments}
+        trained = {} if statistics is None else norms.in_training(self.graph_def, self.moments)
         changed = [] if change is None else self.hidden
-        for name in pieces.from_below(self.graph_def, [*changed, *moments]):
-            read = moments[name].batch if name in moments else name
-            (found,) = self._imported([read], sources).values()
-            if statistics is not None and name in moments:
-                statistics[moments[name].variable] = found
+        for name in pieces.from_below(self.graph_def, [*changed, *trained]):
+            reads = trained[name].reads if name in trained else [name]
+            found, *others = self._imported(reads, sources).values()
+            if statistics is not None and name in trained:
+                found = trained[name].by_batch([found, *others], statistics)
             elif change is not None:
                 found = change(name, found)
             sources[f'{name}:0'] = found

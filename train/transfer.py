@@ -14,7 +14,7 @@ import dataset
 from inputs.rows import Dataset, Rows, stratified, unlabelled
 from inputs.spec import Spec
 from model import batch_size
-from networks import layers, patches, pieces, saved_graph, standardize, trial, weights
+from networks import layers, norms, patches, saved_graph, standardize, trial, weights
 from networks.saved_graph import SavedGraph
 from parameters import OWN_DATA, PICTURES, Experiment
 from system.errors import DataError, UserError
@@ -105,7 +105,7 @@ def check(restored: SavedGraph, experiment: Experiment, spec: Spec) -> None:
             'finetune_batch_norm=true needs'
         )
     if experiment.finetune_batch_norm:
-        fused = pieces.fused(restored.graph_def, restored.moments)
+        fused = norms.fused(restored.graph_def, restored.moments)
         if fused:
             raise DataError(
                 f'{restored.prefix}: its batch norm {fused} has no gradient by the moments of a '

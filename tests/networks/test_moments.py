@@ -11,7 +11,7 @@ import inst
 import model
 from inputs.spec import Spec
 from model import exported
-from networks import layers, pieces, saved_graph, weights
+from networks import layers, norms, saved_graph, weights
 from networks.endpoints import Batch
 from networks.layers import Mode
 from system.errors import DataError
@@ -64,6 +64,28 @@ def test_a_restored_batch_norm_has_the_gradient_of_one_that_is_built_here():
         np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-3 * np.abs(one).max())
 
 
+def test_a_restored_batch_norm_is_one_operation_where_it_can_be(monkeypatch):
+    """With the moments that are followed of one that is built here; of other parts it is as slow."""
+    values = values_of(TINY)
+    wanted = in_training(TINY, values, lambda _, left, __: left)
+    restored = saved_graph.unsaved('x', partial(exported, TINY, SPEC, None), values, 0)
+    taken = norms.in_training(restored.graph_def, restored.moments)
+    assert len(taken) == 3 and all(isinstance(norm, norms.Norm) for norm in taken.values())
+    codings = []
+    for is_whole in (True, False):
+        monkeypatch.setattr(norms, '_norm', norms._norm if is_whole else lambda *_: None)
+        left = {}
+        with tf.Graph().as_default(), tf.Session() as session:
+            made = restored.tower(tf.constant(X), statistics=left)
+            weights.load(session, values)
+            found, coded = session.run([left, made['codings']])
+        assert found.keys() <= wanted.keys() and len(found) == 6
+        codings.append(coded)
+        for name, moments in found.items() if is_whole else ():
+            np.testing.assert_allclose(moments, wanted[name], rtol=1e-4, atol=1e-6, err_msg=name)
+    np.testing.assert_allclose(*codings, rtol=1e-3, atol=1e-4)
+
+
 def test_a_graph_whose_batch_norm_has_no_such_gradient_is_refused(monkeypatch):
     """As this program wrote until it was found out."""
 
@@ -76,7 +98,7 @@ def test_a_graph_whose_batch_norm_has_no_such_gradient_is_refused(monkeypatch):
 
     build, values = partial(exported, TINY, SPEC, None), values_of(TINY)
     whole = saved_graph.unsaved('x', build, values, 0)
-    assert whole.moments and not pieces.fused(whole.graph_def, whole.moments)
+    assert whole.moments and not norms.fused(whole.graph_def, whole.moments)
     monkeypatch.setattr('networks.pairs.BatchNorm.__call__', fused)
     before = saved_graph.unsaved('x', build, values, 0)
     assert len(before.moments) == len(whole.moments)
