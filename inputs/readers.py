@@ -123,7 +123,8 @@ def _rows(split: str, rows: Any, classes: tuple[str, ...]) -> Examples:
             f'{split} has y where there are classes, names of its numbers, and not else'
         )
     if y is not None:
-        _check_whole(f'y of {split}', y, len(x), UNLABELLED, len(classes) - 1)
+        none = f' ({UNLABELLED}: no label)'
+        _check_whole(f'y of {split}', y, len(x), UNLABELLED, len(classes) - 1, none)
     if length is not None:
         if x.ndim < 3:
             raise DataError(f'length of {split} needs x of [N, steps, features]')
@@ -132,7 +133,11 @@ def _rows(split: str, rows: Any, classes: tuple[str, ...]) -> Examples:
     return Examples(x, y, length, rows.place)
 
 
-def _check_whole(what: str, values: np.ndarray, count: int, least: int, most: int) -> None:
+def _check_whole(
+    what: str, values: np.ndarray, count: int, least: int, most: int, note: str = ''
+) -> None:
     whole = np.issubdtype(values.dtype, np.integer) and values.shape == (count,)
     if not whole or values.min() < least or values.max() > most:
-        raise DataError(f'{what} must be [{count}] like x, whole numbers from {least} to {most}')
+        raise DataError(
+            f'{what} must be [{count}] like x, whole numbers from {least} to {most}{note}'
+        )

@@ -144,7 +144,7 @@ def odd(asked):
         ('Source("x", {"test": Examples(X, None)}, ())', 'must be a dict of train'),
         ('Source("x", {"train": Examples(X[0], None)}, ())', 'x of train must be [examples'),
         ('Source("x", {"train": Examples(X + np.nan, None)}, ())', 'NaN or infinity, first in row 0'),
-        ('Source("x", {"train": Examples(X, np.arange(30))}, "ab")', 'whole numbers from 0 to 1'),
+        ('Source("x", {"train": Examples(X, np.arange(30))}, "ab")', 'whole numbers from -1 to 1'),
         ('Source("x", {"train": Examples(X, np.arange(30))}, ())', 'y where there are classes'),
     ],
 )  # fmt: skip
