@@ -75,7 +75,7 @@ class Folder(NamedTuple):
 def listed(path: str) -> Folder:
     """Lists a folder: pictures of a class in a folder each (or below it), or all of them flat.
 
-    Those in a folder `unlabelled` beside classes have no label; beside splits, they are trained on.
+    Those in a folder `unlabelled` have no label; beside splits they are of train.
     Folders at the top that are all named like splits (train, val, testing, ...) are the splits;
     without one for validation or test, a tenth of train takes its place. Otherwise the set is
     split 80/10/10, each class by a hash of the paths, small classes together. Raises UsageError
