@@ -111,15 +111,19 @@ conv_vae_cifar_labels = dataclasses.replace(
     values=(0.01, 0.1, 1.0),
     trade_off=None,
 )
-conv_transfer = Study(
+conv_transfer = Study(  # as many updates from few labels as from all; conv_*: 8,000
     'conv_transfer',
     'what unsupervised pretraining on CIFAR-10 is worth to a classifier, by the share of labels',
     inst.PRASAD,
-    arms=tuple(  # with as many updates from few labels as from all
-        arm.vary(steps_per_epoch=200)
-        for arm in (inst.conv_scratch, inst.conv_classifier, inst.conv_finetune)
+    arms=(
+        inst.conv_scratch.vary(steps_per_epoch=200, finetune_batch_norm=True, finetune_epochs=40),
+        inst.conv_classifier.vary(steps_per_epoch=200),
+        inst.conv_finetune.vary(steps_per_epoch=200, finetune_batch_norm=True),
+        inst.coates2011_kmeans.vary(
+            None, stride=2, steps_per_epoch=90, l2=0.05, **{'parent.hidden': (400,)}
+        ),
     ),
-    seeds=1,
+    seeds=3,
     over='label_fraction',
     values=(0.01, 0.1, 1.0),
     metrics=('test/accuracy',),

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from inst import (
     ODENA,
     PRASAD,
     conv_ae_cifar,
-    conv_finetune,
     conv_joint,
     conv_phasewise,
     conv_probe,
-    conv_scratch,
     conv_transpose,
     conv_upsample,
     conv_vae_cifar,
@@ -22,11 +18,12 @@ from inst import (
     conv_vae_cifar_l2,
 )
 from ledger.claim import AFTER, MARGIN, OURS, Claim
+from studies.catalogue import conv_transfer
 
 JPEG = 'CIFAR-10 from JPEG files of quality 75, with half the resolution of colour'
 _EXCESS = 'measured at other frequencies before, where upsampling failed; chosen after that'
 _EARLY = 'by then what the transposed ones make is further from pictures than their mean is'
-_LIVE: dict[str, Any] = dict(steps_per_epoch=200, finetune_batch_norm=True)
+_TRANSFER = {(arm.name, share): run for arm, share, run in conv_transfer.points()}
 
 CLAIMS = (
     *(
@@ -68,11 +65,11 @@ CLAIMS = (
     *(
         Claim(
             f'pretraining helps a classifier of CIFAR-10: {share:.0%} of the labels, fine-tuned',
-            OURS, conv_finetune.vary(**_LIVE, label_fraction=share), 'test/accuracy', '>',
-            conv_scratch.vary(**_LIVE, label_fraction=share, finetune_epochs=40), seeds=3,
+            OURS, _TRANSFER['conv_finetune', share], 'test/accuracy', '>',
+            _TRANSFER['conv_scratch', share], seeds=3,
             note=f'8,000 updates of each; 6,000 of the pretrained one are of its head; {JPEG}',
         )
-        for share in (0.01, 0.1, 1.0)
+        for share in conv_transfer.values
     ),
     Claim(
         'convolutions trained layer by layer are no worse than jointly, within 5 %', OURS,
