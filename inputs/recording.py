@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from inputs import caltech, conversion, depth, pictures, sources
+from inputs import caltech, conversion, lost, pictures, sources
 from inputs.foreign import Examples
 from inputs.shards import UNLABELLED, Entry, Form, paths_file, write_shard
 from parameters import CALTECH, PICTURES, Experiment
@@ -120,7 +120,7 @@ def write_pictures(
     Raises DataError where too many of them cannot be read.
     """
     _say_what_changed(found, folder)
-    if words := depth.told(found):
+    for words in lost.told(found):
         say(words)
     places = pictures.places(found)
     shards = _planned(found, disk.beside(folder))

@@ -1,4 +1,4 @@
-"""Pictures of 16 bits: what is lost of them is told before they are recorded."""
+"""What is lost of pictures, of 16 bits or of several pages, is told before they are recorded."""
 
 import zlib
 
@@ -44,3 +44,25 @@ def test_colours_of_16_bits_are_told_of_as_well(tmp_path, data_dir, capsys, most
     load(tmp_path / 'cells', data_dir)
     (told,) = [line for line in capsys.readouterr().out.splitlines() if '16 bits' in line]
     assert words in told and told.startswith('warning: ') == (most == 4095)
+
+
+@pytest.mark.parametrize('ends', ['tif', 'gif', 'webp', 'png'])
+def test_that_one_page_of_several_is_recorded_is_told(tmp_path, data_dir, capsys, ends):
+    (tmp_path / 'cells').mkdir()
+    for number in range(12):
+        pages = [Image.new('L', (20, 10), 9 * number + 60 * page) for page in range(3)]
+        more = {'save_all': True, 'append_images': pages[1:]} if number == 7 else {}
+        pages[0].save(tmp_path / f'cells/{number}.{ends}', **more)
+    load(tmp_path / 'cells', data_dir, SMALL.vary(image_channels=1))
+    told = [line for line in capsys.readouterr().out.splitlines() if 'first page' in line]
+    assert len(told) == 1 and told[0].startswith('warning: ') and f'7.{ends} has 3;' in told[0]
+
+
+def test_previews_in_photographs_are_no_pages(tmp_path, data_dir, capsys):
+    (tmp_path / 'photographs').mkdir()
+    for number in range(12):
+        pages = [Image.new('RGB', (20 >> page, 16), (9 * number,) * 3) for page in range(2)]
+        path = tmp_path / f'photographs/{number}.jpg'
+        pages[0].save(path, 'MPO', save_all=True, append_images=pages[1:])
+    load(tmp_path / 'photographs', data_dir, SMALL)
+    assert 'first page' not in capsys.readouterr().out
