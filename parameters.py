@@ -302,6 +302,11 @@ class Experiment:
             has = ', '.join(list(self.fields())[1:])
             alike = nearest(key, FIELDS) or ';'
             raise UsageError(f'{key!r} is not a field{alike} {self.name} has {has}')
+        if self.parent and not changes.get('parent', self.parent):
+            raise UsageError(
+                f'parent={written(changes["parent"])}: must be an experiment or a saved graph, as '
+                f"{self.name} is a head on one; initial='random' has nothing of it but its shape"
+            )
         asked = frozenset(changes)
         return dataclasses.replace(self, name=name or self.name, asked=asked, **changes)
 

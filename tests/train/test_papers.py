@@ -143,6 +143,7 @@ def test_the_command_of_a_run_names_what_was_varied_in_its_parent():
         (inst.phasewise, {'parent.hidden': (3,)}, 'phasewise: it has no parent'),
         (inst.phasewise_classifier.vary(parent='x'), {'parent.hidden': (3,)}, 'is a saved graph'),
         (inst.phasewise_classifier, {'parent.hiden': (3,)}, "did you mean 'hidden'"),
+        (inst.phasewise_classifier, {'parent': None}, "a head on one; initial='random' has"),
         (inst.vae_burda, {'loss': 'mse', 'binarize': False}, 'needs loss=bernoulli or gaussian'),
         (inst.vae_burda, {'loss': 'gaussian'}, 'binarize=true: needs loss=bernoulli'),
         (inst.vae_plain, {'importance_samples': 5}, 'it needs variational'),
