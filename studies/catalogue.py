@@ -120,7 +120,7 @@ conv_transfer = Study(  # as many updates from few labels as from all; conv_*: 8
         inst.conv_classifier.vary(steps_per_epoch=200),
         inst.conv_finetune.vary(steps_per_epoch=200, finetune_batch_norm=True),
         inst.coates2011_kmeans.vary(
-            None, stride=2, steps_per_epoch=90, l2=0.05, **{'parent.hidden': (400,)}
+            None, stride=2, steps_per_epoch=90, l2=0.02, **{'parent.hidden': (400,)}
         ),
     ),
     seeds=3,
