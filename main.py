@@ -8,7 +8,6 @@ python main.py --mode=encode --run_dir=runs/phasewise/mnist5k-seed0
 from __future__ import annotations
 
 import dataclasses
-import errno
 import gc
 import math
 import os
@@ -19,8 +18,12 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from system.errors import UsageError, UserError, line_of
+from system.errors import FAULTS, UsageError, UserError, line_of
 from system.lines import say, warned
+
+if sys.platform == 'win32':
+    say('error: Windows: much here needs Unix; use Linux in it, as by WSL', to=sys.stderr)
+    raise SystemExit(2)
 
 try:
     from absl import flags
@@ -53,8 +56,6 @@ if TYPE_CHECKING:
     from train.folder import Place
 
 FLAGS = flags.FLAGS
-FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO,
-          errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)  # fmt: skip
 
 _NAMED = ('experiment', 'dataset', 'array', 'images', 'seed', 'set', 'precision', 'parent')
 _RUN = (*_NAMED, 'run_dir', 'tune', 'trust_graph')

@@ -174,7 +174,8 @@ METRICS = {
     'pca_components': Metric(
         'principal components of the training pictures',
         'How many components `pca_psnr` and `pca_ssim` are of: as many as the code has numbers, '
-        'but of N training pictures there are at most N - 1.',
+        'but of N training pictures there are at most N - 1, and at most 4,096 pictures are looked '
+        'at, of 2 GiB together.',
         '',
         _POSITIVE,
     ),

@@ -262,11 +262,16 @@ def _compare(
     all_ranges = np.array([(trained.least, trained.most)])
     beyond = _beyond(rows, all_ranges).max(axis=1, initial=0)
     drawn = not trained.columns  # of which one range holds for all
-    if len(rows) >= _FEW:
+    elsewhere = _elsewhere(rows, data.spec, trained)
+    if len(rows) < _FEW:
+        if elsewhere:
+            say(f'warning: {data.key}: {elsewhere}')
+            return
+    else:
         narrow = 0 < most - least < span / _NARROW
         another = narrow or 2 * np.sum(beyond > _FAR) > len(rows)
-        if words := '' if another else _elsewhere(rows, data.spec, trained):
-            raise DataError(f'{data.key}: {words}')
+        if elsewhere and not another:
+            raise DataError(f'{data.key}: {elsewhere}')
         if another or (drawn and 2 * np.sum(beyond >= _HALF) > len(rows)):
             raise DataError(f'{said}. Scale them as the training data were scaled')
         if drawn and most - least <= (_HALF + _ROUNDING) * span:

@@ -1,8 +1,13 @@
 """What can go wrong for a user: one line of text, and the program's exit code."""
 
+import errno
 import traceback
 
 from system.lines import field_named, shown
+
+# Of the system, which are no fault of the program: a disk, what may be written, or what is left.
+FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO,
+          errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)  # fmt: skip
 
 
 class UserError(Exception):

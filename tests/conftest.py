@@ -31,6 +31,7 @@ from filelock import FileLock  # noqa: E402
 import main as program  # noqa: E402
 from networks import known  # noqa: E402
 from torture.pictures import png_of  # noqa: E402
+from train import feeding  # noqa: E402
 
 gc.set_threshold(50_000, 20, 20)  # as the program does
 
@@ -278,3 +279,16 @@ def saved(folder: Path, *steps: int):
     for step in steps:
         checkpoints.save(None, FakeSaver(), State(phase=1, step=step, before=5, sums=[0.1 * step]))
     return checkpoints
+
+
+@pytest.fixture
+def streams(monkeypatch):
+    """A list, which grows by one whenever something is read from disk as it is trained on."""
+    begun, streamed = [], feeding.streamed
+
+    def counted(values):
+        begun.append(values)
+        return streamed(values)
+
+    monkeypatch.setattr(feeding, 'streamed', counted)
+    return begun

@@ -1,10 +1,15 @@
 """--describe is JSON with what each field means, -h is --help, a misspelt field lists those there."""
 
 import json
+import re
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 
 import inst
+import main as program
 
 
 def test_describe_has_the_values_and_a_line_a_field_with_its_meaning(main):
@@ -52,6 +57,14 @@ def test_a_misspelt_field_is_told_that_meant_or_all_of_the_experiment(main, give
 
 def test_h_is_help(main):
     assert main('-h') == main('--help') and main('-h')[0] == 0
+
+
+def test_help_has_every_flag():
+    shown = subprocess.run(
+        [sys.executable, 'main.py', '--help'], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for flag in program.FLAGS.flags_by_module_dict()[program.__name__]:
+        assert re.search(rf'--(\[no\])?{flag.name}: ', shown.stdout), flag.name
 
 
 def test_every_field_says_what_it_may_be(main):

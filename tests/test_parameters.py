@@ -212,6 +212,15 @@ def test_a_description_can_be_understood_alone(name):
     assert [n for n, v in catalogue.CATALOGUE.items() if v.description == words] == [name]
 
 
+def test_on_windows_a_line_says_what_is_needed():
+    code = (
+        "import runpy, sys; sys.platform = 'win32'; runpy.run_path('main.py', run_name='__main__')"
+    )
+    command = [sys.executable, '-c', code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and 'WSL' in done.stderr
+
+
 @pytest.mark.parametrize(
     'flags', [('--list',), ('--describe', '--experiment=phasewise'), ('--experimnt=phasewise',)]
 )

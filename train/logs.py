@@ -20,10 +20,10 @@ from tensorboard.plugins.hparams import api_pb2, summary, summary_v2
 from reports import run_files
 from reports.run_files import POSITION
 from system import disk, names
+from system.errors import FAULTS
 from system.lines import shown
 from system.rules import written
 
-_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 _REMEDY = 'remove it, and the run goes on, its curves without what was before'
 NETWORK = 'network'  # the folder of what is told of the network besides its scores
 
@@ -109,7 +109,7 @@ class Events:
         try:
             yield
         except tf.errors.OpError as error:
-            told = (number for number in _FAULTS if os.strerror(number) in error.message)
+            told = (number for number in FAULTS if os.strerror(number) in error.message)
             number = next(told, errno.EIO)
             raise OSError(number, os.strerror(number), str(self._file)) from None
 

@@ -324,9 +324,10 @@ def _check_reach(experiment: Experiment, data: Dataset, least: float, most: floa
     """Raises DataError where values lie outside of what the outputs can be."""
     activation = experiment.output_activation
     low, high = layers.REACHED[activation]
-    if experiment.loss == 'cosine':  # to which only the signs matter
-        high, most = np.inf, 0.0
-    if low - _CLOSE <= least and most <= high + _CLOSE:
+    lowest, highest = low, high
+    if experiment.loss == 'cosine':  # to which lengths are nothing, so that only signs matter
+        lowest, highest = -np.inf if low < 0 else low, np.inf
+    if lowest - _CLOSE <= least and most <= highest + _CLOSE:
         return
     standardized = f' (standardize={experiment.standardize})' if experiment.standardizes else ''
     bernoulli = experiment.loss == 'bernoulli'

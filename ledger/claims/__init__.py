@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ledger.claim import Claim
 from ledger.claims import constraints, papers, photographs, pictures, sequences, tied
 
-CLAIMS: tuple[Claim, ...] = tuple(  # of each file those in its CLAIMS, and those with a name
-    claim
-    for family in (tied, constraints, pictures, photographs, sequences, papers)
-    for found in (family.CLAIMS, vars(family).values())
-    for claim in found
-    if isinstance(claim, Claim)
-)
+
+def collected(families: Iterable[Any]) -> tuple[Claim, ...]:
+    """Returns of each file the claims in its CLAIMS, and those with a name."""
+    return tuple(
+        claim
+        for family in families
+        for found in (family.CLAIMS, vars(family).values())
+        for claim in found
+        if isinstance(claim, Claim)
+    )
+
+
+CLAIMS = collected((tied, constraints, pictures, photographs, sequences, papers))
 
 
 def claims_about(name: str, claims: Sequence[Claim]) -> list[Claim]:

@@ -78,11 +78,16 @@ def test_a_newest_that_is_gone_is_missed_and_none_that_is_whole_is_an_error(tmp_
 @pytest.mark.parametrize(
     'content', ['', 'null', '"../../elsewhere"', '"/etc"', '[1]', '{', '"elsewhere"', '["a"' * 9999]
 )
-def test_a_state_file_that_is_garbage_leads_nowhere(tmp_path, content):
+def test_a_state_file_that_is_garbage_leads_nowhere(tmp_path, capsys, content):
     saved(tmp_path, 1, 2)
     for name in ('newest.json', '000000007/manifest.json', '000000007/state.json'):
-        (tmp_path / 'checkpoints' / name).write_text(content)
-        assert Checkpoints(tmp_path).latest().step in (1, 2)
+        file = tmp_path / 'checkpoints' / name
+        whole = file.read_bytes()
+        file.write_text(content)
+        is_newest = name == 'newest.json'  # which costs nothing, as the newest is found without
+        assert Checkpoints(tmp_path).latest().step == (2 if is_newest else 1)
+        assert ('000000007' in capsys.readouterr().out) == (not is_newest)
+        file.write_bytes(whole)
 
 
 def test_nothing_outside_the_folder_is_followed_or_removed(tmp_path):

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +109,14 @@ def test_an_idx_file(folder, changes):
     answered(lambda: foreign.read_idx(file, dimensions=3))
 
 
+def test_all_of_the_folder_is_good_before_it_is_changed(folder):
+    assert len(foreign.read_idx(folder / 'images', dimensions=3)) == 12
+    assert sources.whole_array(str(folder / 'x.npz'))
+    assert dataset.read(folder / 'made')
+    with tf.Graph().as_default():
+        saved_graph.read(str(folder / 'model')).tower(tf.zeros([3, 4]))
+
+
 @LONG
 @given(CHANGES, some.sampled_from(['', 'x.npy', 'y.npy']))
 def test_an_npz_file(folder, changes, name):
@@ -194,6 +204,9 @@ TABLE = (
 )
 
 
+USED = (inst.phasewise, inst.conv_finetune, inst.vae.vary(schedule='constant'))
+
+
 def run_of(experiment) -> dict[str, bytes]:
     """Returns the files that a finished run of an experiment has."""
     shape = [28, 28, 1] if experiment.layout == 'maps' else [784]
@@ -225,23 +238,36 @@ def runs(tmp_path_factory):
     CHANGES,
     some.booleans(),
     some.sampled_from([*run_of(inst.basic)]),
-    some.sampled_from(['phasewise', 'conv_finetune', 'vae']),
+    some.sampled_from(USED),
 )
 def test_the_files_of_a_run(runs, path, value, changes, as_bytes, name, experiment):
-    run, parts = runs / 'changed', run_of(inst.EXPERIMENTS[experiment])
+    parts = run_of(experiment)
     parts[name] = altered(parts[name], path, value, changes, as_bytes or name == 'metrics.csv')
+    for use in uses(runs, experiment, parts):
+        answered(*use)
+
+
+@pytest.mark.parametrize('experiment', USED, ids=lambda experiment: experiment.name)
+def test_the_files_of_a_run_are_good_before_they_are_changed(runs, experiment):
+    for function, *arguments in uses(runs, experiment, run_of(experiment)):
+        function(*arguments)
+
+
+def uses(runs, experiment, parts: dict[str, bytes]) -> Iterator[tuple[Any, ...]]:
+    """Writes a run's files; yields what is done with them: functions and their arguments."""
+    run = runs / 'changed'
     for each, content in parts.items():
         (run / each).write_bytes(content)
     shutil.rmtree(runs / 'kept', ignore_errors=True)
-    answered(configuration, run)
+    yield configuration, run
     for read, of in READ.items():
-        answered(read_and_said, read, run, run / of)
-    answered(shown_with_another, run)
-    answered(runs_page.write, runs.parent)
-    answered(lambda: store.keep(*configuration(run)[:1], run, runs / 'kept'))
-    longer = inst.EXPERIMENTS[experiment].vary(epochs=10_000)
-    answered(settle, run, {'experiment': longer.resolved()}, 'mnist')
-    answered(logs.Metrics, run, 2)
+        yield read_and_said, read, run, run / of
+    yield shown_with_another, run
+    yield runs_page.write, runs.parent
+    yield (lambda: store.keep(*configuration(run)[:1], run, runs / 'kept'),)
+    asked = experiment.vary(epochs=10_000) if experiment.name == 'vae' else experiment
+    yield settle, run, {'experiment': asked.resolved()}, 'mnist'
+    yield logs.Metrics, run, 2
 
 
 READ = {
@@ -299,11 +325,29 @@ def kept_of(experiment) -> tuple[bytes, bytes]:
 )
 def test_the_lines_of_a_ledger(runs, monkeypatch, path, value, changes, as_bytes, name, index):
     monkeypatch.chdir(runs.parent)
+    kept = kept_lines()
+    at = index % len(kept[name])
+    kept[name][at] = altered(kept[name][at], path, value, changes, as_bytes)
+    for use in judged(kept):
+        answered(*use)
+
+
+def test_the_lines_of_a_ledger_are_good_before_they_are_changed(runs, monkeypatch):
+    monkeypatch.chdir(runs.parent)
+    for function, *arguments in judged(kept_lines()):
+        function(*arguments)
+    assert all(judged.seeds for judged in fill.judgements(CLAIMED).values())
+
+
+def kept_lines() -> dict[str, list[bytes]]:
+    """Returns the lines of a ledger's files, in which all runs are that are claimed."""
     experiments = {run for claim in CLAIMED for run in claim.runs()}
     lines = zip(*map(kept_of, sorted(experiments, key=store.key)), strict=True)
-    kept = dict(zip((store.RUNS, store.HISTORIES), map(list, lines), strict=True))
-    at = index % len(experiments)
-    kept[name][at] = altered(kept[name][at], path, value, changes, as_bytes)
+    return dict(zip((store.RUNS, store.HISTORIES), map(list, lines), strict=True))
+
+
+def judged(kept: dict[str, list[bytes]]) -> Iterator[tuple[Any, ...]]:
+    """Writes a ledger's files; yields what is done with them: functions and their arguments."""
     store.FOLDER.mkdir(exist_ok=True)
     for each, content in kept.items():
         (store.FOLDER / each).write_bytes(b''.join(line + b'\n' for line in content))
@@ -312,8 +356,8 @@ def test_the_lines_of_a_ledger(runs, monkeypatch, path, value, changes, as_bytes
     def page(claimed, make):
         make(claimed, fill.judgements(claimed), book.PROJECT)
 
-    answered(page, CLAIMED, fill.write)
-    answered(page, CLAIMED[:1], fill.draw)
+    yield page, CLAIMED, fill.write
+    yield page, CLAIMED[:1], fill.draw
 
 
 @LONG

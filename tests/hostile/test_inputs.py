@@ -16,7 +16,10 @@ NONE = (  # of the corpus: a kind of damage each
 
 
 @pytest.mark.parametrize('name', NONE)
-def test_a_file_of_arrays_that_is_none_is_one_line_and_nothing_is_made(main, tmp_path, name):
+def test_a_file_of_arrays_that_is_none_is_one_line_and_nothing_is_made(
+    main, tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)  # where what is called in a header would leave its mark
     case = arrays.CASES[name]
     assert case.end == cases.LINE
     code, out, err = main(*case.made(tmp_path), f'--data_dir={tmp_path}/data')

@@ -182,7 +182,7 @@ def test_classes_are_told_once_with_their_counts(make, tmp_path, capsys):
 def test_each_line_of_a_folder_of_any_name_is_one_line(make, tmp_path, capsys, load):
     path = make({'a\nb': 5, os.fsdecode(b'\xff'): 5})
     touched(tmp_path / 'mine' / 'a\nb', 'read\nme.txt')
-    dataset.load(SMALL.vary(data_path=path), tmp_path / os.fsdecode(b'data\n\xff'))
+    load(SMALL.vary(data_path=path), tmp_path / os.fsdecode(b'data\n\xff'))
     said = capsys.readouterr().out.splitlines()
     assert all(line.startswith((path, 'warning: ', 'writing ')) for line in said)
     assert all(map(str.isprintable, said)) and said[-1].startswith('writing ')

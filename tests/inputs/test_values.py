@@ -1,6 +1,7 @@
 """The values that a run is trained on: what else is fed is brought to them, or refused."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -119,6 +120,25 @@ def test_rows_that_are_a_small_part_of_the_range_are_refused(greys, main, tmp_pa
     assert code == 3 and 'values from 0 to 1; the run was trained on values from 0 to 255' in err
 
 
+def test_few_rows_of_another_scale_are_warned_of(main, tmp_path):
+    """As one that is new may be: of ten and more it is an error."""
+    x = np.random.default_rng(0).normal(50, [5, 9, 2], (60, 3)).astype(np.float32)
+    np.savez(tmp_path / 'x.npz', x=x)
+    scaled = (x - x.mean(axis=0)) / x.std(axis=0)
+    run = f'--run_dir={tmp_path}/run'
+    small = ('--experiment=basic', '--set=epochs=1', '--set=hidden=2', '--nofigures')
+    code, _, err = main(*small, f'--array={tmp_path}/x.npz', run)
+    assert code == 0, err
+    for rows, wanted in ((x[:1], 0), (x[:9], 0), (scaled[:1], 1), (scaled[:9], 1)):
+        np.savez(tmp_path / 'few.npz', x=rows)
+        code, out, err = main('--mode=encode', run, f'--array={tmp_path}/few.npz')
+        assert code == 0, err
+        assert out.count('warning: ') == out.count('medians of') == wanted, out
+    np.savez(tmp_path / 'few.npz', x=scaled[:10])
+    code, _, err = main('--mode=encode', run, f'--array={tmp_path}/few.npz')
+    assert code == 3 and 'medians of' in err
+
+
 @pytest.mark.parametrize('loss', ['mse', 'mae', 'cosine', 'gaussian', 'laplace', 'bernoulli'])
 @pytest.mark.parametrize(('activation', 'least'), [('sigmoid', -1), ('elu', -4), ('relu', -1)])
 def test_outputs_that_cannot_reach_the_data_are_refused(loss, activation, least, main, tmp_path):
@@ -129,8 +149,11 @@ def test_outputs_that_cannot_reach_the_data_are_refused(loss, activation, least,
     flags = (f'--set=loss={loss}', f'--set=output_activation={activation}', '--set=epochs=1')
     code, _, err = main('--experiment=basic', f'--array={tmp_path}/x.npz', *flags, '--set=hidden=3')
     if loss == 'cosine' and activation == 'elu':  # to whose signs its length is nothing
+        assert code == 0, err
         return
     assert (code, len(err.splitlines())) == (3, 1) and 'output_activation=linear' in err, err
+    least, most = map(float, re.search(r'has values from (\S+) to (\S+), ', err).groups())
+    assert least == pytest.approx(x.min(), abs=0.3) and most == pytest.approx(1, abs=0.3)
 
 
 def test_outputs_that_reach_the_data_once_scaled_are_trained(main, tmp_path):

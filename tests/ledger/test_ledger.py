@@ -6,7 +6,7 @@ import math
 import shutil
 
 import pytest
-from conftest import results_of
+from conftest import ROOT, results_of
 from scipy import stats
 
 import inst
@@ -281,6 +281,12 @@ def test_what_is_kept_is_what_the_claims_can_be_judged_by():
     needed = {store.key(run) for claim in claims.CLAIMS for run in claim.runs()}
     assert kept and all(run['seconds'] > 0 for run in kept.values())
     assert set(kept) <= needed, 'no claim needs them any more'
+
+
+def test_the_page_of_the_project_is_that_of_what_is_kept(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    written = (ROOT / 'RESULTS.md').read_text()
+    assert page.markdown(claims.CLAIMS, fill.judgements(claims.CLAIMS)) == written
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import types
 
 import pytest
 from conftest import ROOT
@@ -205,4 +206,7 @@ def test_a_variation_without_words_of_its_own_is_described_by_its_changes(pasted
 
 
 def test_a_claim_with_a_name_counts_beside_those_of_its_file():
+    first, second, third = claims.CLAIMS[:3]
+    family = types.SimpleNamespace(CLAIMS=(first, second), named=third, other=1)
+    assert claims.collected([family]) == (first, second, third)
     assert len(claims.CLAIMS) == len(set(claims.CLAIMS)) > 100

@@ -270,7 +270,7 @@ def test_a_greedy_phase_moves_its_layer_alone_with_its_moving_averages(index):
     assert moved == {name for name in before if name.startswith(f'layer{index + 1}/')}
 
 
-def test_what_is_streamed_from_disk_gives_the_same_bits(main, digits, tmp_path):
+def test_what_is_streamed_from_disk_gives_the_same_bits(main, digits, streams, tmp_path):
     flags = (
         '--experiment=conv_vae_cifar_classify', f'--array={digits}', '--set=filters=4,6',
         '--set=code_size=5', '--set=epochs=2', '--set=flip=false', '--set=label_fraction=0.5',
@@ -278,6 +278,7 @@ def test_what_is_streamed_from_disk_gives_the_same_bits(main, digits, tmp_path):
     for name, budget in (('held', 1 << 30), ('streamed', 0)):
         code, _, err = main(*flags, f'--set=cache_bytes={budget}', f'--run_dir={tmp_path}/{name}')
         assert code == 0, err
+        assert bool(streams) == (name == 'streamed')
     held, streamed = (weights_of(tmp_path / name) for name in ('held', 'streamed'))
     for name, value in held.items():
         np.testing.assert_array_equal(value, streamed[name])
@@ -308,6 +309,24 @@ def test_augmented_pictures_are_flipped_and_shifted_copies():
     assert len(places) == 9
 
 
+def similarity(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Returns the SSIM of pictures on [0, 1], by equation 13 of Wang et al. 2004, [N]."""
+    bell = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    window = np.outer(bell, bell) / bell.sum() ** 2
+
+    def mean(values):
+        around = np.lib.stride_tricks.sliding_window_view(values.astype(float), (11, 11), (1, 2))
+        return (around * window).sum(axis=(-2, -1))
+
+    means = mean(x) * mean(y)
+    squares = mean(x) ** 2 + mean(y) ** 2
+    of_means = (2 * means + 0.01**2) / (squares + 0.01**2)
+    of_contrasts = (2 * (mean(x * y) - means) + 0.03**2) / (
+        mean(x**2) + mean(y**2) - squares + 0.03**2
+    )
+    return (of_means * of_contrasts).mean(axis=(1, 2, 3))
+
+
 def test_new_losses_agree_with_numpy():
     generator = np.random.default_rng(4)
     x, target = generator.random((2, 4, 16, 16, 3), np.float32)
@@ -317,7 +336,7 @@ def test_new_losses_agree_with_numpy():
             [
                 losses.laplace_nll(x, target, 0.3),
                 losses.psnr(tf.constant(x), target),
-                losses.ssim(tf.constant(target), target),
+                losses.ssim(tf.constant(x), target),
                 losses.sigmoid_cross_entropy(tf.constant(logits), tf.constant(labels)),
             ]
         )
@@ -325,7 +344,8 @@ def test_new_losses_agree_with_numpy():
     wanted = (distance / np.exp(0.3) + 0.3 + np.log(2)).sum(axis=1)
     np.testing.assert_allclose(laplace, wanted, rtol=1e-5)
     np.testing.assert_allclose(psnr, -10 * np.log10((distance**2).mean(axis=1)), rtol=1e-5)
-    np.testing.assert_allclose(ssim, 1, atol=1e-6)
+    np.testing.assert_allclose(ssim, similarity(x, target), rtol=1e-4)
+    np.testing.assert_allclose(similarity(x, x), 1, atol=1e-6)
     p, is_class = 1 / (1 + np.exp(-logits)), np.eye(3)[labels]
     nats = -(is_class * np.log(p) + (1 - is_class) * np.log(1 - p)).sum(axis=1)
     np.testing.assert_allclose(entropy, np.where(labels >= 0, nats, 0), rtol=1e-5)

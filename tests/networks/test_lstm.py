@@ -451,9 +451,12 @@ def composite(strips, data_dir, tmp_path_factory):
     return folder, flags
 
 
-def test_predictions_from_records_have_the_bits_of_those_from_memory(main, composite, tmp_path):
+def test_predictions_from_records_have_the_bits_of_those_from_memory(
+    main, composite, streams, tmp_path
+):
     folder, flags = composite
     assert main(*flags, '--set=cache_bytes=0', f'--run_dir={tmp_path}/run')[0] == 0
+    assert streams
     one, other = weights_of(folder), weights_of(tmp_path / 'run')
     for name, value in one.items():
         np.testing.assert_array_equal(value, other[name])
@@ -482,3 +485,7 @@ def test_moving_digits_keep_their_pixels_and_move_by_their_speed():
     lit = (frames > 0).sum(axis=(2, 3))
     assert lit.max() == 128 and lit.min() >= 64  # two squares, which may overlap
     assert (np.abs(np.diff(frames.astype(int), axis=1)).sum(axis=(2, 3)) > 0).all()
+    apart = lit == 128  # where each is seen whole
+    middle = np.array([[np.argwhere(f).mean(axis=0) for f in each] for each in frames])
+    moved = np.linalg.norm(np.diff(middle, axis=1), axis=-1)[apart[:, 1:] & apart[:, :-1]]
+    assert len(moved) > 50 and moved.max() < 5 + 1.5  # at most 5 a step, and rounded to pixels

@@ -85,9 +85,10 @@ def test_of_what_is_not_known_beforehand_the_number_is_said(clock, capsys):
     assert capsys.readouterr().out == 'reading: 1,234 pictures\n'
 
 
-def test_without_a_screen_nothing_is_said(clock, monkeypatch):
+def test_without_a_screen_nothing_is_said(clock, capsys, monkeypatch):
     monkeypatch.setattr(sys, 'stdout', None)
     steps(clock, 3, 20.0)
+    assert not capsys.readouterr().err
 
 
 def test_in_a_terminal_the_bar_is_all(clock, capsys, monkeypatch):
