@@ -181,8 +181,10 @@ compress = trivial.vary(
 )
 compress_relu = compress.vary(
     'compress_relu',
-    description='compress with a ReLU code, as published: how many code units die?',
+    description='compress as published: ReLU code, Glorot values, constant rate; do units die?',
     code_activation='relu',
+    initializer='glorot',
+    schedule='constant',
 )
 sparse = trivial.vary(
     'sparse',

@@ -46,7 +46,8 @@ _EXPLAINED = {  # what the columns have in them, and the chart
         runs of its kind deviate by over their seeds (of less than ten, what all do; of two
         arms, the root of both squares), and is *open* otherwise. That deviation is taken
         relative to the value, of accuracies to the errors, of decibels as it is. A kind is a
-        kind of network on the same data, trained for a tenth to ten times as many updates, or,
+        kind of network on the same data (of pictures at any size, so that 224x224 goes by
+        112x112), trained for a tenth to ten times as many updates, or,
         where less than three such runs are known, for any number of them; where these are less
         than three, too, what such networks deviate by on any data, or any networks on these,
         whichever is more; where one of the two is not known, what any network does, too.""",

@@ -18,6 +18,7 @@ from inst import (
     conv_vae_caltech_l2_112,
 )
 from ledger.claim import AFTER, OURS, Claim
+from ledger.claims.pictures import WEIGHT
 from parameters import Experiment
 
 _BESIDE = (  # what a reconstruction is compared with, who says so, and what its scores are called
@@ -87,9 +88,9 @@ def _of(
         *(
             Claim(
                 f'L1 gives the best reconstructions, {size}: by {metric}, than {name}', PRASAD,
-                l1, f'test/{metric}', relation, other, seeds=seeds,
+                l1, f'test/{metric}', relation, other, seeds=seeds, note=note,
             )
-            for name, other in (('L2', l2), ('cosine', cosine))
+            for name, other, note in (('L2', l2, ''), ('cosine', cosine, WEIGHT))
             for metric, relation in _BETTER
         ),
         Claim(
