@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Most of what is installed is never imported; Python compiles the rest when it is.
 INSTALL := $(PIP) install --no-compile
-KIND := $(if $(filter-out 0,$(GPU)),gpu,cpu)
+# As it is, where GPU= says nothing.
+ASKED := $(or $(GPU),$(if $(wildcard $(VENV)/.gpu),1,0))
+KIND := $(if $(filter-out 0,$(ASKED)),gpu,cpu)
 CAN := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),gpu) cpu
 
 .PHONY: setup run test lint format bench results torture tensorboard
@@ -32,6 +34,8 @@ $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: requirements-%.txt $(VENV)/.cpu
 	@echo 'installs $< into $(VENV)'
 	@$(INSTALL) -r $<
 	@touch $@
+
+$(VENV)/.dev: requirements-export.txt requirements-cluster.txt  # which it has in it
 
 run: setup
 	$(BIN)/python main.py --experiment=phasewise_classifier --dataset=mnist5k

@@ -21,6 +21,7 @@ from bench.networks import BYTES, NETWORKS, WORKERS, Contender
 from bench.page import Seconds
 from bench.peers import Task
 from parameters import PRECISIONS
+from system import disk
 
 FLAGS = flags.FLAGS
 _SLOW_ROUNDS = 2  # of bfloat16 where the CPU lacks it and takes several times as long
@@ -58,16 +59,23 @@ class Worker:
 
     def send(self, content: dict[str, Any]) -> None:
         """Writes one line to it."""
-        self._to.write(json.dumps(content) + '\n')
+        try:
+            self._to.write(json.dumps(content) + '\n')
+        except BrokenPipeError:
+            raise self._failed() from None
+
+    def _failed(self) -> Failed:
+        """Says how it has ended."""
+        code = self._process.wait()
+        self._log.seek(0)
+        last = self._log.read().splitlines()[-1:]
+        return Failed(last[0] if code == 1 and last else f'ended with code {code}')
 
     def answer(self) -> dict[str, Any]:
         """Waits for one line from it; raises Failed where it has none, or says why not."""
         line = self._from.readline()
         if not line:
-            code = self._process.wait()
-            self._log.seek(0)
-            last = self._log.read().splitlines()[-1:]
-            raise Failed(last[0] if code == 1 and last else f'ended with code {code}')
+            raise self._failed()
         content = json.loads(line)
         if 'failed' in content:
             raise Failed(content['failed'])
@@ -75,7 +83,8 @@ class Worker:
 
     def close(self) -> None:
         """Ends it."""
-        self._to.close()
+        with contextlib.suppress(BrokenPipeError):  # of what it did not read any more
+            self._to.close()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -112,7 +121,7 @@ def measure(network: str, task: Task, facts: dict[str, Any], left: Callable[[], 
             if command:
                 worker.send(command)
             return worker.answer().get('seconds')
-        except (Failed, BrokenPipeError) as error:
+        except Failed as error:
             measured[name] = str(error)
             return None
 
@@ -185,7 +194,7 @@ def measure_all(task: Task, facts: dict[str, Any], file: Path) -> page.Results:
         spent = (time.monotonic() - start) * facts['cpus']
         busy = max(0.0, seconds_of_others() - others) / spent
         results[network] = {**here, 'others': busy, 'seconds': seconds}
-        file.write_text(json.dumps(results, indent=1) + '\n')
+        disk.write_json(file, results)
     return results
 
 
@@ -203,6 +212,11 @@ def main(arguments: list[str]) -> None:
     """Prepares the data, measures, and prints and writes the page."""
     if arguments[1:]:
         raise app.UsageError(f'stray argument {arguments[1]!r}; flags are written --name=value')
+    output = Path(FLAGS.output)
+    if not output.parent.is_dir() or output.suffix == '.json':
+        raise app.UsageError(
+            f'--output={output}: must be a page, as x.md, in a folder that is there'
+        )
     facts = {'rounds': FLAGS.rounds, 'epochs': FLAGS.epochs}
     runs = Path('runs')  # on the disk that runs are on: checkpoints cost what they cost there
     runs.mkdir(exist_ok=True)
@@ -220,7 +234,6 @@ def main(arguments: list[str]) -> None:
             print(
                 f'{FLAGS.dataset} is not to be had: trains on {facts["dataset"]}', file=sys.stderr
             )
-        output = Path(FLAGS.output)
         task = task._replace(dataset=facts['dataset'])
         results = measure_all(task, facts, output.with_suffix('.json'))
     text = page.render(results)

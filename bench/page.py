@@ -31,36 +31,37 @@ constrained networks, records beside memory and checked updates, above 1 means t
 than their base.
 
 Each contender is a process with its framework's default threads; one trains while the others wait.
-Their order moves on by one every round; one round before the first is not counted. All use Adam at
-1e-3 on MSE and the same batches, the short last one included. The product is a whole `train.run`,
-timed from the end of its first epoch to the end of its last, with validation, metrics.csv, events,
-checkpoints and progress bar in between. The bare session makes the same update on the same graph,
-one call a step, from bytes held in the graph, and does nothing else. Keras (`fit`), PyTorch and JAX
-hold the images as float32; PyTorch's Adam is the fused one, its bfloat16 is autocast, compiled is
-what torch.compile makes of the loss; JAX makes an epoch in one jitted scan whose state is donated
-(of convolutions, which a scan runs far slower, a step in one call), with optax's Adam. A peer that
-cannot be had or built says so in its row. The share of the peak is the multiplications and
-additions of a network's products in an epoch, over the seconds and over what TensorFlow makes of
-large products on all cores, in the same precision. Phase 2 (of the experiment phasewise) and the
-stand-alone network are runs of the product over as many rows of 300 numbers: updates alone, by the
-`seconds` of metrics.csv, the first epoch left out; computing what phase 2 reads is not in them. The
-constrained networks (masked or noisy inputs, a sparse, Gaussian or dropped-out code) are whole runs
-of the experiments named, beside the plain network of their size, all on the data set above. LSTMs
-train on the rows of 12,800 of its images; their decoders are fed nothing, or where a framework
-wants something, a zero. Convolutional networks train on 6,400 pictures of CIFAR-10; PyTorch's two
-layouts of memory are both there, to be beaten both. Pictures of 224x224 are ten copies of each
-photograph: trained on from memory and from JPEG records; read in batches of 32 by the pipeline that
-feeds training, by a plain tf.data pipeline over the same records in file order, and one by one from
-the original files. Recording is `--images` on the 60,000 files of CIFAR-10, hashes and manifest
-included, nothing read back into memory, beside a loop that opens, fits, encodes and writes them;
-one pass a round. Checked updates are those of the product, which looks after each call for what is
-not finite, beside the same without that, in one process: a call of a fifth of a second of one, a
-call of the other, thirty times as many rounds. What else guards a run are its checkpoints, which
-are spaced so that they take at most 1 % of the time, and files that are flushed to disk at the end
-of an epoch. Kernels are oneDNN's, by which the product computes where the CPU has AVX2, and those
-that TensorFlow has of Eigen (`TF_ENABLE_ONEDNN_OPTS=0`). On two workers: whole commands in
-processes of their own, started anew each round, each on the cores named; updates alone, by
-metrics.csv (each worker validates all examples by itself)."""
+Their order moves on by one every round; one round before the first is not counted. Networks that
+have peers use Adam at 1e-3 on MSE, and all of a network the same batches, the short last one
+included; the sparse ones have sigmoid units, the plain one beside them ReLU. The product is a whole
+`train.run`, timed from the end of its first epoch to the end of its last, with validation,
+metrics.csv, events, checkpoints and progress bar in between. The bare session makes the same update
+on the same graph, one call a step, from bytes held in the graph, and does nothing else. Keras
+(`fit`), PyTorch and JAX hold the images as float32; PyTorch's Adam is the fused one, its bfloat16
+is autocast, compiled is what torch.compile makes of the loss; JAX makes an epoch in one jitted scan
+whose state is donated (of convolutions, which a scan runs far slower, a step in one call), with
+optax's Adam. A peer that cannot be had or built says so in its row. The share of the peak is the
+multiplications and additions of a network's products in an epoch, over the seconds and over what
+TensorFlow makes of large products on all cores, in the same precision. Phase 2 (of the experiment
+phasewise) and the stand-alone network are runs of the product over as many rows of 300 numbers:
+updates alone, by the `seconds` of metrics.csv, the first epoch left out; computing what phase 2
+reads is not in them. The constrained networks (masked or noisy inputs, a sparse, Gaussian or
+dropped-out code) are whole runs of the experiments named, beside the plain network of their size,
+all on the data set above. LSTMs train on the rows of 12,800 of its images; their decoders are fed
+nothing, or where a framework wants something, a zero. Convolutional networks train on 6,400
+pictures of CIFAR-10; PyTorch's two layouts of memory are both there, to be beaten both. Pictures of
+224x224 are ten copies of each photograph: trained on from memory and from JPEG records; read in
+batches of 32 by the pipeline that feeds training, by a plain tf.data pipeline over the same records
+in file order, and one by one from the original files. Recording is `--images` on the 60,000 files
+of CIFAR-10, hashes and manifest included, nothing read back into memory, beside a loop that opens,
+fits, encodes and writes them; one pass a round. Checked updates are those of the product, which
+looks after each call for what is not finite, beside the same without that, in one process: a call
+of a fifth of a second of one, a call of the other, thirty times as many rounds. What else guards a
+run are its checkpoints, which are spaced so that they take at most 1 % of the time, and files that
+are flushed to disk at the end of an epoch. Kernels are oneDNN's, by which the product computes
+where the CPU has AVX2, and those that TensorFlow has of Eigen (`TF_ENABLE_ONEDNN_OPTS=0`). On two
+workers: whole commands in processes of their own, started anew each round, each on the cores named;
+updates alone, by metrics.csv (each worker validates all examples by itself)."""
 
 _PAPER = f"""\
 Two workers, each on a core, as a share of twice one worker on one core, and beside one process in

@@ -30,7 +30,7 @@ SIDE = 6  # of the maps, in regions
 
 first = inst.coates2011_kmeans.vary(dataset=DATASET, **{'parent.hidden': 400})
 sums = first.vary(pool=SIDE, epochs=1)  # of the same centroids, over smaller regions
-maps = RUNS / f'maps-{DATASET}.npz'
+maps = RUNS / f'maps-{DATASET}-{SIDE}-{first.parent.hidden[0]}.npz'
 second = first.vary(
     dataset='array',
     data_path=str(maps),
@@ -57,15 +57,19 @@ def accuracy_of(experiment):
 def write_maps():
     """Writes the sums of all examples as maps, [N, 6, 6, 400], with labels and splits."""
     data = dataset.load(sums, place.data_dir)
-    codes, labels, splits = [], [], []
+    splits = [split for split, rows in data.splits.items() for _ in range(len(rows))]
+    y = np.array(data.spec.classes)[np.concatenate([rows.y for rows in data.splits.values()])]
     with load(place.folder(sums, inst.coates2011_kmeans)) as trained:
-        for split, rows in data.splits.items():
-            codes += [trained.encode(rows.x[i : i + 1000]) for i in range(0, len(rows), 1000)]
-            labels.append(rows.y)
-            splits += [split] * len(rows)
-    x = np.concatenate(codes)
-    y = np.array(data.spec.classes)[np.concatenate(labels)]
-    np.savez(maps, x=x.reshape(len(x), SIDE, SIDE, -1), y=y, split=splits)
+        x = np.empty((len(y), SIDE, SIDE, sums.parent.hidden[0]), np.float32)
+        done = 0
+        for rows in data.splits.values():
+            for start in range(0, len(rows), 1000):
+                codes = trained.encode(rows.x[start : start + 1000])
+                x[done : done + len(codes)] = codes.reshape(len(codes), *x.shape[1:])
+                done += len(codes)
+    aside = maps.with_suffix('.writing.npz')  # so that what is there is whole
+    np.savez(aside, x=x, y=y, split=splits)
+    aside.replace(maps)
 
 
 found = {'the first layer': accuracy_of(first)}

@@ -149,8 +149,8 @@ def score(
                 for name in table.splits
                 if not (own and name == 'train')
             }
-            drawn = distributions(shown, title)
-            figures.save(drawn, file.with_suffix('.png'))
+            if drawn := distributions(shown, title):
+                figures.save(drawn, file.with_suffix('.png'))
         return file, _summary(table, found, {} if own else trained)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ _VERDICTS = ('holds', 'better', 'fails', 'open', 'not yet measured')
 def _head(book: Book, code: Callable[[str], str], link: Callable[[str], str]) -> list[str]:
     """Returns the paragraphs at the top; `code` marks words as such, `link` what names a file."""
     if book.inst:
-        asked = f'python main.py --inst={book.inst} --mode=results'
+        asked = shlex.join(['python', 'main.py', f'--inst={book.inst}', '--mode=results'])
         return [_OWN.format(inst=code(book.inst), command=code(asked))]
     chapters = ', '.join(link(f'docs/{name}.md') for name in _CHAPTERS)
     files = {'glossary': link('docs/glossary.md'), 'sources': link('docs/sources.md')}

@@ -100,16 +100,18 @@ def drop(keys: Collection[str], folder: Path = FOLDER) -> None:
     if not (folder / RUNS).exists():
         return
     with FileLock(folder / '.lock'):
-        kept = {key: run for key, run in _read(folder).items() if key not in keys}
-        _rewrite(folder, kept, (RUNS, HISTORIES))
+        kept = dict(_read(folder))
+        for key in [key for key in keys if key in kept]:  # one by one: see _rewrite
+            del kept[key]
+            _rewrite(folder, kept, (RUNS, HISTORIES))
 
 
 def _rewrite(folder: Path, kept: Mapping[str, Mapping[str, Any]], files: tuple[str, str]) -> None:
     """Writes the files, in that order, of which a run needs its history, and not the reverse.
 
-    So the histories come first where a run is added, and last where some go: when this process is
-    killed between the two, histories have no run, which _read lets pass, and the next write leaves
-    them out.
+    So the histories come first where a run is added, and last where one goes: when this process is
+    killed between the two, a history has no run, which _read lets pass of one alone, and the next
+    write leaves it out.
     """
     order = sorted(kept.values(), key=lambda run: (run['experiment'], run['seed'], run['key']))
     columns = ('key', 'experiment', 'seed', 'history')

@@ -14,7 +14,6 @@ from ledger.values import Results, value_of
 from parameters import FIELDS, Experiment
 
 _DATA = ('dataset', 'data_path')
-_FIXED = ('parameters', 'updates')  # are the same for all seeds
 _LEAST = 3  # seeds of a run whose deviation counts
 _SHARE = 0.9  # of the kind's runs lie closer together
 _FACTOR = 10  # between the updates of runs of a kind
@@ -34,8 +33,8 @@ def usual_deviation(
     it is the greatest. Of an accuracy it is the deviation of the errors, of decibels that of these
     as they are. None where no run tells.
     """
-    if metric in _FIXED:
-        return 0.0
+    if metric == 'parameters' or (metric == 'updates' and not experiment.patience):
+        return 0.0  # the same for all seeds
 
     def is_on_the_data(run: Results) -> bool:
         return _is_of_the_data(experiment, run)

@@ -35,8 +35,9 @@ def value_of(results: Results, metric: str) -> float:
 def _looked_up(results: Results, metric: str) -> float:
     if found := AT_EPOCH.fullmatch(metric):
         history = results['history']
-        epochs = [*map(int, history['epoch'])]
-        last = len(epochs) - 1 - epochs[::-1].index(int(found['at']))
+        phases, epochs = history['phase'], [*map(int, history['epoch'])]
+        asked = phases[-1], int(found['at'])
+        last = len(epochs) - 1 - [*zip(phases, epochs, strict=True)][::-1].index(asked)
         return _number(history[found['name']][last])
     if found := UNTIL.fullmatch(metric):
         history = results['history']

@@ -75,7 +75,8 @@ def judge(
         updates = results(claim.experiment.vary(seed=0))['updates']
         deviation = usual(claim.experiment, updates, claim.metric)
     found = _tested(claim, measured, bounds, deviation)
-    margin = claim.margin * statistics.fmean(map(abs, bounds)) if claim.margin else 0.0
+    finite = [abs(bound) for bound in bounds if math.isfinite(bound)]
+    margin = claim.margin * statistics.fmean(finite) if finite else 0.0
     verdict = _verdict(claim, (found.least, found.most), margin)
     reach = (found.most - found.least) / 2 if alone and claim.relation != '=' else None
     return Judgement(spread(measured), spread(bounds), verdict, seconds, seeds, found.p, reach)
@@ -93,7 +94,7 @@ def _tested(
     ranked = len(differences) >= _RANKED and claim.relation != '='  # ranks know of no margin
     if ranked and not _is_normal(differences):
         return _by_ranks(differences)
-    return _by_mean(differences)
+    return _by_mean(differences, in_steps=metric_of(claim.metric).is_accuracy)
 
 
 def _of_one(claim: Claim, measured: float, bound: float, usual: float | None) -> _Test:
@@ -117,11 +118,13 @@ def _is_normal(differences: Sequence[float]) -> bool:
         return bool(stats.shapiro(differences).pvalue >= _NORMAL)
 
 
-def _by_mean(differences: Sequence[float]) -> _Test:
-    """Tests by Student's t."""
+def _by_mean(differences: Sequence[float], *, in_steps: bool = False) -> _Test:
+    """Tests by Student's t; of numbers `in_steps`, as shares are, which are all alike, by signs."""
     found = spread(differences)
     least, most = found['interval']
     if not found['deviation']:  # of no seed another difference
+        if in_steps and least and (p := 2.0 ** (1 - len(differences))) >= 1 - CONFIDENCE:
+            return _Test(-math.inf, math.inf, p)
         return _Test(least, most, float(least == 0.0))
     if not math.isfinite(found['deviation']):
         return _Test(least, most, 1.0)

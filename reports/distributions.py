@@ -19,11 +19,12 @@ _POWERS = 5  # that are named to each side of 0, at most
 _CROWDED = 2 / _BINS  # of an axis: what nine of ten values take where nothing is seen of them
 
 
-def distributions(shown: Mapping[str, Mapping[str, np.ndarray]], title: str) -> Figure:
+def distributions(shown: Mapping[str, Mapping[str, np.ndarray]], title: str) -> Figure | None:
     """Draws a panel a score: histograms of it, as shares, for each of the named sets of examples.
 
     `shown` has scores, [N] each, by the name of the set and of the score. The first set is what the
-    others are compared with: what 99 of 100 of it are no worse than is a line.
+    others are compared with: what 99 of 100 of it are no worse than is a line. None where the
+    last has nothing that is drawn, as of a classifier alone where no label is known.
     """
     shown = {  # of labels, those that there are
         label: {n: v[~np.isnan(v)] for n, v in scores.items() if not np.isnan(v).all()}
@@ -32,6 +33,8 @@ def distributions(shown: Mapping[str, Mapping[str, np.ndarray]], title: str) -> 
     first = next(iter(shown.values()))
     wanted = [n for n in [*shown.values()][-1] if not metrics.find(n).is_accuracy]
     names = wanted[:_PANELS]
+    if not names:
+        return None
     lines = -(-len(names) // 3)
     columns = min(len(names), 3)
     figure = Figure(figsize=(4.6 * columns, 3.5 * lines + 0.4), layout='constrained')

@@ -171,8 +171,11 @@ def manifold(
 
 def _drawable(images: np.ndarray, picture: tuple[int, ...]) -> np.ndarray:
     """Returns pictures as they are drawn: [N, H, W] grey or [N, H, W, 3], values cut to [0, 1]."""
-    shape = picture[:2] if picture[2:] == (1,) else picture
-    return np.clip(images, 0, 1).reshape(-1, *shape)
+    return np.clip(_as_pictures(images, picture), 0, 1)
+
+
+def _as_pictures(images: np.ndarray, picture: tuple[int, ...]) -> np.ndarray:
+    return images.reshape(-1, *(picture[:2] if picture[2:] == (1,) else picture))
 
 
 def thumbnails(images: np.ndarray, picture: tuple[int, ...], side: int) -> np.ndarray:
@@ -181,7 +184,8 @@ def thumbnails(images: np.ndarray, picture: tuple[int, ...], side: int) -> np.nd
     Of larger ones pixels are left out.
     """
     step = -(-max(picture[:2]) // side)
-    small = np.round(255 * _drawable(images, picture)[:, ::step, ::step]).astype(np.uint8)
+    small = _as_pictures(images, picture)[:, ::step, ::step]
+    small = np.round(255 * np.clip(small, 0, 1)).astype(np.uint8)
     return small[..., None] if small.ndim == 3 else small
 
 

@@ -18,6 +18,7 @@ from system.lines import shown
 CONFIG = 'projector_config.pbtxt'  # where TensorBoard looks for it
 _POINTS = 2000
 _VALUES = 1 << 20  # numbers in all codes, at most
+_PART = 64  # pictures at a time
 _SIDE = 32  # pixels along the sides of a picture, at most
 
 
@@ -37,9 +38,13 @@ def write(folder: Path, codings: np.ndarray, data: Dataset) -> None:
     told.metadata_path = 'metadata.tsv'
     _write_lines(folder / told.metadata_path, _described(rows, data))
     picture = data.spec.frame or data.spec.picture
-    pictures = rows.targets(0, len(rows)) if picture else np.zeros(0)
-    if picture and pictures[0].size == math.prod(picture):
-        small = figures.thumbnails(pictures, picture, _SIDE)
+    if picture and rows.targets(0, 1)[0].size == math.prod(picture):
+        small = np.concatenate(
+            [
+                figures.thumbnails(rows.targets(start, start + _PART), picture, _SIDE)
+                for start in range(0, len(rows), _PART)
+            ]
+        )
         told.sprite.image_path = 'sprite.png'
         told.sprite.single_image_dim.extend([small.shape[2], small.shape[1]])
         with disk.whole(folder / told.sprite.image_path, 'wb') as opened:

@@ -12,7 +12,7 @@ from command_line import command, flags_of, is_said, settable
 from evaluation import metrics, overfit
 from parameters import PARENTS, RULES, SHARED, Experiment
 from reports import html, run_files
-from reports.captions import words_of
+from reports.captions import WORDS, words_of
 from reports.recorded import PAGE
 from reports.screen import scored
 from system import disk
@@ -85,8 +85,12 @@ def _told(name: str) -> tuple[str, str]:
 
 
 def _figures(folder: Path) -> list[tuple[str, str]]:
-    """Returns the figures of a run, in the order they were drawn: name and picture."""
-    files = sorted((folder / 'figures').glob('*.png'), key=lambda file: file.lstat().st_mtime_ns)
+    """Returns the figures of a run, in the order of their captions: name and picture."""
+    order = {name: place for place, name in enumerate(WORDS)}
+    files = sorted(
+        (folder / 'figures').glob('*.png'),
+        key=lambda file: (order.get(file.stem, len(order)), file.name),
+    )
     found = ((file.stem, html.embedded(folder, Path('figures', file.name))) for file in files)
     return [(name, picture) for name, picture in found if picture]
 

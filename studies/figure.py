@@ -59,10 +59,9 @@ def _strips(study: Study, point: Mapping[str, Any], title: str) -> Figure:
     """Draws one arm in little room: a strip a metric, on its own scale, a colour a split."""
     found = point['metrics']
     rows: dict[str, dict[str, Any]] = {}  # metric -> split -> how its values lie
-    for name in study.metrics or found:
-        if name in found:
-            *split, last = name.split('/', 1)
-            rows.setdefault(last, {})[split[0] if split else ''] = found[name]
+    for name in [name for name in study.metrics if name in found] or found:
+        *split, last = name.split('/', 1)
+        rows.setdefault(last, {})[split[0] if split else ''] = found[name]
     columns = 1 if len(rows) <= _COLUMN else 2
     lines = -(-len(rows) // columns)
     splits = [s for s in _COLOURS if any(s in lie for lie in rows.values())]
@@ -117,7 +116,7 @@ def _against_field(
     panel: Axes, study: Study, points: Sequence[Mapping[str, Any]], arms: list[str], name: str
 ) -> None:
     numbers = {v: v[0] if isinstance(v, tuple) and len(v) == 1 else v for v in study.values}
-    numeric = all(isinstance(number, int | float) for number in numbers.values())
+    numeric = all(type(number) in (int, float) for number in numbers.values())
     places = {v: float(n) if numeric else i for i, (v, n) in enumerate(numbers.items())}
     for number, arm in enumerate(arms):
         aside = 0.0 if numeric else 0.06 * (number - (len(arms) - 1) / 2)  # bars beside each other
@@ -126,7 +125,7 @@ def _against_field(
         spreads = [p['metrics'][name] for p in mine]
         means = [s['mean'] for s in spreads]
         bars = _bars(spreads)
-        named = any(isinstance(v, str) for v in numbers)
+        named = any(isinstance(v, str | bool) for v in numbers)
         style = 'o' if named else 'o-'  # names have no order for a line to follow
         line = panel.errorbar(xs, means, bars, fmt=style, markersize=4, capsize=3, label=arm)
         for x, spread in zip(xs, spreads, strict=True):
@@ -165,14 +164,19 @@ def _trade_off(
     panel: Axes, over: str, names: tuple[str, str], points: Sequence[Mapping[str, Any]]
 ) -> None:
     across, up = names
-    shown = [p for p in points if {across, up} <= {*p['metrics']}]
-    pairs = [(p['metrics'][across]['mean'], p['metrics'][up]['mean']) for p in shown]
-    panel.plot(*zip(*pairs, strict=True), 'o-')
-    for pair, point in zip(pairs, shown, strict=True):
-        value = point['value']
-        label = f'{value:g}' if isinstance(value, float) else written(value)
-        panel.annotate(f'{over} {label}', pair, fontsize=8, xytext=(4, 4),
-                       textcoords='offset points')  # fmt: skip
+    arms: dict[str, list[Mapping[str, Any]]] = {}
+    for point in points:
+        if {across, up} <= {*point['metrics']}:
+            arms.setdefault(point['arm'], []).append(point)
+    for arm, shown in arms.items():
+        pairs = [(p['metrics'][across]['mean'], p['metrics'][up]['mean']) for p in shown]
+        panel.plot(*zip(*pairs, strict=True), 'o-' if over else 'o', label=arm)
+        for pair, value in zip(pairs, (p['value'] for p in shown), strict=True):
+            label = f'{value:g}' if isinstance(value, float) else written(value)
+            panel.annotate(f'{over} {label}' if over else '', pair, fontsize=8, xytext=(4, 4),
+                           textcoords='offset points')  # fmt: skip
+    if len(arms) > 1:
+        panel.legend(fontsize=8)
     panel.set(title='trade-off')
     panel.set_xlabel(metrics.said(across), fontsize=9)
     panel.set_ylabel(_wrapped(up), fontsize=9)

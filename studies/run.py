@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import dataset
+from command_line import changed
 from evaluation.metrics import find
 from parameters import Experiment
 from reports import figures, runs_page
 from studies import figure
+from studies.catalogue import STUDIES
 from studies.spread import spread
 from studies.study import Study
 from system import disk
@@ -53,6 +57,7 @@ def run_study(
     first = study.arms[0]
     name = place.folder(first, catalogue[first.name]).name
     last = first.seed + study.seeds - 1
+    name += _apart(study)
     seeds = f'-seeds{first.seed}..{last}' if study.seeds > 1 else f'-seed{first.seed}'
     name = name.replace(f'-seed{first.seed}', seeds)
     if len(study.values) == 1:
@@ -62,6 +67,7 @@ def run_study(
         points = _points(study, catalogue, place, folder / 'log.txt', at_once, scheduler)
     results: dict[str, Any] = {
         'study': study.name,
+        'arms': [arm.resolved() for arm in study.arms],
         'seeds': study.seeds,
         'over': study.over,
         'points': [
@@ -82,6 +88,20 @@ def run_study(
     say(*_lines(study, results))
     say(f'seeds: {study.seeds}; the figure and results.json are in {folder}')
     return results
+
+
+def _apart(study: Study) -> str:
+    """Returns what tells a study from others whose first arm is the same, as a part of a name.
+
+    '' of one of the catalogue whose arms are all varied alike, which the first arm's name tells.
+    """
+    known = STUDIES.get(study.name)
+    if known is None or len(known.arms) != len(study.arms):
+        return ''
+    changes = [changed(arm, was) for arm, was in zip(study.arms, known.arms, strict=True)]
+    if all(these == changes[0] for these in changes):
+        return ''
+    return '-' + hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _points(

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from system import standard
+from system import disk, standard
 from torture import attempts
 
 FLAGS = flags.FLAGS
@@ -66,6 +66,8 @@ def disturb_runs() -> None:
     kinds = [kind for kind in attempts.KINDS if re.search(FLAGS.only, kind)]
     if not kinds:
         raise SystemExit(f'error: --only={FLAGS.only}: there are {", ".join(attempts.KINDS)}')
+    if len(outcomes) >= FLAGS.attempts:
+        print(f'{kept}: all {len(outcomes)} are there, none is tried; to begin anew, remove it')
     references: dict[str, tuple[dict[str, str], float]] = {}
     with tempfile.TemporaryDirectory(prefix='torture-') as name:
         shared = Path(name)
@@ -78,7 +80,7 @@ def disturb_runs() -> None:
                 references[kind] = attempts.undisturbed(kind, shared)
             chance = random.Random(f'{FLAGS.seed}:{index}')
             outcomes.append(attempts.attempt(kind, chance, *references[kind], shared))
-            kept.write_text(json.dumps(keys | {'outcomes': outcomes}, indent=1))
+            disk.write_json(kept, keys | {'outcomes': outcomes})
             output.write_text(attempts.table(outcomes))
             said = outcomes[-1]['lost'] or 'survived'
             print(f'{index + 1}/{FLAGS.attempts} {kind}: {said}', flush=True)

@@ -66,12 +66,27 @@ def judged(measured, than, relation='<', usual=0.1, **options):
         ([1.0] * 9 + [2.0], [1.0] * 10, {'relation': '=', 'margin': 0.05}, 'open'),  # no ranks
         ([math.inf] * 3 + [1.0] * 3, [math.inf] * 6, {}, 'open'),  # seeds that never got there
         ([1.0, 1.9], [2.0, 2.0], {'every': True}, 'holds'),
+        ([2.0] * 3, [math.inf, 2.0, 2.0], {'relation': '=', 'margin': 0.1}, 'open'),
+        ([2.0] * 3, [math.inf] * 3, {'relation': '=', 'margin': 0.1}, 'better'),
         ([0.1], [1.0], {'plus': -0.95, 'relation': '>'}, 'open'),  # 0.3 of 1, not of 0.05
         ([1.0, 2.1], [2.0, 2.0], {'every': True}, 'fails'),
     ],
 )
 def test_a_verdict_looks_at_the_difference_and_its_spread(measured, than, options, verdict):
     assert judged(measured, than, **options).verdict == verdict
+
+
+@pytest.mark.parametrize(('seeds', 'verdict'), [(2, 'open'), (5, 'open'), (6, 'holds')])
+def test_shares_of_examples_that_are_all_alike_are_judged_by_their_signs(seeds, verdict):
+    claim = Claim('words', 'source', inst.iris_linear, 'test/accuracy', '>', 0.8, seeds=seeds)
+    results = {'metrics': {'test/accuracy': 0.9}, 'seconds': 1.0, 'updates': 9}
+    found = judge(claim, lambda run: results, seeds, lambda *_: 0.1)
+    assert (found.verdict, found.p) == (verdict, 2.0 ** (1 - seeds))
+
+
+def test_updates_are_the_same_for_all_seeds_but_where_patience_ends_a_run():
+    assert usual.usual_deviation(inst.tied, 9, 'updates', []) == 0.0
+    assert usual.usual_deviation(inst.tied.vary(patience=3), 9, 'updates', []) is None
 
 
 def test_ranks_say_on_which_side_also_where_most_differences_are_none():
@@ -239,11 +254,11 @@ def test_a_row_says_the_data_and_how_far_a_single_seed_must_be_to_decide():
 
 def test_a_metric_may_be_a_quotient_or_of_an_epoch_and_one_that_is_not_there_is_named():
     history = {
-        'phase': ['one', 'one', 'two', 'two'],
-        'epoch': ['1', '2', '1', '2'],
-        'step': ['10', '20', '30', '40'],
-        'seconds': ['1.5', '2', '4', '8'],
-        'validation/mse': ['9', '5', '4', '3'],
+        'phase': ['one', 'one', 'one', 'two', 'two'],
+        'epoch': ['1', '2', '3', '1', '2'],
+        'step': ['10', '20', '30', '40', '50'],
+        'seconds': ['1.5', '2', '3', '4', '8'],
+        'validation/mse': ['9', '5', '6', '4', '3'],
     }
     results = {'experiment': 'tied', 'metrics': {'test/mse': 3.0, 'train/mse': 2.0}, 'seconds': 7}
     results['history'] = history
@@ -252,6 +267,8 @@ def test_a_metric_may_be_a_quotient_or_of_an_epoch_and_one_that_is_not_there_is_
     assert value_of(results, 'updates until validation/mse <= 5.5') == 20
     assert value_of(results, 'seconds until validation/mse <= 1') == float('inf')
     assert value_of(results, 'test/mse / train/mse') == 1.5 and value_of(results, 'seconds') == 7
+    with pytest.raises(KeyError, match='at epoch 3: not among'):  # the last phase has but two
+        value_of(results, 'validation/mse at epoch 3')
     with pytest.raises(KeyError, match='test/ms: not among the results of tied'):
         value_of(results, 'test/ms')
 

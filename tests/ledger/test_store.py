@@ -239,6 +239,18 @@ def test_a_writer_killed_between_the_two_files_costs_its_own_run_alone(empty, mo
     assert [h['seed'] for h in lines_of(store.HISTORIES)] == [0, 1, 3]
 
 
+def test_a_process_killed_while_it_forgets_runs_leaves_what_can_be_read(empty, monkeypatch):
+    keep_two(empty)
+    store.keep(inst.tied.vary(seed=2), finished(empty / 'run', 2))
+    keys, whole = [run['key'] for run in lines_of(store.RUNS)], disk.whole
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(disk, 'whole', lambda f: whole(f) if f.name == store.RUNS else killed())
+        store.drop(keys)
+    assert len(store.all_kept()) == 2
+    store.drop(keys)
+    assert not store.all_kept() and not lines_of(store.HISTORIES)
+
+
 def killed():
     raise KeyboardInterrupt
 

@@ -3,10 +3,13 @@
 import pytest
 from conftest import call, results_of
 
+import inst
 from evaluation import metrics
 from reports import figures
+from studies import figure
 from studies.run import _of_difference
 from studies.spread import spread
+from studies.study import Study
 
 
 def test_an_interval_ends_where_the_quantity_does():
@@ -15,6 +18,41 @@ def test_an_interval_ends_where_the_quantity_does():
     assert spread(values, metrics.find('test/accuracy').within)['interval'][1] == 1.0
     assert spread([0.001, 0.2], metrics.find('test/mse').within)['interval'][0] == 0.0
     assert spread([-0.9, 0.3], _of_difference((0.0, 1.0)))['interval'] == [-1.0, 1.0]
+
+
+def point(arm, value, **metrics):
+    """Returns a point of a study's results, of one seed."""
+    return {
+        'arm': arm,
+        'value': value,
+        'metrics': {f'test/{n}': spread([v]) for n, v in metrics.items()},
+    }
+
+
+def test_a_trade_off_is_of_each_arm_by_itself():
+    arms = (inst.vae, inst.vae_plain.vary('other', variational=True))
+    study = Study('mine', 'words', 'source', arms, 1, 'beta', (1.0, 3.0), ('test/kl',),
+                  trade_off=('test/kl', 'test/nll'))  # fmt: skip
+    points = [
+        point(arm.name, value, kl=value, nll=2 * value) for value in (1.0, 3.0) for arm in arms
+    ]
+    panel = figure.draw(study, points, 'title').axes[1]
+    assert [line.get_label() for line in panel.lines] == ['vae', 'other']
+    assert [text.get_text() for text in panel.texts] == ['beta 1', 'beta 3'] * 2
+    assert not figure.draw(study, [point('vae', 1.0, kl=1.0)] * 2, 'title').axes[1].lines
+
+
+def test_yes_and_no_are_names_on_an_axis():
+    study = Study('mine', 'words', 'source', (inst.tied,), 1, 'tied', (False, True), ('test/mse',))
+    points = [point('tied', value, mse=0.1) for value in (False, True)]
+    (panel,) = figure.draw(study, points, 'title').axes
+    assert [label.get_text() for label in panel.get_xticklabels()] == ['false', 'true']
+
+
+def test_a_study_that_lacks_its_metrics_shows_what_there_is():
+    study = Study('mine', 'words', 'source', (inst.tied,), 1, metrics=('test/accuracy',))
+    (panel,) = figure.draw(study, [point('tied', None, mse=0.1)], 'title').axes
+    assert panel.lines
 
 
 @pytest.fixture(scope='module')

@@ -10,7 +10,7 @@ from conftest import results_of
 import inst
 from inputs.rows import stratified
 from studies import catalogue
-from studies.run import Point, _differences
+from studies.run import Point, _apart, _differences
 from studies.spread import spread
 from studies.study import Study
 from system.errors import UsageError
@@ -116,6 +116,19 @@ def test_a_study_from_the_command_line_takes_another_value(main, tmp_path):
     assert folder.name.startswith('mnist5k-seed0') and folder.name.endswith('beta=3.0')
     (point,) = results_of(folder)['points']
     assert point['value'] == 3.0 and 'test/kl' in point['metrics'] and 'test/nelbo' in out
+
+
+@pytest.mark.parametrize(
+    ('study', 'changes', 'is_apart'),
+    [
+        ('erhan2010', {}, False),
+        ('erhan2010', {'batch_size': 7, 'seed': 3}, False),  # of all arms alike
+        ('erhan2010', {'finetune_learning_rate': 0.5}, True),  # of the first arm nothing
+        ('mnist_l1_rates', {'dropout': 0.0}, True),
+    ],
+)
+def test_a_study_whose_arms_are_varied_apart_has_a_folder_of_its_own(study, changes, is_apart):
+    assert bool(_apart(catalogue.STUDIES[study].vary(**changes))) == is_apart
 
 
 @pytest.mark.parametrize(
