@@ -123,8 +123,9 @@ def _by_mean(differences: Sequence[float], *, in_steps: bool = False) -> _Test:
     found = spread(differences)
     least, most = found['interval']
     if not found['deviation']:  # of no seed another difference
-        if in_steps and least and (p := 2.0 ** (1 - len(differences))) >= 1 - CONFIDENCE:
-            return _Test(-math.inf, math.inf, p)
+        if in_steps and least:
+            p = 2.0 ** (1 - len(differences))
+            return _Test(least, most, p) if p < 1 - CONFIDENCE else _Test(-math.inf, math.inf, p)
         return _Test(least, most, float(least == 0.0))
     if not math.isfinite(found['deviation']):
         return _Test(least, most, 1.0)

@@ -45,7 +45,7 @@ _ONE = 'the three controls are one network, scored on other noise'
 _LOUD = 'unmasked, a picture drives the units harder than any in training: that alone is no copy'
 _COMPRESSED = (  # the source's own network, and one that its code does not leave dead
     ('30 codes of a deep network, as published,', CONSTRAINTS, compress_relu),
-    ('linear, from values of He, at a falling rate, such codes', OURS, compress),
+    ('30 linear codes, from values of He at a falling rate,', OURS, compress),
 )
 _THOUSAND = memory_latent.vary(pictures=1000, batch_size=64)
 
