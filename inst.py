@@ -181,7 +181,7 @@ compress = trivial.vary(
 )
 compress_relu = compress.vary(
     'compress_relu',
-    description='compress as published: ReLU code, Glorot values, constant rate; do units die?',
+    description='compress as published: ReLU code, Glorot values, constant rate',
     code_activation='relu',
     initializer='glorot',
     schedule='constant',
