@@ -379,3 +379,19 @@ def test_a_backend_that_is_not_there_is_not_asked_for_and_another_is_kept(asked,
         [sys.executable, '-c', code], cwd=ROOT, env=environ, capture_output=True, text=True
     )
     assert done.stdout.strip().lower() == has, done.stderr
+
+
+def test_of_examples_without_labels_a_classifier_alone_has_nothing_to_draw():
+    known = {'cross_entropy': np.array([0.1, 0.2]), 'accuracy': np.array([1.0, 0.0])}
+    unknown = {name: np.full(3, np.nan) for name in known}
+    assert distributions({'train': known, 'test': unknown}, 'title') is None
+    assert len(distributions({'train': known, 'test': known}, 'title').axes) == 1
+
+
+def test_thumbnails_leave_pixels_out_before_anything_else():
+    images = np.random.default_rng(0).uniform(-0.5, 1.5, (3, 64 * 48 * 3)).astype(np.float32)
+    small = figures.thumbnails(images, (64, 48, 3), 32)
+    assert small.shape == (3, 32, 24, 3) and small.dtype == np.uint8
+    whole = np.round(255 * images.clip(0, 1)).reshape(3, 64, 48, 3)
+    np.testing.assert_array_equal(small, whole[:, ::2, ::2])
+    assert figures.thumbnails(images[:, :12], (3, 4, 1), 32).shape == (3, 3, 4, 1)

@@ -265,3 +265,12 @@ def seen(pages, folder) -> list[dict]:
     address = (folder / 'frames.html').as_uri()
     ended = subprocess.run([*command, address], capture_output=True, text=True, timeout=120)
     return json.loads(markup.unescape(re.search('<pre>(.*?)</pre>', ended.stdout)[1]))
+
+
+def test_figures_stand_on_a_page_in_the_order_of_their_captions(tmp_path):
+    (tmp_path / 'figures').mkdir()
+    for name in ('zzz', 'samples', 'latent', 'loss_curves'):  # whichever was drawn first
+        Image.new('L', (4, 4)).save(tmp_path / f'figures/{name}.png')
+    assert [name for name, _ in run_page._figures(tmp_path)] == [
+        'loss_curves', 'latent', 'samples', 'zzz',
+    ]  # fmt: skip
