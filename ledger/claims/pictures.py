@@ -20,7 +20,6 @@ from inst import (
 from ledger.claim import AFTER, MARGIN, OURS, Claim
 from studies.catalogue import conv_transfer
 
-JPEG = 'CIFAR-10 from JPEG files of quality 75, with half the resolution of colour'
 WEIGHT = 'cosine is no likelihood: the weight of its KL was set by hand, not for equal nats'
 _EXCESS = 'measured at other frequencies before, where upsampling failed; chosen after that'
 _EARLY = 'by then what the transposed ones make is further from pictures than their mean is'
@@ -30,48 +29,48 @@ CLAIMS = (
     *(
         Claim(
             f'L1 gives the best reconstructions: by {metric.removeprefix("test/")}, than {name}',
-            PRASAD, conv_vae_cifar_l1, metric, relation, other, seeds=3, note=f'{more}{JPEG}',
+            PRASAD, conv_vae_cifar_l1, metric, relation, other, seeds=3, note=more,
         )
         for name, other, more in (
             ('L2', conv_vae_cifar_l2, ''),
-            ('cosine', conv_vae_cifar_cosine, f'{WEIGHT}; '),
+            ('cosine', conv_vae_cifar_cosine, WEIGHT),
         )
         for metric, relation in (('test/mae', '<'), ('test/psnr', '>'), ('test/ssim', '>'))
     ),
     Claim(
         'without the Gaussian code it reconstructs better', PRASAD,
-        conv_ae_cifar, 'test/mse', '<', conv_vae_cifar, seeds=3, note=JPEG,
+        conv_ae_cifar, 'test/mse', '<', conv_vae_cifar, seeds=3,
     ),
     Claim(
         'with the Gaussian code it overfits less', PRASAD,
-        conv_vae_cifar, 'test/mse / train/mse', '<', conv_ae_cifar, seeds=3, note=JPEG,
+        conv_vae_cifar, 'test/mse / train/mse', '<', conv_ae_cifar, seeds=3,
     ),
     Claim(
         'without the Gaussian code it is prone to overfit: at least 5 % more error on test '
         'pictures', PRASAD, conv_ae_cifar, 'test/mae / train/mae', '>=', 1.05, seeds=3,
-        note=f'{AFTER}; {JPEG}',
+        note=AFTER,
     ),
     Claim(
         'the code holds what is specific to the object: it tells classes apart better than pixels',
         PRASAD, conv_vae_cifar, 'test/separation', '>', conv_vae_cifar, 'test/separation_pixels',
-        seeds=3, note=f'{AFTER}; {JPEG}',
+        seeds=3, note=AFTER,
     ),
     Claim(
         'reconstruction gets worse when a classifier is added', PRASAD,
         conv_vae_cifar_classify.vary(epochs=5), 'test/mae', '>',
-        conv_vae_cifar_classify.vary(epochs=5, classify=0.0), seeds=3, note=JPEG,
+        conv_vae_cifar_classify.vary(epochs=5, classify=0.0), seeds=3,
     ),
     Claim(
         'ten classes of CIFAR-10, together with the reconstruction: at least 80 %', OURS,
         conv_vae_cifar_classify, 'test/accuracy', '>=', 0.8,
-        seeds=3, published='65 % on ten classes of private pictures', note=JPEG,
+        seeds=3, published='65 % on ten classes of private pictures',
     ),
     *(
         Claim(
             f'pretraining helps a classifier of CIFAR-10: {share:.0%} of the labels, fine-tuned',
             OURS, _TRANSFER['conv_finetune', share], 'test/accuracy', '>',
             _TRANSFER['conv_scratch', share], seeds=3,
-            note=f'8,000 updates of each; 6,000 of the pretrained one are of its head; {JPEG}',
+            note='8,000 updates of each; 6,000 of the pretrained one are of its head',
         )
         for share in conv_transfer.values
     ),
@@ -79,12 +78,12 @@ CLAIMS = (
         'convolutions trained layer by layer are no worse than jointly, within 5 %', OURS,
         conv_phasewise, 'test/mse', '<=', conv_joint, factor=1.05, seeds=3,
         note='as many epochs a phase, so four times the updates, of a layer each; '
-        f'{MARGIN}; {JPEG}',
+        f'{MARGIN}',
     ),
     Claim(
         'a second greedy convolution is worth two points more than the first to a softmax', OURS,
         conv_probe, 'test/accuracy', '>=', conv_probe.vary(layer=1, l2=0.03), plus=0.02, seeds=3,
-        note=f'three penalties each, of 0 to 0.3, were tried on validation pictures; {JPEG}',
+        note='three penalties each, of 0 to 0.3, were tried on validation pictures',
     ),
     *(
         Claim(

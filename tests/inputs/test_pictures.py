@@ -12,7 +12,7 @@ from PIL import Image
 
 import dataset
 import inst
-from inputs import conversion, pictures
+from inputs import conversion, pictures, sources
 from inputs.spec import Spec
 from system.errors import DataError, Interrupted
 
@@ -330,6 +330,25 @@ def test_cifar10_is_read_from_its_archive(tmp_path, monkeypatch):
     )
     for rows in data.splits.values():  # the first of them are taken for all
         assert len({*rows.y[: len(rows) // 2].tolist()}) == 2
+
+
+def test_the_original_cifar10_has_a_name_of_its_own(tmp_path, monkeypatch, capsys):
+    """`cifar10` is that where there are no files, which is said."""
+    rows = sources.Examples(np.zeros((40, 32, 32, 3), np.uint8), np.arange(40) % 2)
+    asked = []
+
+    def downloaded(name, *_):
+        asked.append(name)
+        return {'train': rows, 'test': rows.take(slice(20))}
+
+    monkeypatch.setattr(sources, '_keras', downloaded)
+    monkeypatch.setattr(sources, 'places_of', lambda data_dir, *names: [tmp_path / 'none'])
+    original = inst.conv_vae_cifar.vary(dataset='cifar10_original')
+    dataset.load(original, tmp_path)
+    assert asked == ['cifar10'] and 'warning' not in capsys.readouterr().out
+    dataset.load(inst.conv_vae_cifar, tmp_path)
+    assert 'warning: cifar10: the original pictures' in capsys.readouterr().out
+    assert dataset.key_of(original) != dataset.key_of(inst.conv_vae_cifar)
 
 
 def test_a_data_error_is_raised_for_an_archive_that_is_none(tmp_path, monkeypatch):
