@@ -28,6 +28,7 @@ from inputs.recording import SCHEMA
 from inputs.rows import Dataset, Rows, arranged
 from inputs.shards import UNLABELLED, Form, Records, check_shard, files_of
 from inputs.spec import Spec
+from inputs.splits import repeats
 from parameters import CALTECH, OWN_DATA, Experiment
 from system.disk import beside, content
 from system.errors import DataError, UsageError
@@ -37,6 +38,7 @@ from system.names import filed
 _DRAWABLE = (1, 3)  # channels of a picture
 _OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)  # and not of a disk
 _TOLD: set[tuple[Path, int]] = set()  # records of which it was said what they lack
+_REPEATED = 0.01  # share of test examples that are trained on, from which on it is said
 _AXES = 64  # of an example at most, as NumPy has
 
 
@@ -217,12 +219,19 @@ def _recorded(
             raise UsageError(f'{named}: cannot be read ({error.strerror})') from None
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
     stamp, budget = (folder / 'manifest.json').stat().st_mtime_ns, experiment.cache_bytes
+    is_told = (folder, stamp) in _TOLD
     _say_left_out(folder, stamp, is_new=is_new)
     if verify:
         _kept.cache_clear()
         data = read(folder, budget, verify=True)
     else:
         data = _kept(folder, budget, stamp)
+    tested = len(data.splits.get('test', ()))
+    if data.repeated > _REPEATED * tested and not is_told:
+        say(
+            f'warning: {key}: {data.repeated} of {tested} test examples are in train too, byte for '
+            'byte: scores of them are of what was learned'
+        )
     return data._replace(key=key)
 
 
@@ -271,7 +280,10 @@ def _schema(folder: Path) -> int | None:
 def _say_left_out(folder: Path, stamp: int, *, is_new: bool) -> None:
     """Says what records lack, once in a process; of new ones that was said."""
     if not is_new and (folder, stamp) not in _TOLD:
-        pictures.say_left_out(read_manifest(folder).get('unreadable', {}))
+        left_out = read_manifest(folder).get('unreadable', {})
+        pictures.say_left_out(left_out)
+        if left_out:
+            say(f'they could not be read once; to try again, remove {folder}')
     _TOLD.add((folder, stamp))
 
 
@@ -298,13 +310,14 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
     form = Form(shape, manifest['dtype'], manifest['encoding'])
     size = math.prod(shape) * np.dtype(form.dtype).itemsize
     fits = size * sum(entry['examples'] for entry in manifest['splits'].values()) <= budget
-    splits = {}
+    splits, records = {}, {}
     for split, entry in manifest['splits'].items():
         indices = []
         for shard in entry['shards']:
             indices.append(check_shard(folder, shard, remedy, verify=verify))
             alone = Records([folder / shard['file']], indices[-1:], form, remedy)
             contents.append(digests.content_of(shard, alone))
+        records[split] = np.concatenate([index[:, :2] for index in indices])
         files = [folder / shard['file'] for shard in entry['shards']]
         stored = Records(files, indices, form, remedy).reshape((math.prod(shape),))
         y = np.concatenate([index[:, 2] for index in indices]).astype(np.int32)
@@ -327,8 +340,9 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
     if 'train' in splits:
         splits.setdefault('test', splits['train'])
     digests.keep(folder, manifest, contents)
-    digest = digests.digest_of(contents)
-    return Dataset(folder.name, _spec(shape, classes), splits, digest, shape, folder=folder)
+    made = Dataset(folder.name, _spec(shape, classes), splits, digests.digest_of(contents), shape)
+    repeated = repeats(records['train'], records['test']) if 'test' in records else 0
+    return made._replace(folder=folder, repeated=repeated)
 
 
 def same_examples(

@@ -24,7 +24,7 @@ from networks.endpoints import Batch, Blueprint, Endpoints, Expose, unchanged
 from networks.layers import TOWER, Mode, grouped
 from networks.saved_graph import SavedGraph
 from networks.serving import Served
-from networks.standardize import AS_FED, Units, units_of
+from networks.standardize import AS_FED, SCALE, SHIFT, Columns, Units, units_of
 from parameters import Experiment
 from system import cores
 
@@ -232,6 +232,12 @@ class Network(NamedTuple):
     def units(self) -> Units:
         """What stands between the units of X and those of a tower's batch."""
         return units_of(self.experiment, self.spec)
+
+    @property
+    def restored_units(self) -> Units:
+        """What stands between X and what a restored graph computes in, if it shifts and scales."""
+        found = {v.op.name: v for v in self.variables} if self.restored else {}
+        return Columns(found[SHIFT], found[SCALE]) if {SHIFT, SCALE} <= found.keys() else AS_FED
 
     @property
     def counts_steps(self) -> bool:

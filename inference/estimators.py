@@ -144,10 +144,15 @@ class CodeClassifier(ClassifierMixin, _Estimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Returns the probability of each class, [N, classes], in the order of `classes_`."""
+        """Returns the probability of each class, [N, classes], in the order of `classes_`.
+
+        They add up to 1, as scikit-learn takes for granted; those of a classifier trained together
+        with its network, of each class by itself, are divided by their sum.
+        """
         X = self._checked(X)
         with _as_value_error():
-            return self.run_.predict_proba(X)
+            shares = self.run_.predict_proba(X)
+        return shares / shares.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:
         """Returns the most probable label of each row, [N]."""

@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 from tensorflow import lite
 
 from inference import tflite
-from inference.open import STOPPED, data_for, opened
+from inference.open import data_for, opened
 from inference.outputs import write_npz
 from inputs.rows import Rows
 from model import Network, exported
@@ -32,6 +32,7 @@ from system.lines import say, shown
 from system.progress import Bar
 from train.folder import Place
 
+_STOPPED = 'stopped; what is in export/ is whole; the same command begins again'
 _COMPARED = 100  # examples
 _EXACT = 1e-4  # of the greatest value: how far rounding may take a format that computes as we do
 _COARSE = 0.2  # the same where weights have 8 bits
@@ -77,7 +78,7 @@ def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequenc
     with (
         tflite.converter(begun='tflite' in formats) as to_lite,
         opened(folder, place.trusted) as network,
-        Interrupts(STOPPED, alone=True) as interrupts,
+        Interrupts(_STOPPED, alone=True) as interrupts,
     ):
         data = data_for(network, folder, changes, place, interrupts.check, False, once=True)
         rows = next(reversed(data.splits.values()))
@@ -152,17 +153,25 @@ def _graph(network: Network, rows: Rows, to_lite: tflite.Convert) -> Iterator[_G
 def _difference(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> float:
     """Returns the largest difference of floats, as a share of the greatest value of the tensor.
 
-    Raises DataError where a tensor is missing, or one of words or whole numbers is another.
+    Of another label it is what the logits must differ by for it, half of the distance between the
+    two greatest. Raises DataError where a tensor is missing, or of another shape.
     """
-    largest = 0.0
+    largest = [0.0]
     for key, value in wanted.items():
         if key not in found or np.shape(found[key]) != value.shape:
             raise DataError(f'{name}: gives no {key}, or one of another shape')
-        if value.dtype.kind != 'f':
-            continue  # the names of the most probable classes, which a rounding may change
-        scale = max(float(np.abs(value).max()), 1e-30)
-        largest = max(largest, float(np.abs(found[key] - value).max()) / scale)
-    return largest
+        if value.dtype.kind == 'f':
+            differs = np.abs(found[key] - value)
+        else:  # labels, beside which the logits are
+            *_, second, first = np.sort(wanted['logits'], axis=1).T
+            differs = np.where(_words(found[key]) != _words(value), (first - second) / 2, 0)
+            value = wanted['logits']
+        largest.append(float(differs.max()) / max(float(np.abs(value).max()), 1e-30))
+    return float(np.max(largest))  # NaN where any of them is
+
+
+def _words(labels: np.ndarray) -> np.ndarray:
+    return np.array([w if isinstance(w, bytes) else str(w).encode() for w in labels.tolist()])
 
 
 def _checked(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import signal
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,8 @@ from inputs import sources
 from inputs.labels import as_given, plain
 from inputs.shards import UNLABELLED
 from parameters import Experiment
-from system.errors import UsageError
+from system import disk
+from system.errors import Diverged, Interrupted, UsageError
 from system.lines import shown
 from system.quiet import unheard
 from system.rules import nearest
@@ -26,6 +30,7 @@ from train.folder import Place
 from train.run import run
 
 _SPLIT = 'train', 'validation'
+_ARRAYS = 'arrays.npz'
 
 
 def fit(
@@ -44,10 +49,12 @@ def fit(
     where there is none, `length` [N] the steps of each sequence that count. A share `validation` of
     the rows, chosen by the experiment's seed, is held out: `patience` needs some. A parent is
     trained first, on the same rows. What runs print is shown where `verbose`; or else they warn as
-    Python does. A `run_dir` keeps the run's folder, which must be new or empty. Of a table with
-    names of columns the run that is returned reads those alone, in their order.
+    Python does. A `run_dir` keeps the run's folder, with the arrays in it; it must be new or empty,
+    or hold a run of the same that was interrupted, which is gone on with. Of a table with names of
+    columns the run that is returned reads those alone, in their order.
 
-    Raises UsageError or DataError for what cannot be trained, Diverged where a loss is not finite.
+    Raises UsageError or DataError for what cannot be trained, Diverged where a loss is not finite,
+    Interrupted for Ctrl-C.
     """
     found = named(experiment)
     validation = _share(validation)
@@ -65,11 +72,12 @@ def fit(
     folder = Path(run_dir).expanduser() if run_dir else None
     if folder and folder.exists() and not folder.is_dir():
         raise UsageError(f'run_dir={folder}: is no folder; name a new one')
-    if folder and folder.exists() and any(folder.iterdir()):
+    if folder and folder.exists() and any(folder.iterdir()) and not _is_begun(folder):
         raise UsageError(f'run_dir={folder}: holds files; name a new folder, or load what is there')
-    with tempfile.TemporaryDirectory(prefix='fit-') as aside:
-        file = Path(aside, 'arrays.npz')
-        write_npz(file, arrays)
+    with tempfile.TemporaryDirectory(prefix='fit-') as aside, _ended(folder):
+        file = write_npz(Path(aside, _ARRAYS), arrays)
+        if folder:
+            file = _kept(file, folder.resolve())
         wanted = found.vary(dataset='array', data_path=str(file))
         target = folder or Path(aside, 'run')
         place = Place(Path(aside, 'runs'), Path(aside, 'data'), target, figures=bool(folder))
@@ -89,6 +97,45 @@ def fit(
         if made.classes == source.classes:
             made.labels = labels[first]  # as they were given
     return made
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether a run was begun there, and is not finished."""
+    return (folder / 'config.json').is_file() and not (folder / 'results.json').exists()
+
+
+def _kept(file: Path, folder: Path) -> Path:
+    """Moves the arrays into the run's folder; raises UsageError where it was begun with others."""
+    kept = folder / _ARRAYS
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, kept)
+    elif disk.sha256(kept) != disk.sha256(file):
+        raise UsageError(f'run_dir={folder}: was begun with other arrays; name a new folder')
+    return kept
+
+
+@contextlib.contextmanager
+def _ended(folder: Path | None) -> Iterator[None]:
+    """Says of a run that does not end what is left of it, and leaves no folder of none."""
+    try:
+        yield
+    except Interrupted as error:
+        said = 'stopped; nothing is kept without run_dir'
+        if folder:
+            said = 'saved; the same call goes on from here'
+        number = error.exit_code - 128
+        raise Interrupted(f'{signal.Signals(number).name}: {said}', number) from None
+    except Diverged as error:
+        if folder:
+            raise
+        raise Diverged(str(error).replace('; the last checkpoint is kept', '')) from None
+    finally:
+        if folder and not (folder / 'config.json').exists():
+            with contextlib.suppress(OSError):
+                for name in (_ARRAYS, '.lock', 'log.txt'):
+                    (folder / name).unlink(missing_ok=True)
+                folder.rmdir()
 
 
 def named(experiment: Experiment | str) -> Experiment:

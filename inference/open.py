@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from inputs.rows import Dataset, Rows, refuse_lengths, shaped
 from inputs.shards import UNLABELLED, Records
 from model import Network, network_of
 from networks import fits, saved_graph, trial, weights
+from networks import session as sessions
 from parameters import OWN_DATA, PICTURES, Experiment
 from reports import run_files
 from system.errors import DataError, UsageError
@@ -28,6 +29,7 @@ from system.lines import say
 from train.folder import Place, configuration, configured
 
 _UNBUILT = (ValueError, TypeError, LookupError, ArithmeticError, tf.errors.InvalidArgumentError)
+_LOOKED_AT = 1000  # series together
 STOPPED = 'stopped, nothing was written; the same command begins again'
 
 
@@ -59,7 +61,7 @@ def opened(folder: Path, trusted: bool = False) -> Iterator[Network]:
     """Builds a model as `network_of_run` does, for as long as the context lasts."""
     network = network_of_run(folder, trusted)
     said = saved_graph.faults_said(network.restored)
-    with network.session.graph.as_default(), network.session, said:
+    with network.session.graph.as_default(), network.session, sessions.exhaustion_said(), said:
         yield network
 
 
@@ -83,27 +85,30 @@ def data_for(
     labelled: bool = True,
     *,
     once: bool = False,
+    refuses: bool = True,
 ) -> Dataset:
     """Returns data as the network reads them: the run's own, or others that `changes` name.
 
     `folder` is the run's: what it was trained on keeps its splits. A user's own that are named, or
     have changed since, which is said, are whole, one split in the order they are in, `labelled`
     where their labels are wanted. Of pictures that are read `once` none are held in memory, however
-    few they are. Raises as `fitting`.
+    few they are. Raises as `fitting`; what is of another scale is only said where it is not
+    refused.
     """
     experiment = network.experiment.vary(**changes)
     if once and changes.get('dataset') == 'images':
         experiment = experiment.vary(cache_bytes=0)
+    kept = configured(folder)['data']
     was_resized = network.experiment.dataset in PICTURES  # and says itself to what
     if experiment.dataset == 'images' and network.spec.picture and not was_resized:
-        (height, width), channels = network.spec.picture[:2], (*network.spec.picture[2:], 1)[0]
-        size = height + network.spec.future, width  # with the rows that a predictor is not fed
+        height, width, *channels = _drawn(kept, network)
         # Its training data were not encoded either.
-        experiment = experiment.vary(image_size=size, image_channels=channels, jpeg_quality=0)
+        experiment = experiment.vary(
+            image_size=(height, width), image_channels=[*channels, 1][0], jpeg_quality=0
+        )
     records, verify = place.data_dir, place.verify
     if changes.get('dataset') == 'images':
         _check_size(experiment, network)
-    kept = configured(folder)['data']
     key = dataset.key_if_there(experiment) if experiment.dataset in OWN_DATA else ''
     named = changes.get('dataset') in OWN_DATA
     if (key or named) and not dataset.same_data(key, str(kept.get('key'))):
@@ -118,7 +123,7 @@ def data_for(
         if network.spec.one_hot:
             count = len(data.splits['test'])
             say(f'{data.key}: its first {count} are beside the {count} that it stores')
-        return fitting(network, data)
+        return fitting(network, data, refuses=refuses)
     try:
         data = dataset.load(experiment, records, verify=verify, check=check)
     except UsageError as error:
@@ -132,13 +137,27 @@ def data_for(
             f'warning: {data.key} has changed since the run was trained on it; examples of its '
             'test split may be among those'
         )
-    return fitting(network, data)
+    return fitting(network, data, refuses=refuses)
+
+
+def _drawn(kept: Mapping[str, Any], network: Network) -> tuple[int, ...]:
+    """Returns height, width and any channels of the pictures that a run was trained on."""
+    recorded = run_files.recorded_in(kept)
+    if len(recorded) == 2 or recorded[2:] in ((1,), (3,)):
+        return recorded
+    height, *others = network.spec.picture
+    return height + network.spec.future, *others  # with the rows that a predictor is not fed
 
 
 def _check_size(experiment: Experiment, network: Network) -> None:
     """Raises DataError, before pictures are recorded, where none of this size can be read."""
     spec = network.spec
-    if spec.one_hot or experiment.has('patch_size'):
+    if experiment.has('patch_size'):
+        raise DataError(
+            f'--images={experiment.data_path}: the run reads squares cut of pictures; '
+            f'give some of {spec.said} with --array'
+        )
+    if spec.one_hot:
         return
     ahead = spec.future * spec.shape[-1] if spec.future else 0
     shape = experiment.picture_size
@@ -150,11 +169,14 @@ def _check_size(experiment: Experiment, network: Network) -> None:
         )
 
 
-def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -> Dataset:
+def fitting(
+    network: Network, data: Dataset, say: Callable[[str], None] = say, *, refuses: bool = True
+) -> Dataset:
     """Returns other data than the run's own as its network reads them, in the range trained on.
 
     Raises DataError where the examples are not those that the run can read, UsageError where they
-    have lengths that it does not. `say` is told what was done to them.
+    have lengths that it does not. `say` is told what was done to them, and of another scale, where
+    it is not refused.
     """
     spec = network.spec
     data = _padded(shaped(data, spec.shape), network)
@@ -174,9 +196,25 @@ def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -
         raise DataError(f'{data.key}: pictures of {_sides(fed)}, the run reads {_sides(known)}')
     if not network.counts_steps:
         refuse_lengths(data)
+    elif spec.has_lengths:
+        for rows in data.splits.values():
+            _say_padded(data.key, rows, say)
     if not data.spec.picture and spec.picture:  # rows of an array without the sides of the picture
         data = data._replace(spec=data.spec._replace(picture=spec.picture))
-    return values.brought(data, spec.values, say)
+    return values.brought(data, spec.values, say, refuses=refuses)
+
+
+def _say_padded(key: str, rows: Rows, say: Callable[[str], None]) -> None:
+    """Warns where series without lengths end in zeros, for a run that was trained with lengths."""
+    if rows.length is not None:
+        return
+    starts = range(0, len(rows), _LOOKED_AT)
+    ends = sum((~rows.x[k : k + _LOOKED_AT][:, -1].any(axis=-1)).sum() for k in starts)
+    if ends:
+        say(
+            f'warning: {key}: {ends} of {len(rows)} series end in zeros, which count as steps; if '
+            'they are padding, say by length how many steps count'
+        )
 
 
 def _padded(data: Dataset, network: Network) -> Dataset:

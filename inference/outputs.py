@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from inputs.rows import Dataset, Rows
-from system import disk
+from system import disk, maps
 from system.errors import UsageError
 from system.progress import Bar
 
@@ -28,8 +28,8 @@ Compute = Callable[[Rows], Iterator[dict[str, np.ndarray]]]
 class Table(NamedTuple):
     """The examples of a data set in the order of their source.
 
-    That is the order of a file of one's own, whatever split each row belongs to; a data set whose
-    splits are files of their own has one split after the other.
+    That is the order of a file, whatever split each row belongs to; a data set whose splits are of
+    several files, as those of MNIST for training and for test, has one file after the other.
     """
 
     splits: dict[str, Rows]
@@ -44,9 +44,9 @@ def table_of(data: Dataset) -> Table:
     """Puts a data set's examples in the order of their source."""
     splits = data.shown
     places = np.concatenate([rows.places for rows in splits.values()])
-    numbers = np.repeat(np.arange(len(splits)), [len(rows) for rows in splits.values()])
-    one_file = len(np.unique(places)) == len(places)
-    order = np.argsort(places, kind='stable') if one_file else np.lexsort((places, numbers))
+    counts = [len(rows) for rows in splits.values()]
+    numbers = np.repeat(np.arange(len(splits)), counts)
+    order = np.lexsort((places, np.repeat(_files_of([*splits.values()]), counts)))
     columns = {'index': places[order]}
     files = [rows.files for rows in splits.values()]
     if all(part is not None for part in files):
@@ -60,6 +60,21 @@ def table_of(data: Dataset) -> Table:
     ends = np.cumsum([len(rows) for rows in splits.values()])[:-1]
     targets = dict(zip(splits, np.split(ranks, ends), strict=True))
     return Table(splits, targets, columns)
+
+
+def _files_of(splits: list[Rows]) -> list[int]:
+    """Returns the number of each split's file: those with no place in common may be of one."""
+    files: list[np.ndarray] = []
+    numbers = []
+    for rows in splits:
+        free = (n for n, taken in enumerate(files) if not np.isin(rows.places, taken).any())
+        number = next(free, len(files))
+        if number == len(files):
+            files.append(rows.places)
+        else:
+            files[number] = np.concatenate([files[number], rows.places])
+        numbers.append(number)
+    return numbers
 
 
 @contextmanager
@@ -96,7 +111,7 @@ def _empty(shape: tuple[int, ...], dtype: Any, file: Path) -> np.ndarray:
     size = np.dtype(dtype).itemsize * int(np.prod(shape, dtype=np.int64))
     if size <= _HELD:
         return np.empty(shape, dtype)
-    return np.lib.format.open_memmap(file, 'w+', dtype, shape)
+    return maps.made(file, shape, dtype, f'what is made of {shape[0]:,} examples', 'make room')
 
 
 def write_npz(file: Path, arrays: Mapping[str, Any]) -> Path:

@@ -115,7 +115,10 @@ class Run:
         """
         rows = self._rows(x, length)
         made = self._together(reconstructed(self.network, rows))['outputs']
-        return as_fed(made, self.network, rows, np.shape(x)[1:])
+        fed = np.shape(x)[1:]
+        if len(fed) > 1 or rows.length is None:
+            return as_fed(made, self.network, rows, fed)
+        return as_fed(made, self.network, rows, (*fed, 1))[..., 0]  # a number a step
 
     def score(
         self, x: Any, y: Any = None, length: Any = None, *, detail: bool = False
@@ -124,14 +127,15 @@ class Run:
 
         Labels `y` [N] give a classifier's accuracy and cross-entropy too. With `detail`, the
         squared errors of each feature, step or pixel are there as well, [N, ...]. They are in the
-        units of the training data, squared, in float32: values beyond 1e18 make them infinite.
+        units of the training data, squared, in float32: values beyond 1e18 make them infinite. Of
+        values of another scale, which other methods refuse, it warns.
         """
         if y is not None and not self.experiment.classifies:
             raise UsageError(
                 f'y: {self.experiment.name} is no classifier, and needs no labels to be scored; '
                 'how many steps of sequences count is length=...'
             )
-        rows = self._rows(x, length, y)
+        rows = self._rows(x, length, y, refuses=False)
         return self._together(scored(self.network, self._evaluation, rows, detail=detail))
 
     def predict_proba(self, x: Any, length: Any = None) -> np.ndarray:
@@ -153,7 +157,7 @@ class Run:
         with self._lock, self.network.session.graph.as_default():
             return scores.of_each(self.network)
 
-    def _rows(self, x: Any, length: Any = None, y: Any = None) -> Rows:
+    def _rows(self, x: Any, length: Any = None, y: Any = None, *, refuses: bool = True) -> Rows:
         """Returns arrays as the network reads them; raises DataError where it cannot."""
         self._check_open()
         check_columns(x, self.columns)
@@ -166,7 +170,7 @@ class Run:
                 f'x has {count} examples; {self.experiment.name} reads no others than the '
                 f'{len(data.splits["test"])} that it stores, in their order'
             )
-        data = fitting(self.network, data, _warn)
+        data = fitting(self.network, data, _warn, refuses=refuses)
         if y is not None and self.experiment.classifies:
             data = classified(self.network, data)
         return data.splits['test']
@@ -324,7 +328,7 @@ def scored(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yields each metric of each row, [n], by name; with `detail` the squared errors too."""
     start = 0
-    outputs = network.batches(compared_with_data(network), rows) if detail else None
+    outputs = network.batches(_detailed(network, rows), rows) if detail else None
     for found in evaluation.each(rows):
         if not found:
             raise UsageError(
@@ -336,6 +340,17 @@ def scored(
             found |= _errors(network, rows, start, stop, next(outputs))
         yield found
         start = stop
+
+
+def _detailed(network: Network, rows: Rows) -> str:
+    """Returns what is compared in detail; raises UsageError where with what is not known."""
+    name = compared_with_data(network)
+    if name == 'predictions' and rows.target is None:
+        raise UsageError(
+            f'detail: what should follow is not known; {network.experiment.name} does not predict '
+            'itself, or these sequences end with what is fed'
+        )
+    return name
 
 
 def _errors(

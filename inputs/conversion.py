@@ -5,6 +5,7 @@ Reading and encoding go on in processes of their own, which import this module w
 
 from __future__ import annotations
 
+import errno
 import io
 import multiprocessing
 import os
@@ -39,6 +40,10 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+_PASSING = (  # faults of the system or the network, not of a picture
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN,
+)  # fmt: skip
 
 File = Path | str | IO[bytes]
 
@@ -125,6 +130,8 @@ def _convert(
             file = f'{folder}/{path}' if span is None else taken(folder, span)
             made.append(encoded(file, settings, stamp))
         except Exception as error:  # a damaged file can raise anything, in any of Pillow's readers
+            if isinstance(error, MemoryError) or getattr(error, 'errno', None) in _PASSING:
+                raise  # the picture may be read another time
             made.append(reason(error))
     return made
 

@@ -28,6 +28,7 @@ _ALIASES = {  # what others call it, in lower case: one that is there without ou
     'x': ('x', 'x_train', 'data', 'images', 'features'),
     'y': ('y', 'y_train', 'label', 'labels', 'target', 'targets'),
     'length': ('length', 'lengths', 'seq_len', 'sequence_length', 'sequence_lengths'),
+    'split': ('split', 'splits', 'fold', 'folds', 'partition', 'partitions', 'subset', 'subsets'),
 }
 _PLAIN = {  # of arrays of objects
     'y': 'np.asarray(y, dtype=str)',
@@ -99,7 +100,7 @@ def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
                         'it out'
                     )
             return {name: _plain(file, name, path) for name in (needed, *others) if name in held}
-    except UserError:
+    except (UserError, MemoryError):
         raise
     except Exception as error:  # a damaged file can raise anything in any of its readers
         kind = 'pickled objects, which are not read' if _is_pickled(error) else _unlike(path)
@@ -227,21 +228,24 @@ def checked(
         x, length = _counted(where, x, length)
     if x.dtype != np.uint8:
         _check_finite(where, x, raw)
-    if trains and length is None:
-        _check_apart(where, raw)
+    if trains:
+        _check_apart(where, raw if length is None else raw[np.arange(x.shape[1]) < length[:, None]])
     return Examples(x, y, length)
 
 
 def _not_a_number(x: np.ndarray) -> str:
     """Names the first of objects or texts that is no number, and says what to do about it."""
     if x.ndim == 0:
-        return '; of a sparse matrix, give x.toarray()'
+        given = x.item()
+        if hasattr(given, 'toarray'):
+            return '; of a sparse matrix, give x.toarray()'
+        return '; of a file, give what is in it' if isinstance(given, str | bytes) else ''
     if x.dtype.kind not in 'OUS':
         return ''
     for place, value in np.ndenumerate(x):
         try:
             float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             at = ', '.join(f'{name} {i}' for name, i in zip(('row', 'column'), place, strict=False))
             return (
                 f', as {str(value)!r} in {at}; leave out what is no number, or put one in its place'
@@ -282,7 +286,8 @@ def _check_apart(where: str, raw: np.ndarray) -> None:
         column = bad[0]
         raise DataError(
             f'{where}x has values from {least[column]:.12g} to {most[column]:.12g} in column '
-            f'{column}, which float32 cannot tell apart; save x - x.min(axis=0), or leave it out'
+            f'{column}, which float32 cannot tell apart; x[..., {column}] -= x[..., '
+            f'{column}].min() mends it, or leave it out'
         )
 
 

@@ -79,7 +79,10 @@ def plain(raw: np.ndarray) -> np.ndarray:
         return raw
     missing = is_missing(raw.reshape(-1))
     items = raw.reshape(-1)[~missing].tolist()
-    made = np.asarray(items)
+    try:
+        made = np.asarray(items)
+    except ValueError:  # lists of unequal lengths
+        return raw
     if len({*map(_kind, items)}) > 1 or made.dtype.kind == 'O':
         return raw  # which is refused elsewhere
     if not missing.any():

@@ -123,6 +123,7 @@ def listed(path: str) -> Folder:
             f'class; to have {_named(below[:_SHOWN])} taken for what they are, name '
             f'{path.rstrip("/")}/{classes[0]}'
         )
+    told += _within_classes(path, found) if not tops else ()
     told += [of_classes(path, splits, classes), *of_unread(found, bool(tops))]
     made = Folder(path, splits, classes, digest, found.ignored, tuple(told))
     return made._replace(stamps=stamps_of(found), denied=found.denied)
@@ -186,6 +187,17 @@ def _told(parts: tuple[str, ...], tops: Mapping[str, str]) -> tuple[str, str | N
     return split, inner[0] if len(inner) > 1 else None
 
 
+def _within_classes(path: str, found: Found) -> Iterator[str]:
+    """Yields a warning where folders named like splits lie in those of classes."""
+    deep = {parts[:2] for parts, _, _ in found.pictures if len(parts) > 2}
+    within = sorted(f'{top}/{name}' for top, name in deep if name.lower() in SPLITS)
+    if len({top for top, _ in deep}) > 1 and within:
+        yield (
+            f'warning: {path}: {_named(within[:_SHOWN])} are taken together, as of their class, '
+            'and split anew; splits are folders at the top, each with the classes in it'
+        )
+
+
 def divided(
     grouped: Mapping[str, Mapping[str | None, list[str]]],
     missing: list[str],
@@ -235,9 +247,12 @@ def _of_splits(
 ) -> Iterator[str]:
     """Yields what is made of folders named like splits, where that is not plain."""
     beside = sorted({name for name in classes if name.lower() in SPLITS})
-    if len(beside) > 1 and len(beside) < len(classes):
+    trains = any(SPLITS[name.lower()] == 'train' for name in beside)
+    if (trains or len(beside) > 1) and len(beside) < len(classes):
         other = next(name for name in classes if name not in beside)
-        yield f'warning: {_named(beside)} are taken for classes, as {other}/ lies beside them'
+        are = 'are taken for classes' if len(beside) > 1 else 'is taken for a class'
+        beneath = 'them' if len(beside) > 1 else 'it'
+        yield f'warning: {_named(beside)} {are}, as {other}/ lies beside {beneath}'
     for split in dict.fromkeys(tops.values()):
         same = [top for top in tops if tops[top] == split]
         if len(same) > 1:

@@ -10,7 +10,8 @@ import functools
 import hashlib
 import inspect
 import linecache
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,14 +60,15 @@ def key_of(name: str) -> str:
     return f'{name}-{OWN[name]}' if name in OWN else name
 
 
-def split(
-    examples: Examples, shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
-) -> dict[str, Examples]:
+def split(examples: Examples, shares: Sequence[float] = (0.8, 0.1, 0.1)) -> dict[str, Examples]:
     """Returns train, validation and test in these shares of each class, shuffled once and for all.
 
-    A share of zero leaves that split out.
+    A share of zero leaves that split out. Raises UsageError for what are no shares of a whole.
     """
-    made = sources._split(examples, shares)
+    if len(shares) != 3 or min(shares) < 0 or not math.isclose(sum(shares), 1, abs_tol=1e-6):
+        raise UsageError(f'shares={shares}: must be three numbers from 0 on that add up to 1')
+    train, validation, test = shares
+    made = sources._split(examples, (train, validation, test))
     return {name: rows for name, rows in made.items() if len(rows.x)}
 
 
@@ -97,7 +99,9 @@ def _checked(found: Any) -> Source:
     given: Any = found.splits
     if not isinstance(given, dict) or not {'train'} <= given.keys() <= {*_SPLITS}:
         raise DataError(f'its splits must be a dict of {", ".join(_SPLITS)}, or train alone')
+    mixed = np.random.default_rng(0)  # the first of a split are taken for all here and there
     splits = {name: _rows(name, rows, classes) for name, rows in given.items()}
+    splits = {name: rows.take(mixed.permutation(len(rows.x))) for name, rows in splits.items()}
     forms = {(rows.x.shape[1:], str(rows.x.dtype)) for rows in splits.values()}
     if len(forms) > 1 or len({rows.length is None for rows in splits.values()}) > 1:
         raise DataError(f'its splits hold examples of different kinds: {sorted(forms)}')

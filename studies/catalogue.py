@@ -147,7 +147,7 @@ conv_checkerboard = Study(
     seeds=3,
     over='steps_per_epoch',
     values=(1, 10, 100, 1000, 8600),
-    metrics=('test/checkerboard', 'test/mse'),
+    metrics=('test/checkerboard_excess', 'test/mse'),
 )
 
 lstm_orders = Study(

@@ -20,8 +20,7 @@ from networks import session as sessions
 from networks.endpoints import Batch
 from parameters import Experiment
 from phases import Phase
-from system import disk
-from system.errors import Exhausted
+from system import disk, maps
 from system.interrupts import Interrupts
 from train.team import ALONE, Team
 
@@ -249,17 +248,10 @@ def cached(
         return Rows(network.compute(name, rows), rows.y, length=rows.length)
     if _mapped(file, shape) is None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        size, free = 4 * math.prod(shape), shutil.disk_usage(file.parent).free
-        if size > free:
-            raise Exhausted(
-                f'{file}: {name} of {len(rows):,} examples takes {size:,} bytes, the disk has '
-                f'{free:,} left; name another with --runs, or fewer or smaller pictures'
-            )
         with disk.replaced(file) as aside:
-            written = np.lib.format.open_memmap(aside, 'w+', np.float32, shape)
-            if hasattr(os, 'posix_fallocate'):  # a map on a disk that fills up ends the process
-                with open(aside, 'rb+') as opened:
-                    os.posix_fallocate(opened.fileno(), 0, aside.stat().st_size)
+            what = f'{name} of {len(rows):,} examples'
+            remedy = 'name another with --runs, or fewer or smaller pictures'
+            written = maps.made(aside, shape, np.float32, what, remedy)
             size = network.at_once()
             for start in range(0, len(rows), size):
                 interrupts.check()

@@ -187,13 +187,20 @@ def as_begun(folder: Path, experiment: Experiment) -> Experiment:
     return experiment
 
 
-def settle(folder: Path, config: dict[str, Any], key: str = '', parent: str = '') -> None:
+def settle(
+    folder: Path,
+    config: dict[str, Any],
+    key: str = '',
+    parent: str = '',
+    *,
+    begins: bool = True,
+) -> bool:
     """Records what this folder's run is, or checks that it is the same.
 
-    A run may go on with more epochs where that equals having asked for them at once. Its data and
-    the saved graph that it restores may have been moved: `key` names them as they are now, and
-    `parent` is the checksum of the graph's variables. Raises UsageError that shows every
-    difference.
+    A run may go on with more epochs where that equals having asked for them at once: returns
+    whether it does, and where it `begins` to, it is no longer finished. Its data and the saved
+    graph that it restores may have been moved: `key` names them as they are now, and `parent` is
+    the checksum of the graph's variables. Raises UsageError that shows every difference.
     """
     saved = configured(folder)
     differences = _differences(_completed(saved), config)
@@ -206,16 +213,31 @@ def settle(folder: Path, config: dict[str, Any], key: str = '', parent: str = ''
         and (same_data if found[0].endswith('data_path') else found[0] == 'parent' and same_parent)
     ]
     differences = [found for found in differences if found not in moved]
-    if differences and _extends(differences, config):
-        (folder / 'results.json').unlink(missing_ok=True)
+    goes_on = bool(differences) and _extends(differences, config)
+    if goes_on and not begins:
+        return True
+    if goes_on:
+        _reopen(folder, differences)
     elif differences:
         shown = '; '.join(f'{n} was {_short(o)}, now {_short(w)}' for n, o, w in differences)
         raise UsageError(
             f'{folder}: holds a run of another configuration ({shown}); '
             'to keep it, --run_dir names another folder'
         )
-    if differences or moved or config.keys() - saved.keys():
+    if moved or (begins and (goes_on or config.keys() - saved.keys())):
         disk.write_json(folder / 'config.json', saved | config)
+    return goes_on
+
+
+def _reopen(folder: Path, differences: list[tuple[str, Any, Any]]) -> None:
+    """Makes a finished run unfinished; its figures go, and what else is of its epochs is said."""
+    (folder / 'results.json').unlink(missing_ok=True)
+    disk.remove(folder / 'figures')
+    made = [f'{prefix}*' for prefix in _APPLIED] + ['export']
+    stays = sorted(shown(file.name) for pattern in made for file in folder.glob(pattern))
+    if stays:
+        ((_, epochs, _),) = differences
+        say(f'warning: {folder}: {", ".join(stays)} stay, and are of the {epochs} epochs before')
 
 
 def refuse_changed(folder: Path, experiment: Experiment, key: str, parent: str) -> None:
@@ -343,6 +365,8 @@ def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
     _, sibling = max(found)
     shutil.copytree(sibling / 'checkpoints', folder / 'checkpoints', dirs_exist_ok=True)
     shutil.copy(sibling / 'metrics.csv', folder / 'metrics.csv')
+    if _is_plain(sibling / run_files.ENVIRONMENT):
+        shutil.copy(sibling / run_files.ENVIRONMENT, folder / run_files.ENVIRONMENT)
     return sibling
 
 

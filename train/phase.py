@@ -57,6 +57,7 @@ class Training:
             network.spec.sides,
             network.tower(phase.reads),
             units=network.units,
+            restored_units=network.restored_units,
             watched=shared.watched,
             team=shared.team,
         )

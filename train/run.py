@@ -73,12 +73,12 @@ def run(
         if not place.restart:
             experiment = as_begun(folder, experiment)
         config: dict[str, Any] = {'experiment': experiment.resolved()}
-        key = parent = ''
+        key, parent, goes_on = '', '', False
         if not place.restart:
             key = dataset.key_if_there(experiment)
             parent = _checksum_now(experiment, folder, team)
-            settle(folder, config, key, parent)
-        results = None if place.restart else results_of(folder)
+            goes_on = settle(folder, config, key, parent, begins=False)
+        results = None if place.restart or goes_on else results_of(folder)
         if results and not team.is_chief:
             return results
         if results:
@@ -104,6 +104,7 @@ def run(
             say(f'goes on in one part, as it was begun; --restart begins it in {asked.parts}')
         _say(experiment, data)
         config['data'] = {'key': data.key, 'digest': data.digest, **as_json(data.spec)}
+        config['data']['recorded'] = [*data.recorded]
         if restored:
             transfer.check(restored, experiment, data.spec)
             values.check_scale(data, restored.trained and restored.trained.values)
@@ -233,10 +234,12 @@ def _parent(
     base = base_of_parent(experiment)
     its = at.folder(parent, base)
     team.mirror(its)
-    if (its / 'results.json').is_file():
+    is_finished = (its / 'results.json').is_file()
+    if is_finished:
         parent = as_begun(its, parent)
-        settle(its, {'experiment': parent.resolved()}, dataset.key_if_there(parent))
-    else:
+        config = {'experiment': parent.resolved()}
+        is_finished = not settle(its, config, dataset.key_if_there(parent), begins=False)
+    if not is_finished:
         say(f'{experiment.name} needs {parent.name}, which has no finished run: training it first')
         interrupts.check()
         with settings_of(PARENTS):
@@ -317,7 +320,8 @@ def _measured(
     least, most = float(found.least.min()), float(found.most.max())
     if experiment.parent is None:
         _check_reach(experiment, data, least, most)
-    return data._replace(spec=spec._replace(values=kept)), units
+    spec = spec._replace(values=kept, has_lengths=rows.length is not None)
+    return data._replace(spec=spec), units
 
 
 def _check_reach(experiment: Experiment, data: Dataset, least: float, most: float) -> None:

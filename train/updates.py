@@ -89,15 +89,17 @@ def build(
     tower: model.Tower,
     *,
     units: Units = AS_FED,
+    restored_units: Units = AS_FED,
     watched: bool = False,
     team: Team = ALONE,
 ) -> Updates:
     """Builds the updates of one phase over `rows`, which hold what the phase reads.
 
-    `sides` are those of a picture or map, if an example is one; `units` those of X. Where
-    they are `watched`, a loss or gradient that is not finite is named, and moves nothing: this
-    reads every gradient once more. Of each batch this worker of the `team` has its parts. Raises
-    ValueError where the phase's pattern matches no variable that its losses move.
+    `sides` are those of a picture or map, if an example is one; `units` those of X, and
+    `restored_units` those in which a graph that is restored has it. Where they are `watched`, a
+    loss or gradient that is not finite is named, and moves nothing: this reads every gradient once
+    more. Of each batch this worker of the `team` has its parts. Raises ValueError where the phase's
+    pattern matches no variable that its losses move.
     """
     for term in phase.losses:
         metrics.find(term.name)  # raises for one that the table of metrics lacks
@@ -115,6 +117,7 @@ def build(
             feed.fetch,
             sides,
             units,
+            restored_units,
             tower,
             watched,
             last_step,
@@ -162,6 +165,7 @@ class _Body:
     fetch: Callable[[tf.Tensor], feeding.Parts]  # step -> the parts of a batch
     sides: tuple[int, ...]
     units: Units
+    restored_units: Units  # that noise is added in, too
     tower: model.Tower
     watched: bool
     last_step: tf.Variable
@@ -213,7 +217,8 @@ class _Body:
             target = x if same else self.units.into(target)
         if experiment.binarize:
             target = x = layers.binarize(x, seed)
-        x = layers.corrupt(x, self.phase.corruption, seed)
+        noised_in = self.restored_units if self.phase.reads == 'X' else AS_FED
+        x = noised_in.back(layers.corrupt(noised_in.into(x), self.phase.corruption, seed))
         return batch._replace(inputs=x, target=target)
 
     def _applied(

@@ -15,7 +15,7 @@ _NOTED = {  # data set -> what its figures are to be read with
 
 
 def collected(families: Iterable[Any]) -> tuple[Claim, ...]:
-    """Returns of each file the claims in its CLAIMS, and those with a name, with their data's note."""
+    """Returns of each file the claims in its CLAIMS, and those with a name, each fully noted."""
     return tuple(
         _noted(claim)
         for family in families

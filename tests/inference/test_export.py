@@ -129,12 +129,22 @@ def test_steps_that_count_are_told_to_every_format(kinds):
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
-def test_what_computes_something_else_is_not_written(kinds, main, monkeypatch):
+@pytest.mark.parametrize('other', [lambda v: v + 1, lambda v: v * np.nan], ids=['more', 'nan'])
+def test_what_computes_something_else_is_not_written(kinds, main, monkeypatch, other):
     monkeypatch.setattr(export, '_run_frozen', lambda graph, file, name, fed: {
-        key: value + 1 for key, value in graph.wanted[name].items()})  # fmt: skip
+        key: other(value) for key, value in graph.wanted[name].items()})  # fmt: skip
     code, _, err = main('--mode=export', f'--run_dir={kinds}/vae', '--format=frozen')
     assert code == 3 and 'differs from the graph' in err and len(err.splitlines()) == 1
     assert not list((kinds / 'vae').glob('export/.*'))  # nor is anything left of it
+
+
+def test_another_label_counts_as_what_the_logits_must_differ_by():
+    logits = np.array([[4.0, 1.0], [1.0, 1.1]])
+    wanted = {'logits': logits, 'labels': np.array([b'a', b'b'], object)}
+    near = wanted | {'labels': np.array(['a', 'a'], object)}
+    far = wanted | {'labels': np.array([b'b', b'b'], object)}
+    found = [export._difference('classify', wanted, each) for each in (wanted, near, far)]
+    assert found == pytest.approx([0, 0.05 / 4, 1.5 / 4])
 
 
 @pytest.mark.parametrize(

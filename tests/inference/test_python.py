@@ -1,7 +1,9 @@
 """From Python: arrays in, arrays out, with no file of one's own."""
 
 import concurrent.futures
+import os
 import pickle
+import signal
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ from sklearn.datasets import load_digits, load_iris
 
 import inst
 from inference import fit, load
-from system.errors import DataError, UsageError
+from system.errors import DataError, Interrupted, UsageError, UserError
 
 
 @pytest.fixture(scope='module')
@@ -99,6 +101,50 @@ def test_a_run_is_kept_in_a_folder_and_loaded_again(irises, tmp_path):
         fit(experiment, x, run_dir=tmp_path / 'kept')
 
 
+def test_a_run_that_is_kept_is_used_from_the_shell(irises, main, tmp_path):
+    x, y = irises
+    fit(inst.basic.vary(hidden=(2,), epochs=1), x, y, run_dir=tmp_path / 'kept').close()
+    for mode in ('encode', 'score', 'evaluate'):
+        code, _, err = main(f'--mode={mode}', f'--run_dir={tmp_path}/kept')
+        assert code == 0, err
+
+
+def interrupted(monkeypatch, call):
+    """Calls what trains, which is interrupted in its first updates; returns the error's line."""
+    from train import loop
+
+    train = loop.train
+
+    def signalled(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        train(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted) as raised:
+        patch.setattr(loop, 'train', signalled)
+        call()
+    return str(raised.value)
+
+
+def test_a_fit_that_is_interrupted_goes_on_where_it_is_kept(irises, tmp_path, monkeypatch):
+    x, _ = irises
+    experiment = inst.basic.vary(hidden=(2,), epochs=40)
+    kept = {'run_dir': tmp_path / 'kept', 'verbose': True}
+    said = interrupted(monkeypatch, lambda: fit(experiment, x, **kept))
+    assert said == 'SIGINT: saved; the same call goes on from here'
+    with pytest.raises(UsageError, match='was begun with other arrays'):
+        fit(experiment, x + 1, **kept)
+    with fit(experiment, x, **kept) as run, fit(experiment, x) as whole:
+        np.testing.assert_array_equal(run.encode(x), whole.encode(x))
+    said = interrupted(monkeypatch, lambda: fit(experiment, x))
+    assert said == 'SIGINT: stopped; nothing is kept without run_dir'
+
+
+def test_a_fit_that_cannot_begin_leaves_no_folder(irises, tmp_path):
+    with pytest.raises(UserError):
+        fit(inst.lstm_reconstruct, irises[0], run_dir=tmp_path / 'kept')
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_is_pickled_with_its_weights(run, irises):
     x, _ = irises
     again = pickle.loads(pickle.dumps(run))
@@ -167,6 +213,18 @@ def test_a_table_with_names_is_read_by_them(irises):
     for use in (run.encode, run.decode, run.score):
         with pytest.raises(UsageError, match='is closed; load it again'):
             use(table)
+
+
+def test_series_of_a_number_a_step_come_back_as_they_went_in():
+    x, length = np.random.default_rng(0).random((40, 9)).astype('float32'), np.full(40, 5)
+    experiment = inst.lstm_reconstruct.vary(hidden=(3,), epochs=1, parts=1)
+    with fit(experiment, x, length=length) as run:
+        assert run.reconstruct(x, length).shape == x.shape
+        assert run.reconstruct(x[:, :7], length).shape == (40, 7)
+        padded = x.copy()
+        padded[:, 5:] = 0
+        with pytest.warns(UserWarning, match='40 of 40 series end in zeros'):
+            run.encode(padded[..., None])
 
 
 def test_series_may_have_other_steps_than_were_trained_on_where_lengths_say_what_counts():

@@ -334,12 +334,13 @@ def test_cifar10_is_read_from_its_archive(tmp_path, monkeypatch):
 
 def test_the_original_cifar10_has_a_name_of_its_own(tmp_path, monkeypatch, capsys):
     """`cifar10` is that where there are no files, which is said."""
-    rows = sources.Examples(np.zeros((40, 32, 32, 3), np.uint8), np.arange(40) % 2)
+    x = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3)).astype(np.uint8)
+    rows, tested = (sources.Examples(x[k : k + 40], np.arange(40) % 2) for k in (0, 20))
     asked = []
 
     def downloaded(name, *_):
         asked.append(name)
-        return {'train': rows, 'test': rows.take(slice(20))}
+        return {'train': rows, 'test': tested.take(slice(20, 40))}
 
     monkeypatch.setattr(sources, '_keras', downloaded)
     monkeypatch.setattr(sources, 'places_of', lambda data_dir, *names: [tmp_path / 'none'])
