@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from inputs import digests, patches, pictures, readers, recording, sources
+from inputs import conversion, digests, patches, pictures, readers, recording, sources
 from inputs.foreign import check_file
 from inputs.labels import check_classes
 from inputs.recording import SCHEMA
@@ -215,6 +215,10 @@ def _recorded(
         if not isinstance(error, OSError) or error.errno in _OF_THE_PROCESS:
             raise
         named = os.fsdecode(error.filename or data_dir)
+        if error.errno in conversion.PASSING:
+            raise DataError(
+                f'{named}: cannot be read now ({error.strerror}); the same command goes on'
+            ) from None
         if not Path(os.path.abspath(named)).is_relative_to(os.path.abspath(data_dir)):
             raise UsageError(f'{named}: cannot be read ({error.strerror})') from None
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
@@ -230,7 +234,7 @@ def _recorded(
     if data.repeated > _REPEATED * tested and not is_told:
         say(
             f'warning: {key}: {data.repeated} of {tested} test examples are in train too, byte for '
-            'byte: scores of them are of what was learned'
+            f'byte{" and label" * bool(data.spec.classes)}: scores of them are of what was learned'
         )
     return data._replace(key=key)
 

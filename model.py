@@ -235,9 +235,14 @@ class Network(NamedTuple):
 
     @property
     def restored_units(self) -> Units:
-        """What stands between X and what a restored graph computes in, if it shifts and scales."""
+        """What stands between X and what a restored graph computes in, if it shifts and scales.
+
+        Not of one that is applied to patches of X.
+        """
         found = {v.op.name: v for v in self.variables} if self.restored else {}
-        return Columns(found[SHIFT], found[SCALE]) if {SHIFT, SCALE} <= found.keys() else AS_FED
+        if self.experiment.pool or not {SHIFT, SCALE} <= found.keys():
+            return AS_FED
+        return Columns(found[SHIFT], found[SCALE])
 
     @property
     def counts_steps(self) -> bool:

@@ -152,6 +152,7 @@ class CodeClassifier(ClassifierMixin, _Estimator):
         X = self._checked(X)
         with _as_value_error():
             shares = self.run_.predict_proba(X)
+        shares = np.maximum(shares, np.finfo(shares.dtype).tiny)  # where every one is 0, alike
         return shares / shares.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
 import signal
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from train.folder import Place
 from train.run import run
 
 _SPLIT = 'train', 'validation'
-_ARRAYS = 'arrays.npz'
+_ARRAYS, _PARENTS = 'arrays.npz', 'parents'  # in a folder that is kept
+_OF_NONE = {_ARRAYS, '.lock', 'log.txt'}  # what is there of a run that did not begin
 
 
 def fit(
@@ -75,12 +76,10 @@ def fit(
     if folder and folder.exists() and any(folder.iterdir()) and not _is_begun(folder):
         raise UsageError(f'run_dir={folder}: holds files; name a new folder, or load what is there')
     with tempfile.TemporaryDirectory(prefix='fit-') as aside, _ended(folder):
-        file = write_npz(Path(aside, _ARRAYS), arrays)
-        if folder:
-            file = _kept(file, folder.resolve())
+        file = _written(arrays, folder, Path(aside))
         wanted = found.vary(dataset='array', data_path=str(file))
         target = folder or Path(aside, 'run')
-        place = Place(Path(aside, 'runs'), Path(aside, 'data'), target, figures=bool(folder))
+        place = Place(target / _PARENTS, Path(aside, 'data'), target, figures=bool(folder))
         told: list[str] = []
         with contextlib.ExitStack() as silent:
             if not verbose:
@@ -89,6 +88,7 @@ def fit(
         for line in told:
             warnings.warn(shown(line), stacklevel=2)
         dataset.forget()
+        disk.remove(target / _PARENTS)  # whose weights the run has
         made = load(target)
     made.columns = columns_of(x)
     if labels is not None and examples.y is not None and labels.size == len(examples.x):
@@ -100,17 +100,28 @@ def fit(
 
 
 def _is_begun(folder: Path) -> bool:
-    """Whether a run was begun there, and is not finished."""
-    return (folder / 'config.json').is_file() and not (folder / 'results.json').exists()
+    """Whether `fit` has begun a run there that is not finished."""
+    return (folder / _ARRAYS).is_file() and not (folder / 'results.json').exists()
 
 
-def _kept(file: Path, folder: Path) -> Path:
-    """Moves the arrays into the run's folder; raises UsageError where it was begun with others."""
-    kept = folder / _ARRAYS
-    if not kept.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, kept)
-    elif disk.sha256(kept) != disk.sha256(file):
+def _written(arrays: Mapping[str, np.ndarray], folder: Path | None, aside: Path) -> Path:
+    """Writes the arrays into the run's folder where that is kept, or else aside.
+
+    Raises UsageError where they cannot be, or the run was begun with others.
+    """
+    if not folder:
+        return write_npz(aside / _ARRAYS, arrays)
+    kept = folder.resolve() / _ARRAYS
+    try:
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            return write_npz(kept, arrays)
+        made = write_npz(aside / _ARRAYS, arrays)
+        is_same = disk.sha256(kept) == disk.sha256(made)
+        made.unlink()
+    except OSError as error:
+        raise UsageError(f'run_dir={folder}: cannot be written ({error.strerror})') from None
+    if not is_same:
         raise UsageError(f'run_dir={folder}: was begun with other arrays; name a new folder')
     return kept
 
@@ -123,7 +134,8 @@ def _ended(folder: Path | None) -> Iterator[None]:
     except Interrupted as error:
         said = 'stopped; nothing is kept without run_dir'
         if folder:
-            said = 'saved; the same call goes on from here'
+            is_saved = any(folder.rglob('checkpoints'))
+            said = 'saved; the same call goes on from here' if is_saved else 'stopped'
         number = error.exit_code - 128
         raise Interrupted(f'{signal.Signals(number).name}: {said}', number) from None
     except Diverged as error:
@@ -131,9 +143,9 @@ def _ended(folder: Path | None) -> Iterator[None]:
             raise
         raise Diverged(str(error).replace('; the last checkpoint is kept', '')) from None
     finally:
-        if folder and not (folder / 'config.json').exists():
+        if folder and folder.is_dir() and {*os.listdir(folder)} <= _OF_NONE:
             with contextlib.suppress(OSError):
-                for name in (_ARRAYS, '.lock', 'log.txt'):
+                for name in _OF_NONE:
                     (folder / name).unlink(missing_ok=True)
                 folder.rmdir()
 

@@ -85,15 +85,13 @@ def data_for(
     labelled: bool = True,
     *,
     once: bool = False,
-    refuses: bool = True,
 ) -> Dataset:
     """Returns data as the network reads them: the run's own, or others that `changes` name.
 
     `folder` is the run's: what it was trained on keeps its splits. A user's own that are named, or
     have changed since, which is said, are whole, one split in the order they are in, `labelled`
     where their labels are wanted. Of pictures that are read `once` none are held in memory, however
-    few they are. Raises as `fitting`; what is of another scale is only said where it is not
-    refused.
+    few they are. Raises as `fitting`.
     """
     experiment = network.experiment.vary(**changes)
     if once and changes.get('dataset') == 'images':
@@ -107,8 +105,6 @@ def data_for(
             image_size=(height, width), image_channels=[*channels, 1][0], jpeg_quality=0
         )
     records, verify = place.data_dir, place.verify
-    if changes.get('dataset') == 'images':
-        _check_size(experiment, network)
     key = dataset.key_if_there(experiment) if experiment.dataset in OWN_DATA else ''
     named = changes.get('dataset') in OWN_DATA
     if (key or named) and not dataset.same_data(key, str(kept.get('key'))):
@@ -117,13 +113,15 @@ def data_for(
                 f'warning: {experiment.data_path} has changed since the run was trained on it: it '
                 'is read whole, for which of its examples were trained on is not known'
             )
+        if experiment.dataset == 'images':
+            _check_size(experiment, network)
         data = dataset.whole(
             experiment, records, read=network.spec, labelled=labelled, verify=verify, check=check
         )
         if network.spec.one_hot:
             count = len(data.splits['test'])
             say(f'{data.key}: its first {count} are beside the {count} that it stores')
-        return fitting(network, data, refuses=refuses)
+        return fitting(network, data)
     try:
         data = dataset.load(experiment, records, verify=verify, check=check)
     except UsageError as error:
@@ -137,7 +135,7 @@ def data_for(
             f'warning: {data.key} has changed since the run was trained on it; examples of its '
             'test split may be among those'
         )
-    return fitting(network, data, refuses=refuses)
+    return fitting(network, data)
 
 
 def _drawn(kept: Mapping[str, Any], network: Network) -> tuple[int, ...]:
@@ -169,14 +167,11 @@ def _check_size(experiment: Experiment, network: Network) -> None:
         )
 
 
-def fitting(
-    network: Network, data: Dataset, say: Callable[[str], None] = say, *, refuses: bool = True
-) -> Dataset:
+def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -> Dataset:
     """Returns other data than the run's own as its network reads them, in the range trained on.
 
     Raises DataError where the examples are not those that the run can read, UsageError where they
-    have lengths that it does not. `say` is told what was done to them, and of another scale, where
-    it is not refused.
+    have lengths that it does not. `say` is told what was done to them.
     """
     spec = network.spec
     data = _padded(shaped(data, spec.shape), network)
@@ -201,7 +196,7 @@ def fitting(
             _say_padded(data.key, rows, say)
     if not data.spec.picture and spec.picture:  # rows of an array without the sides of the picture
         data = data._replace(spec=data.spec._replace(picture=spec.picture))
-    return values.brought(data, spec.values, say, refuses=refuses)
+    return values.brought(data, spec.values, say)
 
 
 def _say_padded(key: str, rows: Rows, say: Callable[[str], None]) -> None:

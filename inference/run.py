@@ -127,15 +127,14 @@ class Run:
 
         Labels `y` [N] give a classifier's accuracy and cross-entropy too. With `detail`, the
         squared errors of each feature, step or pixel are there as well, [N, ...]. They are in the
-        units of the training data, squared, in float32: values beyond 1e18 make them infinite. Of
-        values of another scale, which other methods refuse, it warns.
+        units of the training data, squared, in float32: values beyond 1e18 make them infinite.
         """
         if y is not None and not self.experiment.classifies:
             raise UsageError(
                 f'y: {self.experiment.name} is no classifier, and needs no labels to be scored; '
                 'how many steps of sequences count is length=...'
             )
-        rows = self._rows(x, length, y, refuses=False)
+        rows = self._rows(x, length, y)
         return self._together(scored(self.network, self._evaluation, rows, detail=detail))
 
     def predict_proba(self, x: Any, length: Any = None) -> np.ndarray:
@@ -157,7 +156,7 @@ class Run:
         with self._lock, self.network.session.graph.as_default():
             return scores.of_each(self.network)
 
-    def _rows(self, x: Any, length: Any = None, y: Any = None, *, refuses: bool = True) -> Rows:
+    def _rows(self, x: Any, length: Any = None, y: Any = None) -> Rows:
         """Returns arrays as the network reads them; raises DataError where it cannot."""
         self._check_open()
         check_columns(x, self.columns)
@@ -170,7 +169,7 @@ class Run:
                 f'x has {count} examples; {self.experiment.name} reads no others than the '
                 f'{len(data.splits["test"])} that it stores, in their order'
             )
-        data = fitting(self.network, data, _warn, refuses=refuses)
+        data = fitting(self.network, data, _warn)
         if y is not None and self.experiment.classifies:
             data = classified(self.network, data)
         return data.splits['test']

@@ -41,7 +41,6 @@ def _opened(
     check: Callable[[Network], object] = lambda network: None,
     *,
     labelled: bool = True,
-    refuses: bool = True,
 ) -> Iterator[tuple[Network, Dataset, Interrupts]]:
     """Opens a run and data for it, with labels where these are wanted.
 
@@ -54,9 +53,11 @@ def _opened(
         )
     with opened(folder, place.trusted) as network, Interrupts(STOPPED, alone=True) as interrupts:
         check(network)
-        how = {'once': True, 'refuses': refuses}
-        data = data_for(network, folder, changes, place, interrupts.check, labelled, **how)
-        yield network, data, interrupts
+        yield (
+            network,
+            data_for(network, folder, changes, place, interrupts.check, labelled, once=True),
+            interrupts,
+        )
 
 
 def encode(folder: Path, changes: dict[str, Any], place: Place, form: str = 'npz') -> Path:
@@ -112,10 +113,9 @@ def score(
     """Writes each metric of each example to an `.npz` and a CSV; returns the CSV, and a summary.
 
     With `detail` the squared errors of each feature, step or pixel are in the `.npz`. The figure
-    beside them shows their distribution, and the training data's where those are there. What is of
-    another scale than these is scored, and said.
+    beside them shows their distribution, and the training data's where those are there.
     """
-    with _opened(folder, changes, place, refuses=False) as (network, data, interrupts):
+    with _opened(folder, changes, place) as (network, data, interrupts):
         if network.experiment.classifies and data.spec.classes:
             data = classified(network, data)
         table = table_of(data)

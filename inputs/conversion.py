@@ -41,7 +41,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_PASSING = (  # faults of the system or the network, not of a picture
+PASSING = (  # faults of the system or the network, not of a picture
     errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN,
 )  # fmt: skip
 
@@ -130,8 +130,10 @@ def _convert(
             file = f'{folder}/{path}' if span is None else taken(folder, span)
             made.append(encoded(file, settings, stamp))
         except Exception as error:  # a damaged file can raise anything, in any of Pillow's readers
-            if isinstance(error, MemoryError) or getattr(error, 'errno', None) in _PASSING:
-                raise  # the picture may be read another time
+            if isinstance(error, OSError) and error.errno in PASSING:  # it may be read another time
+                raise OSError(error.errno, error.strerror, f'{folder}/{path}') from None
+            if isinstance(error, MemoryError):
+                raise
             made.append(reason(error))
     return made
 

@@ -21,6 +21,7 @@ import numpy as np
 from system import disk
 from system.errors import DataError, UsageError, UserError
 
+_DAMAGE = 'damage'
 _HEADER = 10_000  # bytes, at most, of an array's header
 _STEPS = 16  # of float32, which a column's values must span
 _NOISE = 1e-12  # of its size, by which a column may vary that is constant but for rounding
@@ -29,6 +30,10 @@ _ALIASES = {  # what others call it, in lower case: one that is there without ou
     'y': ('y', 'y_train', 'label', 'labels', 'target', 'targets'),
     'length': ('length', 'lengths', 'seq_len', 'sequence_length', 'sequence_lengths'),
     'split': ('split', 'splits', 'fold', 'folds', 'partition', 'partitions', 'subset', 'subsets'),
+}
+_HEADERS = {  # how an array begins -> what reads its shape, order and type
+    b'\x93NUMPY\x01\x00': np.lib.format.read_array_header_1_0,
+    b'\x93NUMPY\x02\x00': np.lib.format.read_array_header_2_0,
 }
 _PLAIN = {  # of arrays of objects
     'y': 'np.asarray(y, dtype=str)',
@@ -100,9 +105,11 @@ def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
                         'it out'
                     )
             return {name: _plain(file, name, path) for name in (needed, *others) if name in held}
-    except (UserError, MemoryError):
+    except UserError:
         raise
     except Exception as error:  # a damaged file can raise anything in any of its readers
+        if isinstance(error, MemoryError) and _unlike(path) == _DAMAGE:
+            raise  # for what an array claims is in the file, as was looked at
         kind = 'pickled objects, which are not read' if _is_pickled(error) else _unlike(path)
         raise DataError(f'{path}: not an .npz of plain arrays ({kind})') from None
 
@@ -130,7 +137,7 @@ def _unlike(path: str) -> str:
         return 'a table or a packed file; docs/own-table.md says how a table becomes an .npz'
     if not first.startswith(b'PK'):
         return f'it begins with {first!r}; np.savez(file, x=x) makes one'
-    return 'damage'
+    return _DAMAGE
 
 
 def _plain(file: np.lib.npyio.NpzFile, name: str, path: str) -> np.ndarray:
@@ -286,8 +293,8 @@ def _check_apart(where: str, raw: np.ndarray) -> None:
         column = bad[0]
         raise DataError(
             f'{where}x has values from {least[column]:.12g} to {most[column]:.12g} in column '
-            f'{column}, which float32 cannot tell apart; x[..., {column}] -= x[..., '
-            f'{column}].min() mends it, or leave it out'
+            f'{column}, which float32 cannot tell apart; x[..., {column}] -= '
+            f'{least[column]:.12g} mends it (of one number a step x -= ...), or leave it out'
         )
 
 
@@ -311,13 +318,19 @@ def _counted(where: str, x: np.ndarray, length: np.ndarray) -> tuple[np.ndarray,
 
 
 def _check_headers(opened: zipfile.ZipFile) -> None:
-    """Raises ValueError where an array's header is longer than NumPy would accept, once read."""
+    """Raises ValueError where a header is longer than NumPy would accept, or claims too much."""
     for entry in opened.infolist():
         with opened.open(entry) as member:
             first = member.read(12)  # magic 6, version 2, length 2 or 4
         length = first[8:10] if first[6:7] == b'\x01' else first[8:12]
         if int.from_bytes(length, 'little') > _HEADER:
             raise ValueError('its header is too long')
+        if first[:8] in _HEADERS:
+            with opened.open(entry) as member:
+                np.lib.format.read_magic(member)
+                shape, _, dtype = _HEADERS[first[:8]](member)
+            if math.prod(shape) * dtype.itemsize > entry.file_size and not dtype.hasobject:
+                raise ValueError('it claims more than it holds')
 
 
 def read_idx(file: Path, *, dimensions: int) -> np.ndarray:

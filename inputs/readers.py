@@ -99,13 +99,11 @@ def _checked(found: Any) -> Source:
     given: Any = found.splits
     if not isinstance(given, dict) or not {'train'} <= given.keys() <= {*_SPLITS}:
         raise DataError(f'its splits must be a dict of {", ".join(_SPLITS)}, or train alone')
-    mixed = np.random.default_rng(0)  # the first of a split are taken for all here and there
     splits = {name: _rows(name, rows, classes) for name, rows in given.items()}
-    splits = {name: rows.take(mixed.permutation(len(rows.x))) for name, rows in splits.items()}
     forms = {(rows.x.shape[1:], str(rows.x.dtype)) for rows in splits.values()}
     if len(forms) > 1 or len({rows.length is None for rows in splits.values()}) > 1:
         raise DataError(f'its splits hold examples of different kinds: {sorted(forms)}')
-    return Source(str(found.origin), splits, classes)
+    return Source(str(found.origin), splits, classes, is_mixed=False)
 
 
 def _rows(split: str, rows: Any, classes: tuple[str, ...]) -> Examples:

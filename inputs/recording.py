@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from inputs import caltech, conversion, lost, pictures, sources
 from inputs.foreign import Examples
 from inputs.shards import UNLABELLED, Entry, Form, paths_file, write_shard
@@ -63,7 +65,11 @@ def write_arrays(
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
-        splits = {name: _split(aside, name, rows, check) for name, rows in source.splits.items()}
+        mixed = np.random.default_rng(0)  # the first of a split are taken for all, here and there
+        splits = {}
+        for name, rows in source.splits.items():
+            order = np.arange(len(rows.x)) if source.is_mixed else mixed.permutation(len(rows.x))
+            splits[name] = _split(aside, name, rows, order, check)
         first = source.splits['train'].x
         form = Form(first.shape[1:], str(first.dtype))
         _finish(folder, form, source.origin, source.classes, splits)
@@ -71,14 +77,16 @@ def write_arrays(
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _split(folder: Path, split: str, rows: Examples, check: Callable[[], None]) -> dict[str, Any]:
+def _split(
+    folder: Path, split: str, rows: Examples, order: np.ndarray, check: Callable[[], None]
+) -> dict[str, Any]:
     shards = []
     for file, start, stop in _shards(folder, split, len(rows.x), _SHARD_EXAMPLES):
         check()
-        none = [None] * (stop - start)
-        labels = none if rows.y is None else rows.y[start:stop].tolist()
-        lengths = none if rows.length is None else rows.length[start:stop].tolist()
-        columns = rows.x[start:stop], labels, rows.places[start:stop].tolist(), lengths
+        none, chosen = [None] * (stop - start), order[start:stop]
+        labels = none if rows.y is None else rows.y[chosen].tolist()
+        lengths = none if rows.length is None else rows.length[chosen].tolist()
+        columns = rows.x[chosen], labels, rows.places[chosen].tolist(), lengths
         entries = (
             Entry(x.tobytes(), None if label == UNLABELLED else label, place, length)
             for x, label, place, length in zip(*columns, strict=True)

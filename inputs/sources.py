@@ -60,6 +60,7 @@ class Source(NamedTuple):
     origin: str
     splits: dict[str, Examples]
     classes: tuple[str, ...]
+    is_mixed: bool = True  # each split is in random order already
 
 
 class Request(NamedTuple):

@@ -115,8 +115,11 @@ def size(name: str, found: Any) -> tuple[int, ...]:
 
 def _values(found: Mapping[str, Any]) -> Values:
     columns = tuple((float(least), float(most)) for least, most in found['columns'])
-    is_bytes, is_whole = found['is_bytes'] is True, found.get('is_whole') is True
-    made = Values(float(found['least']), float(found['most']), is_bytes, columns, is_whole)
+    least, most, is_bytes = float(found['least']), float(found['most']), found['is_bytes'] is True
+    # Of an earlier run, where it is not known, by its range alone.
+    ends_whole = least >= 0 and 127.5 < most <= 255 and least % 1 == most % 1 == 0
+    is_whole = bool(found.get('is_whole', ends_whole and not is_bytes and not columns))
+    made = Values(least, most, is_bytes, columns, is_whole)
     ranges = (made.least, made.most), *columns
     if not all(math.isfinite(least) and math.isfinite(most) for least, most in ranges):
         raise ValueError('a range that is none')

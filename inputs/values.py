@@ -32,6 +32,7 @@ _DEVIATIONS = (0.0067, 148.0)  # of a Gaussian whose log-variance is within 10 o
 _GREATEST = 1e18  # a value whose square float32 holds, and so many of them
 _NARROW = 50  # part of a range, in which all values of several examples do not lie by chance
 _FAR = 10  # ranges outside of the range, which no value of the same scale is
+_ODD = f'; rows that are odd for being so can be given fewer than {_FEW} at a time'
 _HALF = 0.5  # of the range, which pictures on [0, 1] and on [-1, 1] lie outside of each other
 _ROUNDING = 1e-6
 _ALIKE = 1e-3  # of a number, and of 1, about which a column that was constant is still the same
@@ -45,7 +46,7 @@ class Range(NamedTuple):
     most: np.ndarray
 
 
-Compare = Callable[[Rows, Range], None]  # with what was trained on; says or raises
+Say = Callable[[str], None]
 
 
 def measured(rows: Rows, spec: Spec, check: Callable[[], None] = lambda: None) -> Range:
@@ -114,7 +115,9 @@ def _unit(rows: Rows, spec: Spec) -> float:
     return rows.most if _held(rows, spec).dtype == np.uint8 else 1.0
 
 
-def described(rows: Rows, spec: Spec, found: Range) -> Values:
+def described(
+    rows: Rows, spec: Spec, found: Range, check: Callable[[], None] = lambda: None
+) -> Values:
     """Returns what is kept of the values that a network is trained on."""
     few = not spec.is_drawn and len(found.least) <= _COLUMNS
     least, most = float(found.least.min()), float(found.most.max())
@@ -123,7 +126,7 @@ def described(rows: Rows, spec: Spec, found: Range) -> Values:
         least=least,
         most=most,
         is_bytes=is_bytes,
-        is_whole=spec.is_drawn and not is_bytes and _looks_like_bytes(least, most, rows.x),
+        is_whole=not is_bytes and _looks_like_bytes(least, most, rows.x, check=check),
         columns=tuple(
             (float(a), float(b)) for a, b in zip(found.least, found.most, strict=True) if few
         ),
@@ -150,7 +153,7 @@ def doubts(rows: Rows, values: Values, *, standardized: bool = False, loss: str 
         )
     if standardized:
         return ''
-    if not values.is_bytes and _looks_like_bytes(values.least, values.most, rows.x):
+    if values.is_whole:
         return (
             f'has values from {values.least:g} to {values.most:g}, which look unscaled; bytes '
             '(numpy.uint8) are scaled to [0, 1], and '
@@ -172,43 +175,34 @@ def doubts(rows: Rows, values: Values, *, standardized: bool = False, loss: str 
 
 
 def _looks_like_bytes(
-    least: float, most: float, x: np.ndarray | Records, above: float = _BYTE / 2
+    least: float,
+    most: float,
+    x: np.ndarray | Records,
+    above: float = _BYTE / 2,
+    check: Callable[[], None] = lambda: None,
 ) -> bool:
     """Whether values are whole numbers that a byte holds, the greatest of them `above` so much."""
     if not (least >= 0 and above < most <= _BYTE):
         return False
     size = max(1, _READ // max(1, math.prod(x.shape[1:])))
-    parts = (x[start : start + size] for start in range(0, len(x), size))
-    return all((part == np.round(part)).all() for part in parts)
+    for start in range(0, len(x), size):
+        check()
+        part = x[start : start + size]
+        if (part != np.round(part)).any():
+            return False
+    return True
 
 
-def brought(
-    data: Dataset,
-    trained: Values | None,
-    say: Callable[[str], None] = say,
-    *,
-    refuses: bool = True,
-) -> Dataset:
+def brought(data: Dataset, trained: Values | None, say: Say = say) -> Dataset:
     """Returns data in the range that a run was `trained` on, having said what was done to it.
 
     Bytes are read as numbers from 0 to 255, or from 0 to 1, as the run's were; so are floats that
-    are whole numbers up to 255, but those of a table or series, which may be anything. Raises
-    DataError for what is of another scale; where that is not refused, as of what is to be scored,
-    it is said.
+    are whole numbers up to 255, but those of a table or series, which may be anything. What is of
+    another scale is refused: raises DataError.
     """
     if trained is None:
         return data
-
-    def compare(rows: Rows, found: Range) -> None:
-        try:
-            _compare(data, rows, found, trained, say)
-        except DataError as error:
-            if refuses:
-                raise
-            say(f'warning: {error}')
-
-    splits = data.mapped(lambda _, rows: _brought(data, rows, trained, say, compare))
-    return data._replace(splits=splits)
+    return data._replace(splits=data.mapped(lambda _, rows: _brought(data, rows, trained, say)))
 
 
 def check_scale(data: Dataset, trained: Values | None) -> None:
@@ -228,12 +222,10 @@ def check_scale(data: Dataset, trained: Values | None) -> None:
         say(line)
 
 
-def _brought(
-    data: Dataset, rows: Rows, trained: Values, say: Callable[[str], None], compare: Compare
-) -> Rows:
+def _brought(data: Dataset, rows: Rows, trained: Values, say: Say) -> Rows:
     drawn = data.spec.is_drawn
     if rows.x.dtype == np.uint8:
-        return _of_bytes(data, rows, trained, say, compare, greys=drawn)
+        return _of_bytes(data, rows, trained, say)
     found = measured(rows, data.spec)
     least, most = float(found.least.min()), float(found.most.max())
     above = 1 if trained.is_bytes else _BYTE / 2
@@ -249,29 +241,26 @@ def _brought(
     if trained.is_whole and drawn and least >= 0 and most <= 1 and most > 0:
         say(f'{data.key}: values from {least:g} to {most:g} are times 255: {_was(trained)}')
         return replace(rows, x=rows.x[:] * np.float32(_BYTE))
-    compare(rows, found)
+    _compare(data, rows, found, trained, say)
     return rows
 
 
-def _of_bytes(
-    data: Dataset,
-    rows: Rows,
-    trained: Values,
-    say: Callable[[str], None],
-    compare: Compare,
-    *,
-    greys: bool,
-) -> Rows:
-    """Returns bytes as the numbers that the run was trained on; `greys` are of pictures."""
+def _of_bytes(data: Dataset, rows: Rows, trained: Values, say: Say) -> Rows:
+    """Returns bytes as the numbers that the run was trained on.
+
+    Greys are those of pictures, and of sequences, whose steps may be rows of some.
+    """
+    drawn = data.spec.is_drawn
+    greys = drawn or bool(data.spec.picture)
     stored = isinstance(rows.x, Records)
     most = _BYTE if stored else float(rows.x[:].max(initial=0))
     if trained.is_bytes or (greys and trained.in_unit and (most > 1 or not most)):
         return rows
-    is_deeper = greys and trained.most > 2 * _BYTE  # pictures of more bits than these
+    is_deeper = drawn and trained.most > 2 * _BYTE  # pictures of more bits than these
     if trained.least >= 0 and most <= 2 * trained.most and not is_deeper:
         numbers = replace(rows, most=1.0)
-        if not greys:  # which may all be dark
-            compare(numbers, measured(numbers, data.spec))
+        if not drawn:  # which may all be dark
+            _compare(data, numbers, measured(numbers, data.spec), trained, say)
         few = 'of 0 and 1 are taken as these numbers'
         words = few if 0 < most <= 1 else f'are taken as numbers from 0 to {most:g}'
         say(f'{data.key}: bytes {words}: {_was(trained)}')
@@ -282,9 +271,7 @@ def _of_bytes(
     )
 
 
-def _compare(
-    data: Dataset, rows: Rows, found: Range, trained: Values, say: Callable[[str], None]
-) -> None:
+def _compare(data: Dataset, rows: Rows, found: Range, trained: Values, say: Say) -> None:
     """Warns where values lie outside the range trained on; raises DataError for another scale."""
     least, most = float(found.least.min()), float(found.most.max())
     span = (trained.most - trained.least) or 1.0
@@ -301,9 +288,9 @@ def _compare(
         narrow = 0 < most - least < span / _NARROW
         another = narrow or 2 * np.sum(beyond > _FAR) > len(rows)
         if elsewhere and not another:
-            raise DataError(f'{data.key}: {elsewhere}')
+            raise DataError(f'{data.key}: {elsewhere}{_ODD}')
         if another or (drawn and 2 * np.sum(beyond >= _HALF) > len(rows)):
-            raise DataError(f'{said}. Scale them as the training data were scaled')
+            raise DataError(f'{said}. Scale them as the training data were scaled{_ODD}')
         if drawn and most - least <= (_HALF + _ROUNDING) * span:
             say(f'warning: {said}: is that the same scale?')
     if len(trained.columns) != data.spec.shape[-1]:

@@ -231,13 +231,24 @@ def settle(
 
 def _reopen(folder: Path, differences: list[tuple[str, Any, Any]]) -> None:
     """Makes a finished run unfinished; its figures go, and what else is of its epochs is said."""
+    was_finished = (folder / 'results.json').exists()
     (folder / 'results.json').unlink(missing_ok=True)
     disk.remove(folder / 'figures')
     made = [f'{prefix}*' for prefix in _APPLIED] + ['export']
     stays = sorted(shown(file.name) for pattern in made for file in folder.glob(pattern))
     if stays:
         ((_, epochs, _),) = differences
-        say(f'warning: {folder}: {", ".join(stays)} stay, and are of the {epochs} epochs before')
+        before = f'the {epochs} epochs before' if was_finished else 'fewer epochs'
+        say(f'warning: {folder}: {", ".join(stays)} stay, and are of {before}')
+
+
+def refuse_lost(folder: Path) -> None:
+    """Raises DataError where a finished run is to go on, and cannot, for want of a checkpoint."""
+    if (folder / 'results.json').exists() and not _goes_on(folder):
+        raise DataError(
+            f'{folder}: its checkpoints are gone, or damaged, so that it cannot have more epochs; '
+            '--restart trains it again; to keep it, --run_dir names another folder'
+        )
 
 
 def refuse_changed(folder: Path, experiment: Experiment, key: str, parent: str) -> None:

@@ -39,6 +39,7 @@ from train.folder import (
     extend_sibling,
     refuse_changed,
     refuse_links,
+    refuse_lost,
     restart,
     results_of,
     settle,
@@ -78,6 +79,8 @@ def run(
             key = dataset.key_if_there(experiment)
             parent = _checksum_now(experiment, folder, team)
             goes_on = settle(folder, config, key, parent, begins=False)
+            if goes_on and team.is_chief:
+                refuse_lost(folder)
         results = None if place.restart or goes_on else results_of(folder)
         if results and not team.is_chief:
             return results
@@ -234,13 +237,13 @@ def _parent(
     base = base_of_parent(experiment)
     its = at.folder(parent, base)
     team.mirror(its)
-    is_finished = (its / 'results.json').is_file()
+    is_finished, goes_on = (its / 'results.json').is_file(), False
     if is_finished:
-        parent = as_begun(its, parent)
-        config = {'experiment': parent.resolved()}
-        is_finished = not settle(its, config, dataset.key_if_there(parent), begins=False)
-    if not is_finished:
-        say(f'{experiment.name} needs {parent.name}, which has no finished run: training it first')
+        config = {'experiment': as_begun(its, parent).resolved()}
+        goes_on = settle(its, config, dataset.key_if_there(parent), begins=False)
+    if goes_on or not is_finished:
+        which = 'which is to have more epochs' if goes_on else 'which has no finished run'
+        say(f'{experiment.name} needs {parent.name}, {which}: training it first')
         interrupts.check()
         with settings_of(PARENTS):
             run(parent, base, at, team)
@@ -313,7 +316,7 @@ def _measured(
     """
     rows, spec = data.splits['train'], data.spec
     found = values.measured(rows, spec, check)
-    kept = values.described(rows, spec, found)
+    kept = values.described(rows, spec, found, check)
     units: Mapping[str, np.ndarray] = {}
     if experiment.standardizes:
         units, found = standardize.fitted(experiment, data, found, check)

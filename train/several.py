@@ -19,7 +19,7 @@ from system.interrupts import Interrupts
 from system.lines import shown
 from train.command import Command, Outcome, carried
 from train.executors import Executing, opened
-from train.folder import Place
+from train.folder import Place, as_begun, settle
 from train.run import looked_at, run
 
 _MAIN = Path(__file__).resolve().parent.parent / 'main.py'
@@ -42,8 +42,13 @@ class Job(NamedTuple):
 
     @property
     def is_missing(self) -> bool:
-        """Whether there is no finished run, or it is to begin again."""
-        return self.place.restart or not (self.folder / 'results.json').is_file()
+        """Whether there is no finished run, or it is to begin again, or to have more epochs."""
+        if self.place.restart or not (self.folder / 'results.json').is_file():
+            return True
+        with contextlib.suppress(UserError):  # which is said when it is run
+            asked = as_begun(self.folder, self.experiment)
+            return settle(self.folder, {'experiment': asked.resolved()}, begins=False)
+        return False
 
     def flags(self) -> list[str]:
         """Returns the command line of this very run, after `python main.py`."""

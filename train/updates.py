@@ -217,8 +217,12 @@ class _Body:
             target = x if same else self.units.into(target)
         if experiment.binarize:
             target = x = layers.binarize(x, seed)
-        noised_in = self.restored_units if self.phase.reads == 'X' else AS_FED
-        x = noised_in.back(layers.corrupt(noised_in.into(x), self.phase.corruption, seed))
+        noise = self.phase.corruption
+        if noise.amount and self.phase.reads == 'X':
+            units = self.restored_units
+            x = units.back(layers.corrupt(units.into(x), noise, seed))
+        else:
+            x = layers.corrupt(x, noise, seed)
         return batch._replace(inputs=x, target=target)
 
     def _applied(

@@ -31,6 +31,7 @@ from inst import (
     stacked_sparse_finetune,
     trivial,
     vae,
+    vae_2d,
     vae_plain,
     vae_source,
 )
@@ -226,6 +227,12 @@ CLAIMS = (
         'random values 20 of all layers at 0.001',
     ),
     Claim(
+        'an encoder that is frozen at first, for 4 epochs, does better than all layers trained at '
+        'once', CONSTRAINTS, semi_finetuned, 'test/accuracy', '>',
+        semi_finetuned.vary(epochs=0, finetune_epochs=20), seeds=5,
+        note=f'{AFTER}; the head at a rate of 0.001 while the encoder is frozen, all at 0.0003',
+    ),
+    Claim(
         'a pretrained encoder frozen to the end, where the source freezes it "initially", does too',
         OURS,
         semi_frozen, 'test/accuracy', '>', semi_scratch, seeds=5,
@@ -257,6 +264,12 @@ CLAIMS = (
         "a VAE's codes are near each other where pictures are alike: neighbours tell it better "
         "than a plain autoencoder's",
         CONSTRAINTS, vae, 'test/separation', '>', vae_plain, seeds=3,
+    ),
+    Claim(
+        'a good code keeps a class together where two principal components mix them: neighbours by '
+        'two codes of a VAE tell it better',
+        CONSTRAINTS, vae_2d, 'test/separation', '>', vae_2d, 'test/separation_pca', seeds=3,
+        note=AFTER,
     ),
     Claim(
         'the Gaussian code generalises: less error is added from training to test', NOTES,

@@ -132,7 +132,7 @@ def test_a_bomb_is_refused_and_takes_little_memory(tmp_path, make, words):
     file = make(tmp_path)
     assert file.stat().st_size < 2 << 20
     script = (
-        'import json, re, sys; from pathlib import Path; from inputs import conversion, foreign, sources\n'
+        'import json, re, sys; from pathlib import Path; from inputs import conversion, foreign\n'
         'status = Path("/proc/self/status")\n'
         'def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1])\n'
         f'file, before = sys.argv[1], peak()\ntry: ({READ.get(file.suffix, READ[""])})()\n'

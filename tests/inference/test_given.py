@@ -1,7 +1,5 @@
 """A finished run is given what its training data were not, or are in several files."""
 
-import csv
-
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -55,6 +53,24 @@ def test_a_run_of_patches_takes_no_whole_pictures(pictures, main, tmp_path):
     assert code == 0, err
     code, _, err = main('--mode=encode', run, f'--images={folder}')
     assert code == 3 and 'reads squares cut of pictures; give some of' in err, err
+    small = ('--set=hidden=3', '--set=epochs=1', '--set=image_size=8,6', '--nofigures')
+    run = f'--run_dir={tmp_path}/other'
+    code, _, err = main('--experiment=basic', f'--images={folder}', run, *small, *cut)
+    assert code == 0, err
+    code, _, err = main('--mode=encode', run, f'--images={folder}')
+    assert code == 0, err  # its own
+
+
+def test_a_head_on_pooled_patches_is_fine_tuned(pictures, main, tmp_path):
+    """Of a parent that standardises its patches, which the pictures are not."""
+    np.savez(tmp_path / 'x.npz', x=pictures[1], y=np.arange(12) % 2)
+    code, _, err = main(
+        '--experiment=coates2011_kmeans', f'--array={tmp_path}/x.npz', f'--run_dir={tmp_path}/run',
+        '--set=parent.standardize=mean_std', '--set=parent.patch_size=3', '--set=parent.patches=60',
+        '--set=parent.hidden=4', '--set=parent.batch_size=20', '--set=parent.epochs=1',
+        '--set=epochs=1', '--set=finetune_epochs=1', '--nofigures',
+    )  # fmt: skip
+    assert code == 0, err
 
 
 def test_splits_of_one_file_are_in_its_order_and_another_file_follows():
@@ -66,22 +82,6 @@ def test_splits_of_one_file_are_in_its_order_and_another_file_follows():
     assert table.columns['index'].tolist() == [0, 1, 2, 3, 4, 5, 0, 1]
     assert ''.join(name[0] for name in table.columns['split']) == 'vvvttttt'
     assert table.targets['test'].tolist() == [7, 6]
-
-
-def test_rows_of_another_scale_are_scored_with_a_warning(main, tmp_path):
-    """As of what has gone wrong, which scores are for; while codes of them are refused."""
-    x = DRAW.normal(5, 1, (60, 3))
-    np.savez(tmp_path / 'x.npz', x=x)
-    np.savez(tmp_path / 'off.npz', x=x + 50)
-    run, off = f'--run_dir={tmp_path}/run', f'--array={tmp_path}/off.npz'
-    small = ('--set=hidden=2', '--set=epochs=1', '--set=standardize=mean_std', '--nofigures')
-    assert main('--experiment=basic', f'--array={tmp_path}/x.npz', run, *small)[0] == 0
-    assert main('--mode=encode', run, off)[0] == 3
-    code, out, err = main('--mode=score', run, off, '--nofigures')
-    assert code == 0 and 'lie outside of what the run was trained on' in out, err
-    (file,) = (tmp_path / 'run').glob('scores-*off*.csv')
-    with open(file, newline='') as opened_:
-        assert min(float(row['mse']) for row in csv.DictReader(opened_)) > 100
 
 
 def test_probabilities_add_up_to_one_whatever_the_classifier():

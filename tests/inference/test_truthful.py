@@ -210,9 +210,8 @@ def test_a_run_folder_that_is_a_file_is_a_line(tmp_path):
 def test_nothing_of_a_fit_stays_open():
     x = np.random.default_rng(0).random((60, 4))
     few = {'epochs': 1, 'parent.epochs': 1, 'parent.hidden': (2,), 'parent.cache_bytes': 0}
-    for _ in range(2):
-        fit(inst.basic.vary(hidden=(2,), epochs=1), x, validation=0.2).close()
-        fit(inst.phasewise_classifier.vary(**few), x, np.arange(60) % 2).close()
+    fit(inst.basic.vary(hidden=(2,), epochs=1), x, validation=0.2).close()
+    fit(inst.phasewise_classifier.vary(**few), x, np.arange(60) % 2).close()
     gc.collect()
     held = [os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd') if
             os.path.lexists(f'/proc/self/fd/{n}')]  # fmt: skip

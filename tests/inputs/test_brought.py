@@ -5,7 +5,7 @@ import pytest
 
 import dataset
 import inst
-from inputs import sources, values
+from inputs import sources
 from inputs.rows import arranged
 from inputs.spec import Spec
 from inputs.values import brought, described, measured
@@ -60,7 +60,7 @@ def test_series_are_no_pictures(before, now):
     """Whatever their range is: their values are counts, or shares, or anything."""
     said = []
     new = held(now, SERIES)
-    made = brought(new, trained_on(before, SERIES), said.append, refuses=False)
+    made = brought(new, trained_on(before, SERIES), said.append)
     assert np.array_equal(made.splits['test'].x, new.splits['test'].x)
     assert not any('255' in line.split(': the run')[0] for line in said)
 
@@ -72,13 +72,22 @@ def test_pictures_of_few_bits_are_no_dark_ones_of_many(most):
         brought(new, trained_on(whole(most)), lambda _: None)
 
 
-def test_what_is_scored_may_be_of_another_scale_which_is_said():
-    table = DRAW.normal(5, 1, (60, 3))
-    trained, new, said = trained_on(table, inst.basic), held(table + 100, inst.basic), []
-    with pytest.raises(DataError):
+def test_rows_of_bytes_are_those_of_pictures_to_a_sequence_on_the_unit_range():
+    """As uint8 is in training: [0, 255] is read as [0, 1]."""
+    trained = trained_on(DRAW.random((60, 9, 4)).astype('float32'), SERIES)
+    new = held(whole(255, (20, 9, 4)).astype(np.uint8), SERIES)
+    made = brought(new, trained, lambda _: None).splits['test']
+    assert made.floats(0, 20).max() == 1
+
+
+def test_what_is_refused_for_its_scale_can_be_given_in_parts():
+    """As it may be right, and odd: which the line says."""
+    table, said = DRAW.normal(5, 1, (60, 3)), []
+    trained, new = trained_on(table, inst.basic), held(table + 100, inst.basic)
+    with pytest.raises(DataError, match='given fewer than 10 at a time$'):
         brought(new, trained, said.append)
-    made = brought(new, trained, said.append, refuses=False)
-    assert made.splits['test'].x is new.splits['test'].x and said[-1].startswith('warning: ')
+    brought(held(table[:9] + 100, inst.basic), trained, said.append)
+    assert said[-1].startswith('warning: ')
 
 
 def test_what_is_whole_is_kept_of_a_run():
@@ -87,6 +96,9 @@ def test_what_is_whole_is_kept_of_a_run():
     spec = Spec((8, 8, 1), picture=(8, 8), values=trained_on(whole(255)), has_lengths=True)
     assert spec.values.is_whole and from_json(as_json(spec)) == spec
     assert not trained_on(whole(255) / 2).is_whole
-    assert (
-        values.Values(0, 255, False).is_whole is False
-    )  # of an earlier run, where it is not known
+    earlier = as_json(spec)
+    del earlier['values']['is_whole']  # as of an earlier run, of which its range tells
+    assert from_json(earlier).values.is_whole
+    for least, most in ((0, 254.5), (0, 100)):
+        earlier['values'] |= {'least': least, 'most': most}
+        assert not from_json(earlier).values.is_whole

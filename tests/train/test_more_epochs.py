@@ -9,6 +9,7 @@ from conftest import results_of, weights_of
 import inst
 from train.folder import Place, configured
 from train.run import run
+from train.several import Job
 
 BASIC = ('--experiment=basic', '--set=hidden=3', '--set=schedule=constant')
 
@@ -25,11 +26,24 @@ def test_what_cannot_begin_leaves_the_run_finished(main, array, tmp_path):
     flags = (*BASIC, '--nofigures', f'--run_dir={tmp_path}/run')
     assert main(*flags, f'--array={array}', '--set=epochs=2')[0] == 0
     before, saved = results_of(tmp_path / 'run'), configured(tmp_path / 'run')
-    assert main(*flags, '--array=gone.npz', '--set=epochs=4')[0] == 2
+    array.rename(tmp_path / 'away')
+    code, _, err = main(*flags, f'--array={array}', '--set=epochs=4')
+    assert code == 2 and 'no such file' in err
     assert results_of(tmp_path / 'run') == before and configured(tmp_path / 'run') == saved
+    (tmp_path / 'away').rename(array)
     code, out, err = main(*flags, f'--array={array}', '--set=epochs=4')
     assert code == 0 and 'resumes after' in out, err
     assert results_of(tmp_path / 'run')['updates'] == 2 * before['updates']
+
+
+def test_without_a_checkpoint_a_run_stays_as_it_is(main, array, tmp_path):
+    flags = (*BASIC, '--nofigures', f'--run_dir={tmp_path}/run', f'--array={array}')
+    assert main(*flags, '--set=epochs=2')[0] == 0
+    before = results_of(tmp_path / 'run')
+    shutil.rmtree(tmp_path / 'run/checkpoints')
+    code, _, err = main(*flags, '--set=epochs=4')
+    assert code == 3 and 'its checkpoints are gone, or damaged' in err, err
+    assert results_of(tmp_path / 'run') == before
 
 
 def test_what_is_of_fewer_epochs_is_said_or_gone(main, array, dotted, tmp_path):
@@ -53,7 +67,9 @@ def test_a_parent_goes_on_before_its_child_is_trained(array, data_dir, tmp_path)
     folder = place.folder(stack, stack)
     longer = stack.vary(epochs=4)
     head = inst.phasewise_classifier.vary('head', parent=longer, epochs=1, **data)
+    assert Job(longer, longer, place).is_missing and not Job(stack, stack, place).is_missing
     run(head, head, place)
+    assert not Job(longer, longer, place).is_missing
     assert results_of(folder) and configured(folder)['experiment']['epochs'] == 4
     restored, learned = weights_of(place.folder(head, head)), weights_of(folder)
     name = 'layer1/kernel'
