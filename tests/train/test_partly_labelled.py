@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from conftest import call, results_of, weights_of
+from conftest import call, most, results_of, weights_of
 from PIL import Image
 
 import inst
@@ -160,7 +160,8 @@ def test_what_is_held_out_from_python_has_labels_too():
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         for seed in range(2):
-            head = inst.phasewise_classifier.vary(seed=seed, epochs=1, **{'parent.epochs': 1})
+            few = {'parent.epochs': 1, 'parent.hidden': (2,)}
+            head = inst.phasewise_classifier.vary(seed=seed, epochs=1, head=(2,), **few)
             fit(head, x, y, validation=0.1).close()
 
 
@@ -236,24 +237,28 @@ def test_a_class_beside_pictures_without_one_is_no_folder_around_all(tmp_path):
     assert not any('all lies in' in line for line in pictures.listed(str(tmp_path)).told)
 
 
-def test_labels_from_python_may_be_missing_and_answers_are_of_their_type():
+LABELS = {
+    'names': lambda number: np.where(number, 'yes', 'no').astype(object),
+    'objects': lambda number: (number > 0).astype(object),
+    'numbers': lambda number: (number + 5).astype(float),
+}
+
+
+@pytest.mark.parametrize('kind', most(LABELS, ('names', 'numbers').__contains__))
+def test_labels_from_python_may_be_missing_and_answers_are_of_their_type(kind):
     generator = np.random.default_rng(0)
     number = np.arange(200) % 2
     x = generator.normal(size=(200, 3)) + 3 * number[:, None]
     few = {'parent.hidden': (20, 10), 'parent.epochs': 5, 'parent.batch_size': 20}
     head = inst.phasewise_classifier.vary(epochs=30, head=(10,), batch_size=20, **few)
-    for y in (
-        np.where(number, 'yes', 'no').astype(object),
-        (number > 0).astype(object),
-        (number + 5).astype(float),
-    ):
-        some = y.copy()
-        some[generator.permutation(200)[:150]] = np.nan if y.dtype == float else None
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            run = fit(head, x, some)
-        assert np.mean(run.predict(x) == y) > 0.9
-        run.close()
+    y = LABELS[kind](number)
+    some = y.copy()
+    some[generator.permutation(200)[:150]] = np.nan if y.dtype == float else None
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        run = fit(head, x, some)
+    assert np.mean(run.predict(x) == y) > 0.9
+    run.close()
 
 
 def test_points_without_one_are_grey_below_the_others():

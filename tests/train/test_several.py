@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import results_of
+from conftest import most, results_of
 from forked import program
 
 import inst
@@ -40,12 +40,15 @@ def test_a_study_at_once_finds_what_it_finds_one_by_one(main, digits, tmp_path):
     assert found[0] == pytest.approx(found[1], rel=1e-3)
 
 
-def test_what_a_run_fails_of_is_said_and_is_the_exit_code(main, digits, tmp_path):
+@pytest.mark.parametrize('jobs', most((1, 2), (1).__eq__))
+def test_what_a_run_fails_of_is_said_and_is_the_exit_code(main, digits, tmp_path, jobs):
     code, _, err = main(
-        '--experiment=tied', f'--array={digits}', '--seeds=2', '--jobs=2', *TINY,
+        '--experiment=tied', f'--array={digits}', '--seeds=2', f'--jobs={jobs}', *TINY,
         '--set=learning_rate=1000', '--set=optimizer=sgd', f'--runs={tmp_path}',
     )  # fmt: skip
-    assert code == 4 and err.startswith('error: tied: joint: the ') and len(err.splitlines()) == 1
+    which = 'tied: ' * (jobs > 1)  # of one after the other it stands above
+    assert code == 4 and err.startswith(f'error: {which}joint: the '), err
+    assert len(err.splitlines()) == 1
 
 
 @pytest.mark.slow
