@@ -42,7 +42,7 @@ _EXEMPLARS = coates2011_kmeans.vary(  # centroids that stay at the patches where
 _SCRATCH = {'initial': 'random', 'epochs': 0, 'batch_size': 50}  # all layers, of random values
 _SHARES = (  # of the labels, and what is best on validation pictures, frozen and from scratch
     (0.01, {'l2': 1.0, 'epochs': 300},
-     {'l2': 0.2, 'steps_per_epoch': 45, 'finetune_epochs': 10, 'finetune_learning_rate': 0.01}),
+     {'l2': 0.2, 'steps_per_epoch': 45, 'finetune_epochs': 10, 'finetune_learning_rate': 0.03}),
     (0.1, {'l2': 0.05, 'epochs': 100},
      {'l2': 0.1, 'steps_per_epoch': 90, 'finetune_epochs': 80, 'finetune_learning_rate': 0.003}),
 )  # fmt: skip
