@@ -6,7 +6,6 @@ A data set's records live in `<data_dir>/records/<key>/`; inputs/recording.py wr
 from __future__ import annotations
 
 import dataclasses
-import errno
 import functools
 import hashlib
 import json
@@ -36,7 +35,6 @@ from system.lines import say
 from system.names import filed
 
 _DRAWABLE = (1, 3)  # channels of a picture
-_OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)  # and not of a disk
 _TOLD: set[tuple[Path, int]] = set()  # records of which it was said what they lack
 _REPEATED = 0.01  # share of test examples that are trained on, from which on it is said
 _AXES = 64  # of an example at most, as NumPy has
@@ -212,10 +210,10 @@ def _recorded(
                     verify = is_new = True
     except BaseException as error:
         _withdraw(folder, missing)
-        if not isinstance(error, OSError) or error.errno in _OF_THE_PROCESS:
+        if not isinstance(error, OSError) or error.errno in conversion.OF_THE_PROCESS:
             raise
         named = os.fsdecode(error.filename or data_dir)
-        if error.errno in conversion.PASSING:
+        if error.errno in conversion.OF_THE_NETWORK:
             raise DataError(
                 f'{named}: cannot be read now ({error.strerror}); the same command goes on'
             ) from None

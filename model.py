@@ -237,12 +237,13 @@ class Network(NamedTuple):
     def restored_units(self) -> Units:
         """What stands between X and what a restored graph computes in, if it shifts and scales.
 
-        Not of one that is applied to patches of X.
+        One that is applied to patches of X scales these alone.
         """
         found = {v.op.name: v for v in self.variables} if self.restored else {}
-        if self.experiment.pool or not {SHIFT, SCALE} <= found.keys():
-            return AS_FED
-        return Columns(found[SHIFT], found[SCALE])
+        units = [found.get(name) for name in (SHIFT, SCALE)]
+        columns = self.spec.shape[-1:]
+        of_x = all(variable is not None and variable.shape == columns for variable in units)
+        return Columns(*units) if of_x else AS_FED
 
     @property
     def counts_steps(self) -> bool:

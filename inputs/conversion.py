@@ -41,9 +41,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-PASSING = (  # faults of the system or the network, not of a picture
-    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN,
-)  # fmt: skip
+OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)  # and not of a picture
+OF_THE_NETWORK = (errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN)
 
 File = Path | str | IO[bytes]
 
@@ -130,7 +129,8 @@ def _convert(
             file = f'{folder}/{path}' if span is None else taken(folder, span)
             made.append(encoded(file, settings, stamp))
         except Exception as error:  # a damaged file can raise anything, in any of Pillow's readers
-            if isinstance(error, OSError) and error.errno in PASSING:  # it may be read another time
+            passing = (*OF_THE_PROCESS, *OF_THE_NETWORK)
+            if isinstance(error, OSError) and error.errno in passing:  # it may be read another time
                 raise OSError(error.errno, error.strerror, f'{folder}/{path}') from None
             if isinstance(error, MemoryError):
                 raise

@@ -39,14 +39,14 @@ _ALIKE = 1e-3  # of a number, and of 1, about which a column that was constant i
 _SHOWN = 5  # rows that are named
 
 
+Say = Callable[[str], None]
+
+
 class Range(NamedTuple):
     """The least and greatest value of each column, [columns]."""
 
     least: np.ndarray
     most: np.ndarray
-
-
-Say = Callable[[str], None]
 
 
 def measured(rows: Rows, spec: Spec, check: Callable[[], None] = lambda: None) -> Range:
