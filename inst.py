@@ -959,5 +959,5 @@ iwae_burda = vae_burda.vary(
     description='vae_burda by the importance-weighted bound of 50 codes an image',
     bound_samples=50,
     kl_warmup=0,
-    epochs=100,
+    epochs=50,
 )
