@@ -30,12 +30,12 @@ def margins(claim: Claim, judgement: Judgement) -> list[float]:
     no quotient, or no better side, the list is empty.
     """
     metric = metric_of(claim.metric)
-    if claim.relation == '=' and not metric.better:
+    if claim.sign == '=' and not metric.better:
         return []
     pairs = zip(judgement.measured['values'], judgement.bound['values'], strict=True)
     found = []
     for measured, bound in pairs:
-        wanted = {'>': 'greater', '<': 'less'}.get(claim.relation[0], metric.better)
+        wanted = {'>': 'greater', '<': 'less'}.get(claim.sign[0], metric.better)
         sign = 1 if wanted == 'greater' else -1
         if metric.is_accuracy:
             measured, bound, sign = 1 - measured, 1 - bound, -sign

@@ -15,7 +15,14 @@ from system.rules import written
 OURS = 'aim of this project'  # a source beside those of inst.py
 AFTER = 'asked when the runs were there'  # a note: its figures could be seen before it was made
 MARGIN = 'margin set when the runs were there'
-RELATIONS = ('<', '<=', '>', '>=', '=')
+SIGNS = ('<', '<=', '>', '>=', '=')
+_WORDS = {  # a relation in words, where the metric has a better side: its sign if less is better
+    'better': '<',
+    'worse': '>',
+    'no better': '>=',
+    'no worse': '<=',
+}
+_MIRRORED = {'<': '>', '<=': '>=', '>': '<', '>=': '<='}
 AT_EPOCH = re.compile(r'(?P<name>\S+) at epoch (?P<at>\d+)')
 UNTIL = re.compile(
     r'(?P<spent>seconds|updates) until (?P<name>\S+) <= (?P<most>-?\d+(\.\d+)?(e[+-]?\d+)?)'
@@ -38,10 +45,12 @@ class Claim:
     """`metric` of `experiment` stands in `relation` to `factor` times `than`, and `plus`.
 
     `than` is a figure, or an experiment, of which the same metric is compared, or `than_metric`.
+    `relation` is a sign, or a word that takes its direction from the table of metrics: 'better',
+    'worse', 'no better', 'no worse'.
     Experiments are compared seed by seed; what is judged is the mean difference, or where `every`,
     that of each seed. '=' needs a `margin`, a part of the bound that the difference may be: it
     holds where the whole interval of it is within, and is better where all of it is beyond on the
-    side that is better of that metric; 'no worse than' is written as a `factor` likewise.
+    side that is better of that metric; a `factor` says how much worse is no worse.
     `values.value_of` says how a metric is written. Raises UsageError for another relation, a metric
     that no run can have, and runs on different data.
     """
@@ -65,8 +74,9 @@ class Claim:
         for name, (kinds, wanted) in _KINDS.items():
             if not isinstance(value := getattr(self, name), kinds):
                 raise UsageError(f'{self._said}{name}={value!r}: must be {wanted}')
-        if self.relation not in RELATIONS:
-            raise UsageError(f'{self._said}{self.relation!r}: allowed are {", ".join(RELATIONS)}')
+        if self.relation not in (*SIGNS, *_WORDS):
+            allowed = ', '.join((*SIGNS, *_WORDS))
+            raise UsageError(f'{self._said}{self.relation!r}: allowed are {allowed}')
         if (self.margin > 0) != (self.relation == '='):
             raise UsageError(
                 f'{self._said}margin={self.margin}: must be over 0 with =, as 0.01 for 1 % of the '
@@ -79,6 +89,11 @@ class Claim:
                 metric_of(metric)
             except ValueError as error:
                 raise UsageError(f'{self._said}{error}') from None
+        if self.relation in _WORDS and not metric_of(self.metric).better:
+            raise UsageError(
+                f'{self._said}{self.relation!r}: neither side of {self.metric} is better; must be '
+                f'{", ".join(SIGNS)}'
+            )
         mine, *others = self.experiments()
         for other in others:
             if data_of(other) != data_of(mine):
@@ -91,6 +106,13 @@ class Claim:
     @property
     def _said(self) -> str:
         return f'claim {self.words!r}: '
+
+    @property
+    def sign(self) -> str:
+        """How the metric is to stand to its bound, as one of `SIGNS`."""
+        sign = _WORDS.get(self.relation, self.relation)
+        mirrored = self.relation in _WORDS and metric_of(self.metric).better == 'greater'
+        return _MIRRORED[sign] if mirrored else sign
 
     def experiments(self) -> tuple[Experiment, ...]:
         """Returns the experiments that it needs, each of them once."""

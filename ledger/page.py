@@ -258,8 +258,8 @@ def wanted(claim: Claim, bound: Mapping[str, Any] | None = None) -> str:
     within = f', to {claim.margin:.2g} of it' if claim.margin else ''
     if not isinstance(claim.than, Experiment):
         number = claim.factor * claim.than + claim.plus
-        return f'{claim.relation} {_number(claim.metric, number)}{within}'
-    parts = [claim.relation] + ([f'{claim.factor:g} times'] if claim.factor != 1 else [])
+        return f'{claim.sign} {_number(claim.metric, number)}{within}'
+    parts = [claim.sign] + ([f'{claim.factor:g} times'] if claim.factor != 1 else [])
     metric = claim.than_metric or claim.metric
     if claim.than != claim.experiment:
         parts.append(said(claim.than))

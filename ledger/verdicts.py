@@ -78,7 +78,7 @@ def judge(
     finite = [abs(bound) for bound in bounds if math.isfinite(bound)]
     margin = claim.margin * statistics.fmean(finite) if finite else 0.0
     verdict = _verdict(claim, (found.least, found.most), margin)
-    reach = (found.most - found.least) / 2 if alone and claim.relation != '=' else None
+    reach = (found.most - found.least) / 2 if alone and claim.sign != '=' else None
     return Judgement(spread(measured), spread(bounds), verdict, seconds, seeds, found.p, reach)
 
 
@@ -91,7 +91,7 @@ def _tested(
         return _Test(min(differences), max(differences))
     if len(differences) == 1:
         return _of_one(claim, measured[0], bounds[0], usual)
-    ranked = len(differences) >= _RANKED and claim.relation != '='  # ranks know of no margin
+    ranked = len(differences) >= _RANKED and claim.sign != '='  # ranks know of no margin
     if ranked and not _is_normal(differences):
         return _by_ranks(differences)
     return _by_mean(differences, in_steps=metric_of(claim.metric).is_accuracy)
@@ -146,16 +146,16 @@ def _by_ranks(differences: Sequence[float]) -> _Test:
 
 def _verdict(claim: Claim, ends: tuple[float, float], margin: float) -> str:
     """Says whether the whole interval of the difference is on the claimed side, or equal enough."""
-    if claim.relation == '=':
+    if claim.sign == '=':
         if all(-margin <= end <= margin for end in ends):
             return 'holds'
         if not (min(ends) > margin or max(ends) < -margin):
             return 'open'
         beyond = 'greater' if min(ends) > margin else 'less'
         return 'better' if beyond == metric_of(claim.metric).better else 'fails'
-    if all(_RELATIONS[claim.relation](end, 0.0) for end in ends):
+    if all(_RELATIONS[claim.sign](end, 0.0) for end in ends):
         return 'holds'
-    if all(_RELATIONS[_OPPOSITE[claim.relation]](end, 0.0) for end in ends):
+    if all(_RELATIONS[_OPPOSITE[claim.sign]](end, 0.0) for end in ends):
         return 'fails'
     return 'fails' if claim.every else 'open'
 
@@ -165,7 +165,7 @@ def false_discovery_rates(judgements: Mapping[Claim, Judgement]) -> dict[Claim, 
 
     Source: Benjamini and Hochberg 1995.
     """
-    tested = {c: j.p for c, j in judgements.items() if j.p is not None and c.relation != '='}
+    tested = {c: j.p for c, j in judgements.items() if j.p is not None and c.sign != '='}
     if not tested:
         return {}
     found = stats.false_discovery_control([*tested.values()])

@@ -11,9 +11,10 @@ from scipy import stats
 
 import inst
 from ledger import book, charts, claims, fill, page, store, usual
-from ledger.claim import Claim, metric_of
+from ledger.claim import SIGNS, Claim, metric_of
 from ledger.values import value_of
 from ledger.verdicts import Judgement, false_discovery_rates, judge
+from parameters import Experiment
 from system.errors import UsageError
 from train import folder
 
@@ -122,6 +123,33 @@ def test_how_many_times_better_a_seed_is(metric, relation, values, times):
 def test_a_number_of_an_epoch_that_is_not_kept_is_refused(metric):
     with pytest.raises(UsageError, match='of each epoch only validation/'):
         Claim('words', 'source', inst.tied, metric, '<', 1.0)
+
+
+@pytest.mark.parametrize(
+    ('metric', 'signs'),
+    [
+        ('test/mse', ['<', '>', '>=', '<=']),
+        ('test/accuracy', ['>', '<', '<=', '>=']),
+        ('test/mse / train/mse', ['<', '>', '>=', '<=']),
+        ('updates until validation/accuracy <= 0.9', ['<', '>', '>=', '<=']),
+    ],
+)
+def test_a_word_takes_its_direction_from_the_table_of_metrics(metric, signs):
+    words = ('better', 'worse', 'no better', 'no worse')
+    made = [Claim('words', 'source', inst.tied, metric, word, inst.untied) for word in words]
+    assert [claim.sign for claim in made] == signs
+
+
+def test_a_word_of_a_metric_without_a_better_side_is_refused():
+    with pytest.raises(UsageError, match='neither side of test/kl is better; must be <'):
+        Claim('words', 'source', inst.vae, 'test/kl', 'better', inst.vae_plain)
+
+
+def test_runs_are_compared_in_words_where_one_side_is_better():
+    between_runs = [c for c in claims.CLAIMS if isinstance(c.than, Experiment)]
+    signed = {c.metric for c in between_runs if c.relation in SIGNS}
+    assert not [metric for metric in signed if metric_of(metric).better]
+    assert len(between_runs) > len(signed)
 
 
 def test_an_epochs_seconds_are_kept_too():
