@@ -32,7 +32,7 @@ CLAIMS = (
         _CONSTANT, 'test/mse', 'no worse', _CONSTANT, 'test/pca_mse', 1.01, 10,
     ),
     Claim(
-        "the plane of its decoder is PCA's, within a degree, with every seed", GERON,
+        "the plane of the first one's decoder is PCA's, within a degree, with every seed", GERON,
         iris_linear, 'pca_angle_degrees', '<', 1.0, seeds=10, every=True,
     ),
     Claim(
@@ -80,11 +80,11 @@ CLAIMS = (
         phasewise, 'test/mse', 'better', _JOINT.vary(learning_rate=0.001), seeds=3, note=AFTER,
     ),
     Claim(
-        'the same without the penalty on the kernels', GERON,
+        'the same, both at one rate, without the penalty on the kernels', GERON,
         phasewise.vary(l2=0.0), 'test/mse', 'better', _JOINT.vary(l2=0.0), seeds=3,
     ),
     Claim(
-        "the same on the source's full batches, after as many epochs", GERON,
+        "the same, both at one rate, on the source's full batches", GERON,
         phasewise_fullbatch, 'test/mse', 'better',
         tied_fullbatch.vary(output_activation='linear', epochs=20), seeds=3,
     ),
@@ -115,6 +115,7 @@ CLAIMS = (
         phasewise_classifier.vary(
             label_fraction=0.01, initial='random', epochs=0, finetune_epochs=100
         ), seeds=3,
-        note='rates as with all labels: 0.003 of the head, 0.001 of all layers from random values',
+        note='rates as with all labels: 0.003 of the head, on standardised codes; 0.001 of all '
+        'layers from random values, and codes as they are',
     ),
 )  # fmt: skip
