@@ -229,6 +229,11 @@ CLAIMS = (
         'at 0.0003; from random values 20 of all layers at 0.001, and codes as they are',
     ),
     Claim(
+        'the same with codes as they are in both', CONSTRAINTS,
+        semi_finetuned.vary(standardize_codings=False), 'test/accuracy', 'better', semi_scratch,
+        seeds=5, note=AFTER,
+    ),
+    Claim(
         'an encoder that is frozen at first, for 4 epochs, does better than all layers trained at '
         'once', CONSTRAINTS,
         semi_finetuned.vary(standardize_codings=False), 'test/accuracy', 'better',
