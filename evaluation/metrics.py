@@ -19,6 +19,10 @@ _BASELINE = re.compile(
     r'(?:pca|mean|copy)_(?:mse|psnr|ssim)\w*|pca_components|jpeg\d+_\w+'
     r'|\w+_(?:pixels|pca|real|blurred|data)'
 )
+_OF_A_RUN = (  # and not of examples, so that no split is before them
+    'checkerboard_data', 'filter_kurtosis', 'pca_angle_degrees',
+    'parameters', 'updates', 'seconds', 'examples_per_second',
+)  # fmt: skip
 _SHARE = (0.0, 1.0)
 _POSITIVE = (0.0, math.inf)
 
@@ -413,6 +417,16 @@ def find(name: str) -> Metric:
     if bare not in METRICS:
         raise KeyError(f'{name}: no run has such a number{nearest(bare, METRICS)}')
     return METRICS[bare]
+
+
+def kept(name: str) -> Metric:
+    """Returns what a name in results.json is of; raises KeyError where no run has that there."""
+    found, bare = find(name), name.split('/')[-1]
+    if bare in _OF_A_RUN and bare != name:
+        raise KeyError(f'{name}: is of a run and not of examples; must be {bare}')
+    if bare == name and bare not in _OF_A_RUN:
+        raise KeyError(f'{name}: must say of which examples, as in test/{name}')
+    return found
 
 
 def is_baseline(name: str) -> bool:

@@ -258,7 +258,7 @@ def _cifar10(asked: Request) -> Source:
     places = places_of(asked.data_dir, 'cifar10-images', archive)
     found = next((place for place in places if place.exists()), None)
     if found is None:
-        made = _original(places, f'{archive} (train/CLASS/*.jpg, test/CLASS/*.jpg)')
+        made = _original('cifar10', places, f'{archive} (train/CLASS/*.jpg, test/CLASS/*.jpg)')
         say(
             'warning: cifar10: the original pictures, as cifar10_original; this project measured '
             f'JPEG files, as of {archive}, on which figures are others'
@@ -270,14 +270,13 @@ def _cifar10(asked: Request) -> Source:
 
 
 def _cifar10_original(asked: Request) -> Source:
-    copy = 'cifar-10-batches-py-target'
-    return _original(
-        places_of(asked.data_dir, copy)[-1:], f'cifar-10-python.tar.gz, as {copy}_archive,'
-    )
+    name, copy = 'cifar10_original', 'cifar-10-batches-py-target'
+    place = places_of(asked.data_dir, copy)[-1:]
+    return _original(name, place, f'cifar-10-python.tar.gz, as {copy}_archive,')
 
 
-def _original(places: list[Path], wanted: str) -> Source:
-    return _halves(_keras('cifar10', places, wanted), 'Keras download', OBJECTS)
+def _original(name: str, places: list[Path], wanted: str) -> Source:
+    return _halves(_keras(name, places, wanted), 'Keras download', OBJECTS)
 
 
 def _halves(whole: dict[str, Examples], origin: str, classes: tuple[str, ...]) -> Source:
@@ -377,7 +376,7 @@ def _keras(name: str, places: list[Path], wanted: str) -> dict[str, Examples]:
         if name == 'fashion_mnist':  # which Keras itself does not check
             folder = _fashion()
             return {split: _idx_pair(folder, *files) for split, files in _IDX_FILES.items()}
-        loaded = getattr(tf.keras.datasets, name).load_data()
+        loaded = getattr(tf.keras.datasets, name.removesuffix('_original')).load_data()
     except DataError:
         raise
     except Exception as error:  # its downloader raises bare Exception, among others

@@ -149,9 +149,9 @@ def metric_of(metric: str) -> metrics.Metric:
             f'{metric}: of each epoch only validation/... is kept, not {found["name"]}'
         )
     try:
-        made = metrics.find(first)
+        made = metrics.kept(first)
         for name in rest:
-            metrics.find(name)
+            metrics.kept(name)
     except KeyError as error:
         raise ValueError(error.args[0]) from None
     return made._replace(unit='', is_accuracy=False) if ' / ' in metric else made

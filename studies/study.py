@@ -65,7 +65,7 @@ class Study:
             )
         self.points()  # raises UsageError for a field or a value that cannot be
         for name in (*self.metrics, *(self.trade_off or ())):
-            metrics.find(name)  # raises KeyError for one that no run has
+            metrics.kept(name)  # raises KeyError for one that no run has
 
     def vary(self, **changes: Any) -> Study:
         """Returns the study with other values of `over`, or with all arms varied alike."""

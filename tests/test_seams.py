@@ -50,3 +50,12 @@ def test_a_metric_that_no_run_has_is_named_with_the_nearest():
         metrics.find('test/acuracy')
     assert metrics.find('test/future_copy_mse') is metrics.METRICS['copy_mse']
     assert metrics.find('train/phase2/l2') is metrics.METRICS['l2']
+
+
+def test_a_number_of_examples_is_written_with_their_split_and_one_of_a_run_without():
+    assert metrics.kept('test/mse') is metrics.METRICS['mse']
+    assert metrics.kept('parameters') is metrics.METRICS['parameters']
+    with pytest.raises(KeyError, match='mse: must say of which examples, as in test/mse'):
+        metrics.kept('mse')
+    with pytest.raises(KeyError, match='of a run and not of examples; must be parameters'):
+        metrics.kept('test/parameters')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -14,7 +15,15 @@ from typing import Any, NamedTuple
 from command_line import base_of_parent, flags_of, is_said
 from parameters import Experiment
 from system import disk, kernels
-from system.errors import DataError, Diverged, Exhausted, RunInUse, UsageError, UserError
+from system.errors import (
+    DataError,
+    Diverged,
+    Exhausted,
+    Interrupted,
+    RunInUse,
+    UsageError,
+    UserError,
+)
 from system.interrupts import Interrupts
 from system.lines import shown
 from train.command import Command, Outcome, carried
@@ -49,6 +58,11 @@ class Job(NamedTuple):
             asked = as_begun(self.folder, self.experiment)
             return settle(self.folder, {'experiment': asked.resolved()}, begins=False)
         return False
+
+    @property
+    def said(self) -> str:
+        """What tells the run from the others, as its flags."""
+        return shlex.join(flags_of(self.experiment, self.base))
 
     def flags(self) -> list[str]:
         """Returns the command line of this very run, after `python main.py`."""
@@ -145,9 +159,18 @@ def _look_ahead(jobs: Sequence[Job], log: Path) -> None:
 
 
 def _run(job: Job, log: Path) -> dict[str, Any]:
-    """Trains, or only reads what is finished; progress bars, on the error stream, still show."""
-    with disk.appended(log) as opened, contextlib.redirect_stdout(opened):
-        return run(*job)
+    """Trains, or only reads what is finished; progress bars, on the error stream, still show.
+
+    Raises what the run raises, which is said to be of it.
+    """
+    try:
+        with disk.appended(log) as opened, contextlib.redirect_stdout(opened):
+            return run(*job)
+    except Interrupted:
+        raise
+    except UserError as error:
+        error.args = (f'{job.said}: {error}',)
+        raise
 
 
 def _read(job: Job, log: Path) -> dict[str, Any]:
@@ -222,6 +245,6 @@ def _seconds_of(job: Job, outcome: Outcome, log: Path) -> float:
         opened.writelines(f'{shown(line)}\n' for line in said.splitlines())
     if code:
         lines = said.strip().splitlines() or [f'exit code {code}']
-        words = f'{job.experiment.name}: {lines[-1].removeprefix("error: ")}'
+        words = f'{job.said}: {lines[-1].removeprefix("error: ")}'
         raise _ERRORS.get(code, UserError)(words)
     return seconds

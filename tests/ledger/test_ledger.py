@@ -125,6 +125,12 @@ def test_a_number_of_an_epoch_that_is_not_kept_is_refused(metric):
         Claim('words', 'source', inst.tied, metric, '<', 1.0)
 
 
+@pytest.mark.parametrize('metric', ['mse', 'test/mse / mse', 'test/parameters'])
+def test_a_number_that_no_run_can_have_is_refused_before_the_run(metric):
+    with pytest.raises(UsageError, match='claim .words.: .*must '):
+        Claim('words', 'source', inst.tied, metric, '<', 1.0)
+
+
 @pytest.mark.parametrize(
     ('metric', 'signs'),
     [
