@@ -30,7 +30,7 @@ $(VENV)/.cpu $(VENV)/.gpu:
 	@$(INSTALL) -r $<
 	@touch $@
 
-$(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: requirements-%.txt $(VENV)/.cpu
+$(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: requirements-%.txt $(VENV)/.$(KIND)
 	@echo 'installs $< into $(VENV)'
 	@$(INSTALL) -r $<
 	@touch $@

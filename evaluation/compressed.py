@@ -50,7 +50,8 @@ def _as_jpeg(rows: Rows, quality: int, check: Callable[[], None]) -> tuple[np.nd
     made, sizes = [], []
     for place in range(len(rows)):
         check()
-        image = np.round(255 * rows.floats(place, place + 1)[0]).astype(np.uint8)
+        greys = np.round(255 * rows.floats(place, place + 1)[0])
+        image = np.clip(greys, 0, 255).astype(np.uint8)  # a scaled picture may go a little beyond
         written = io.BytesIO()
         grey = image.shape[-1] == 1
         Image.fromarray(image[..., 0] if grey else image).save(written, 'JPEG', quality=quality)

@@ -27,7 +27,7 @@ def importance_nll(
 ) -> float:
     """Returns -log p(x) in nats, the mean over the rows, by `samples` codes for each of them.
 
-    `key` keys the codes, and the pixels where the experiment draws them.
+    `key` keys the pixels where the experiment draws them; codes are the same ones whatever it is.
     """
     with tf.name_scope('likelihood'):
         placed = tf.placeholder(tf.float32, network.endpoints.tensors['X'].shape, 'examples')

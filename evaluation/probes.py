@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import subspace_angles
@@ -18,10 +20,34 @@ NEIGHBOURS = 5
 FITTED = 1 << 28  # numbers, at most, that principal components are sought in
 COVARIANCE = 4096  # features whose covariances are computed; of more, PCA is a randomized one
 _KEPT = 1 << 22  # numbers, at most, in components that are kept to be found again
-_KNOWN: dict[tuple[Any, ...], PCA] = {}  # the last few fits, which a study's runs share
 _FITS = 8  # of these
 _MANY = 20  # times as many components as are sought, of which Lanczos finds the first ones sooner
 _ACTIVE = 0.01  # variance of a code's mean over the data above which it is in use (Burda 2016)
+_PART = 1 << 26  # numbers at a time
+
+
+class Components(NamedTuple):
+    """Principal components of rows less their mean: float32 would lose them in a large one."""
+
+    mean: np.ndarray  # [features]
+    fitted: PCA  # of the rows without it
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """Returns where rows, [N, features], lie along the components, [N, units]."""
+        found: np.ndarray = self.fitted.transform(rows - self.mean)
+        return found
+
+    def error(self, rows: Rows) -> float:
+        """Returns the mean squared error of rows that are put together of them."""
+        total = 0.0
+        for part in parts(rows):
+            centred = _flat(part) - self.mean
+            again = self.fitted.inverse_transform(self.fitted.transform(centred))
+            total += float(np.sum((again - centred) ** 2, dtype=np.float64))
+        return total / (len(rows) * len(self.mean))
+
+
+_KNOWN: dict[tuple[Any, ...], Components] = {}  # the last few fits, which a study's runs share
 
 
 def separation(
@@ -40,12 +66,12 @@ def baselines(train: Rows, test: Rows, units: int) -> dict[str, float]:
 
     The components are those of the compared training rows; no more of them than there are pixels.
     """
-    images, others = (rows.floats(0, len(rows)).reshape(len(rows), -1) for rows in (train, test))
+    images, others = _flat(train), _flat(test)
     fitted = _fit(images, min(units, *images.shape))
     return {
         'separation_pixels': separation(images, train.labels, others, test.labels),
         'separation_pca': separation(
-            fitted.transform(images), train.labels, fitted.transform(others), test.labels
+            fitted.scores(images), train.labels, fitted.scores(others), test.labels
         ),
     }
 
@@ -66,12 +92,14 @@ def usage(codings: np.ndarray) -> dict[str, float]:
     }
 
 
-def filter_kurtosis(kernel: np.ndarray) -> float:
+def filter_kurtosis(kernel: np.ndarray) -> float | None:
     """Returns the median excess kurtosis of a kernel's columns, [inputs, units].
 
-    It is 0 for Gaussian noise, and the greater, the fewer inputs a filter looks at.
+    It is 0 for Gaussian noise, and the greater, the fewer inputs a filter looks at. Columns of one
+    number have none; None where all are such.
     """
-    return float(np.median(kurtosis(kernel, axis=0)))
+    varied = kernel[:, np.ptp(kernel, axis=0) > 0]
+    return float(np.median(kurtosis(varied, axis=0))) if varied.size else None
 
 
 def spectrum(images: np.ndarray) -> np.ndarray:
@@ -98,12 +126,13 @@ def checkerboard(images: np.ndarray) -> float:
     return float(power[high[0][:, None] | high[1]].sum())
 
 
-def ridge(images: np.ndarray, strides: int) -> float:
+def ridge(images: np.ndarray, strides: int) -> float | None:
     """Returns how far the power at the periods of strides of 2 stands above what is beside it.
 
     That is the logarithm (of base 10) of the power at a half, a quarter, ... of the sampling rate,
     as often as there are `strides`, across and down, over that of the next frequencies to both
-    sides, in the mean. Pictures are [N, H, W, C].
+    sides, in the mean. Pictures are [N, H, W, C]. None where no such frequency is among theirs, as
+    of an odd number of pixels.
     """
     power, found = spectrum(images), []
     for along in (power, power.T):
@@ -113,30 +142,43 @@ def ridge(images: np.ndarray, strides: int) -> float:
             if place > 1 and not rest:
                 beside = (total[place - 1] + total[place + 1]) / 2
                 found.append(np.log10(max(total[place], 1e-30) / max(beside, 1e-30)))
-    return float(np.mean(found)) if found else 0.0
+    return float(np.mean(found)) if found else None
+
+
+def fit(rows: Rows, units: int) -> Components:
+    """Returns the first `units` principal components of the rows."""
+    return _fit(_flat(rows), units)
 
 
 def components(rows: Rows, units: int) -> np.ndarray:
     """Returns the first `units` principal components of the rows, [units, features]."""
-    found: np.ndarray = _fit(rows.floats(0, len(rows)), units).components_
+    found: np.ndarray = fit(rows, units).fitted.components_
     return found
 
 
 def pca(train: Rows, test: Rows, units: int) -> tuple[float, np.ndarray]:
     """Returns the test MSE of PCA with `units` components fitted on train, and those components."""
-    fitted = _fit(train.floats(0, len(train)), units)
-    images = test.floats(0, len(test))
-    outputs = fitted.inverse_transform(fitted.transform(images))
-    return float(np.mean((outputs - images) ** 2, dtype=np.float64)), fitted.components_
+    found = fit(train, units)
+    return found.error(test), found.fitted.components_
 
 
 def projection(rows: Rows, units: int) -> np.ndarray:
     """Returns the rows' own first `units` principal components, [N, units]."""
-    images = rows.floats(0, len(rows))
-    return _fit(images, units).transform(images)
+    return fit(rows, units).scores(_flat(rows))
 
 
-def _fit(images: np.ndarray, units: int) -> PCA:
+def parts(rows: Rows) -> Iterator[Rows]:
+    """Yields rows, in order, as many at a time as memory bears."""
+    size = max(1, _PART // math.prod(rows.x.shape[1:]))
+    for start in range(0, len(rows), size):
+        yield rows.take(slice(start, start + size))
+
+
+def _flat(rows: Rows) -> np.ndarray:
+    return rows.floats(0, len(rows)).reshape(len(rows), -1)
+
+
+def _fit(images: np.ndarray, units: int) -> Components:
     """Returns PCA of the images, [N, features], computed once for the same ones."""
     count, features = images.shape
     settings: dict[str, Any] = {'svd_solver': 'randomized', 'iterated_power': 2, 'random_state': 0}
@@ -149,13 +191,14 @@ def _fit(images: np.ndarray, units: int) -> PCA:
     if key in _KNOWN:
         return _KNOWN[key]
     rows = images if count > 1 else np.repeat(images, 2, axis=0)  # deviations divide by count - 1
+    mean = rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)
     with np.errstate(invalid='ignore'):  # examples that are all alike have no variance to share
-        fitted = PCA(units, **settings).fit(rows)
-    if fitted.components_.size <= _KEPT:
+        found = Components(mean, PCA(units, **settings).fit(rows - mean))
+    if found.fitted.components_.size <= _KEPT:
         if len(_KNOWN) == _FITS:
             del _KNOWN[next(iter(_KNOWN))]
-        _KNOWN[key] = fitted
-    return fitted
+        _KNOWN[key] = found
+    return found
 
 
 def plane_angle(decoder_kernel: np.ndarray, components: np.ndarray) -> float:

@@ -249,7 +249,8 @@ def score(
     if data.spec.layout == 'flat' and data.spec.picture and network.restored is None:
         kernel = network.values().get('layer1/kernel')
         if kernel is not None and kernel.ndim == 2:
-            metrics['filter_kurtosis'] = probes.filter_kurtosis(kernel)
+            peaked = probes.filter_kurtosis(kernel)
+            metrics |= {} if peaked is None else {'filter_kurtosis': peaked}
     if data.spec.layout == 'steps' and network.restored is None and 'train' in data.splits:
         made = tuple(sorted(network.endpoints.tensors.keys() & set(baselines.MADE.values())))
         units = int(network.endpoints.tensors['codings'].shape[1])
@@ -271,8 +272,9 @@ def _of_pictures(network: Network, data: Dataset) -> dict[str, float]:
     outputs, images = np.clip(made['outputs'], 0, 1), test.floats(0, len(test))
     found['checkerboard_data'] = probes.checkerboard(images)
     found['test/checkerboard'] = probes.checkerboard(outputs)
-    ridges = [probes.ridge(x, len(network.experiment.filters)) for x in (outputs, images)]
-    found['test/checkerboard_excess'] = ridges[0] - ridges[1]
+    ours, theirs = (probes.ridge(x, len(network.experiment.filters)) for x in (outputs, images))
+    if ours is not None and theirs is not None:
+        found['test/checkerboard_excess'] = ours - theirs
     return found
 
 

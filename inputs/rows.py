@@ -326,5 +326,11 @@ def compared(rows: Rows, count: int = COMPARED) -> Rows:
 def places_compared(rows: Rows, count: int = COMPARED) -> slice | np.ndarray:
     """Returns which of the rows are those that `compared` takes."""
     if rows.in_order and len(rows) > count:
-        return np.arange(count) * len(rows) // count
+        return evenly(len(rows), count)
     return slice(0, count)
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """Returns places spread evenly over `count` of them: so many at most."""
+    wanted = min(count, most)
+    return np.arange(wanted) * count // max(1, wanted)

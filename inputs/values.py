@@ -202,7 +202,10 @@ def brought(data: Dataset, trained: Values | None, say: Say = say) -> Dataset:
     """
     if trained is None:
         return data
-    return data._replace(splits=data.mapped(lambda _, rows: _brought(data, rows, trained, say)))
+    splits = data.mapped(lambda _, rows: _brought(data, rows, trained, say))
+    is_recorded = all(splits[name] is rows for name, rows in data.splits.items())
+    # In that folder is kept what other runs, too, are compared with: of those numbers alone.
+    return data._replace(splits=splits, folder=data.folder if is_recorded else None)
 
 
 def check_scale(data: Dataset, trained: Values | None) -> None:

@@ -114,6 +114,10 @@ class Claim:
         mirrored = self.relation in _WORDS and metric_of(self.metric).better == 'greater'
         return _MIRRORED[sign] if mirrored else sign
 
+    def bound(self, than: float) -> float:
+        """Returns what the metric is to stand to: of a factor of 1.1 a tenth more, below 0 too."""
+        return (self.factor if than >= 0 else 2 - self.factor) * than + self.plus
+
     def experiments(self) -> tuple[Experiment, ...]:
         """Returns the experiments that it needs, each of them once."""
         other = (self.than,) if isinstance(self.than, Experiment) else ()

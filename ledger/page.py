@@ -257,7 +257,7 @@ def wanted(claim: Claim, bound: Mapping[str, Any] | None = None) -> str:
     """Says what the metric is compared with, and what that is where it was measured."""
     within = f', to {claim.margin:.2g} of it' if claim.margin else ''
     if not isinstance(claim.than, Experiment):
-        number = claim.factor * claim.than + claim.plus
+        number = claim.bound(claim.than)
         return f'{claim.sign} {_number(claim.metric, number)}{within}'
     parts = [claim.sign] + ([f'{claim.factor:g} times'] if claim.factor != 1 else [])
     metric = claim.than_metric or claim.metric

@@ -33,8 +33,8 @@ def usual_deviation(
     it is the greatest. Of an accuracy it is the deviation of the errors, of decibels that of these
     as they are. None where no run tells.
     """
-    if metric == 'parameters' or (metric == 'updates' and not experiment.patience):
-        return 0.0  # the same for all seeds
+    if is_fixed(experiment, metric):
+        return 0.0
 
     def is_on_the_data(run: Results) -> bool:
         return _is_of_the_data(experiment, run)
@@ -62,6 +62,11 @@ def usual_deviation(
     if None in either:
         either.append(nine_in_ten(1))
     return max((deviation for deviation in either if deviation is not None), default=None)
+
+
+def is_fixed(experiment: Experiment, metric: str) -> bool:
+    """Whether a number is the same for all seeds."""
+    return metric == 'parameters' or (metric == 'updates' and not experiment.patience)
 
 
 def _is_of_the_data(experiment: Experiment, run: Results) -> bool:

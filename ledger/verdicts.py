@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from scipy import stats
 
 from ledger.claim import Claim, metric_of
-from ledger.usual import size_of
+from ledger.usual import is_fixed, size_of
 from ledger.values import Results, value_of
 from parameters import Experiment
-from studies.spread import CONFIDENCE, spread
+from studies.spread import CONFIDENCE, difference, spread
 
 _RELATIONS: dict[str, Callable[[float, float], bool]] = {
     '<': operator.lt,
@@ -68,13 +68,16 @@ def judge(
         than = values(claim.than, claim.than_metric or claim.metric)
     else:
         than = [claim.than] * seeds
-    bounds = [claim.factor * value + claim.plus for value in than]
+    bounds = [claim.bound(value) for value in than]
     seconds = statistics.fmean(results(claim.experiment.vary(seed=s))['seconds'] for s in numbers)
     alone, deviation = seeds == 1 and not claim.every, None
     if alone:
         updates = results(claim.experiment.vary(seed=0))['updates']
         deviation = usual(claim.experiment, updates, claim.metric)
-    found = _tested(claim, measured, bounds, deviation)
+    if len(measured) == 1 and not claim.every:
+        found = _of_one(claim, measured[0], than[0], deviation)
+    else:
+        found = _tested(claim, [*map(difference, measured, bounds)])
     finite = [abs(bound) for bound in bounds if math.isfinite(bound)]
     margin = claim.margin * statistics.fmean(finite) if finite else 0.0
     verdict = _verdict(claim, (found.least, found.most), margin)
@@ -82,32 +85,28 @@ def judge(
     return Judgement(spread(measured), spread(bounds), verdict, seconds, seeds, found.p, reach)
 
 
-def _tested(
-    claim: Claim, measured: Sequence[float], bounds: Sequence[float], usual: float | None
-) -> _Test:
-    """Returns where the difference lies: of each seed, of one, or in the mean over several."""
-    differences = [m - b for m, b in zip(measured, bounds, strict=True)]
+def _tested(claim: Claim, differences: Sequence[float]) -> _Test:
+    """Returns where the difference lies: of each seed, or in the mean over several."""
     if claim.every:
         return _Test(min(differences), max(differences))
-    if len(differences) == 1:
-        return _of_one(claim, measured[0], bounds[0], usual)
     ranked = len(differences) >= _RANKED and claim.sign != '='  # ranks know of no margin
     if ranked and not _is_normal(differences):
         return _by_ranks(differences)
-    return _by_mean(differences, in_steps=metric_of(claim.metric).is_accuracy)
+    return _by_mean(
+        differences, is_fixed=claim.sign == '=' or is_fixed(claim.experiment, claim.metric)
+    )
 
 
-def _of_one(claim: Claim, measured: float, bound: float, usual: float | None) -> _Test:
+def _of_one(claim: Claim, measured: float, than: float, usual: float | None) -> _Test:
     """Returns the difference, and as much around it as seeds of the kind make of nothing."""
-    difference, sizes = measured - bound, [size_of(claim.metric, measured)]
+    found, sizes = difference(measured, claim.bound(than)), [size_of(claim.metric, measured)]
     if isinstance(claim.than, Experiment) and claim.than != claim.experiment:
-        than = (bound - claim.plus) / (claim.factor or 1.0)
         size = size_of(claim.than_metric or claim.metric, than)
         sizes.append(abs(claim.factor) * size)  # or else it is the seed's own baseline
-    if usual is None or not math.isfinite(difference):
+    if usual is None or not math.isfinite(found):
         return _Test(-math.inf, math.inf)
     half = _FAR * usual * math.hypot(*sizes)
-    return _Test(difference - half, difference + half)
+    return _Test(found - half, found + half)
 
 
 def _is_normal(differences: Sequence[float]) -> bool:
@@ -118,15 +117,18 @@ def _is_normal(differences: Sequence[float]) -> bool:
         return bool(stats.shapiro(differences).pvalue >= _NORMAL)
 
 
-def _by_mean(differences: Sequence[float], *, in_steps: bool = False) -> _Test:
-    """Tests by Student's t; of numbers `in_steps`, as shares are, which are all alike, by signs."""
+def _by_mean(differences: Sequence[float], *, is_fixed: bool) -> _Test:
+    """Tests by Student's t; what is all alike, and not because it is fixed, by signs.
+
+    It comes in steps, as shares of examples and updates in whole epochs do.
+    """
     found = spread(differences)
     least, most = found['interval']
     if not found['deviation']:  # of no seed another difference
-        if in_steps and least:
-            p = 2.0 ** (1 - len(differences))
-            return _Test(least, most, p) if p < 1 - CONFIDENCE else _Test(-math.inf, math.inf, p)
-        return _Test(least, most, float(least == 0.0))
+        if is_fixed or not math.isfinite(least):
+            return _Test(least, most, float(least == 0.0))
+        p = 2.0 ** (1 - len(differences)) if least else 1.0
+        return _Test(least, most, p) if p < 1 - CONFIDENCE else _Test(-math.inf, math.inf, p)
     if not math.isfinite(found['deviation']):
         return _Test(least, most, 1.0)
     ratio = abs(found['mean']) / found['deviation'] * len(differences) ** 0.5

@@ -166,8 +166,9 @@ def _over_seeds(row: Row, seeds: Sequence[Sequence[int]], data: Sequence[str]) -
     spreads: list[Spread | None] = []
     for places in seeds:
         values = [v for place in places if (v := row.values[place]) is not None]
+        is_of_all = len(values) == len(places)  # or it is no mean over these seeds
         deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-        spreads.append(Spread(statistics.fmean(values), deviation) if values else None)
+        spreads.append(Spread(statistics.fmean(values), deviation) if is_of_all else None)
     means = [spread and spread.mean for spread in spreads]
     best = _best(row.name, means, [data[places[0]] for places in seeds])
     return Row(row.name, tuple(spreads), row.better, best)

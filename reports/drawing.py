@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from scipy.special import expit, softmax
 
 from evaluation import baselines, probes, scores
-from inputs.rows import Dataset, Rows, compared
+from inputs.rows import Dataset, Rows, compared, evenly, places_compared
 from inputs.values import means
 from model import Network
 from networks import standardize
@@ -58,10 +58,11 @@ def draw(
     if layout == 'steps' and network.restored is None:
         made |= _sequences(network, data, title, is_series)
         if picture and len(codings) > 1:
-            thumbs = compared(test, _THUMBNAILS).floats(0, _THUMBNAILS)
             words = f'{title}: sequences at the place of their codes'
+            places = evenly(len(test), _THUMBNAILS)
+            thumbs = test.take(places).floats(0, len(places))
             made['latent_pictures'] = partial(
-                figures.latent_pictures, codings, thumbs, picture, words
+                figures.latent_pictures, codings, places, thumbs, picture, words
             )
     elif picture:
         made |= _of_weights(network, data, of_run)
@@ -176,11 +177,13 @@ def _pictures(
     if 'outputs' in tensors:
         lines['output'] = network.compute('outputs', shown)
     made['reconstructions'] = partial(figures.picture_rows, lines, picture, title)
-    thumbs = compared(test, _THUMBNAILS)
+    places = evenly(len(test), _THUMBNAILS)
+    thumbs = test.take(places)
     if len(codings) > 1:
         made['latent_pictures'] = partial(
             figures.latent_pictures,
             codings,
+            places,
             thumbs.targets(0, len(thumbs)),
             picture,
             f'{title}: pictures at the place of their codes',
@@ -189,14 +192,15 @@ def _pictures(
         between = _between(network, shown)
         made['interpolation'] = partial(figures.picture_rows, between, picture, title)
     if network.decodes() and data.spec.layout == 'maps':
-        images, outputs = thumbs.floats(0, len(thumbs)), network.compute('outputs', thumbs)
+        images = thumbs.floats(0, len(thumbs))
+        outputs = np.clip(network.compute('outputs', thumbs), 0, 1)
         made['spectra'] = partial(
             figures.spectra,
             {
                 'pictures': (probes.spectrum(images), probes.checkerboard(images)),
                 'reconstructions': (probes.spectrum(outputs), probes.checkerboard(outputs)),
             },
-            title,
+            f'{title}: the mean of {len(thumbs)} of them',
         )
     if network.decodes() and codings.shape[1] == 2:
         words = f'{title}: pictures decoded from a grid over the middle of their codes'
@@ -205,13 +209,14 @@ def _pictures(
 
 
 def _of_weights(network: Network, data: Dataset, title: str) -> Drawings:
-    """Returns figures of the network by itself, which show no test examples."""
+    """Returns figures of the network by itself, which show no examples."""
     made: Drawings = {}
     if first := first_kernel(network.values(), data.spec.picture):
         made['filters'] = partial(figures.filters, *first, title)
     if network.decodes() and not data.spec.one_hot:
         some = compared(next(iter(data.splits.values())), 2000)
-        drawn = samples(network, network.compute('codings', some))
+        of = 'training' if 'train' in data.splits else 'these'
+        drawn = samples(network, network.compute('codings', some), of=of)
         made['samples'] = partial(figures.picture_rows, drawn, data.spec.picture, title)
     return made
 
@@ -326,7 +331,7 @@ def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> 
     panels: dict[str, dict[str, np.ndarray]] = {}
     for prefix, values in made.items():
         guesses = {'network': values}
-        guesses |= baselines.guesses(prefix, train, test) if train else {}
+        guesses |= baselines.guesses(baselines.mean_of(prefix, train), test) if train else {}
         wanted = baselines.target_of(prefix, test)
         counted = baselines.steps_counted(test.length, *wanted.shape[:2])
         errors = {label: _by_step(guess, wanted, counted) for label, guess in guesses.items()}
@@ -341,7 +346,8 @@ def _sequences(network: Network, data: Dataset, title: str, is_series: bool) -> 
     if is_series:
         some = compared(test, _LINES)
         follows = some.targets(0, _LINES) if 'future_' in made else None
-        parts = {prefix: values[:_LINES] for prefix, values in made.items()}
+        places = places_compared(test, _LINES)
+        parts = {prefix: values[places] for prefix, values in made.items()}
         fed = some.floats(0, _LINES)
         found['sequences'] = partial(
             features.series, fed, parts, follows, some.length, title, some.places

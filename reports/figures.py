@@ -22,6 +22,7 @@ from matplotlib.ticker import MaxNLocator
 from threadpoolctl import threadpool_limits
 
 from evaluation import metrics
+from inputs.rows import evenly
 from reports.lettering import legible
 from system import disk
 
@@ -246,19 +247,22 @@ def latent(
 ) -> Figure:
     """Draws codings, [N, units], in a plane: of principal components, and by t-SNE.
 
-    The latter (van der Maaten and Hinton 2008) is of the first 500 codings, where they have more
-    than two units and ten of them differ.
+    The latter (van der Maaten and Hinton 2008) is of 500 codings, where they have more than two
+    units and ten of them differ. Of many they are spread evenly, for they may be in order of class.
     """
-    plane, shares = _plane(codings, _SCATTERED)
+    places = evenly(len(codings), _SCATTERED)
+    plane, shares = _plane(codings, places)
     least, most = _NEIGHBOURS
-    some = np.asarray(codings[:most], np.float32)
+    few = evenly(len(codings), most)
+    some = np.asarray(codings[few], np.float32)
     has_neighbours = codings.shape[1] > 2 and len(np.unique(some, axis=0)) >= least
     perplexity = min(30.0, (len(some) - 1) / 3)
 
     mapped = _neighbourly(some.tobytes(), some.shape, perplexity) if has_neighbours else None
     figure = Figure(figsize=(7.5 if mapped is None else 13, 6), layout='constrained')
     panels = figure.subplots(1, 1 if mapped is None else 2, squeeze=False)[0]
-    _scatter(panels[0], plane, labels, classes)
+    of_few, of_many = (None if labels is None else labels[at] for at in (few, places))
+    _scatter(panels[0], plane, of_many, classes)
     panels[0].set(
         xlabel=f'first principal component ({shares[0]:.0%} of the variance)',
         ylabel=f'second principal component ({shares[1]:.0%})',
@@ -266,8 +270,9 @@ def latent(
     figure.suptitle(f'{title}\n{note}' if note else title, fontsize=11)
     _legend(figure, panels, labels, classes)
     if mapped is not None:
-        panels[0].set_title(f'principal components of {len(codings):,} codes', size=10)
-        _scatter(panels[1], mapped, labels, classes)
+        some_of = f'{len(plane):,} of ' if len(plane) < len(codings) else ''
+        panels[0].set_title(f'principal components of {some_of}{len(codings):,} codes', size=10)
+        _scatter(panels[1], mapped, of_few, classes)
         panels[1].set_title(f't-SNE of {len(some)} codes, perplexity {perplexity:.3g}', size=10)
         panels[1].set(xlabel='t-SNE 1, without a unit', ylabel='t-SNE 2', xticks=[], yticks=[])
     return figure
@@ -288,13 +293,12 @@ def _neighbourly(codings: bytes, shape: tuple[int, ...], perplexity: float) -> n
 def _scatter(
     panel: Axes, plane: np.ndarray, labels: np.ndarray | None, classes: Sequence[str]
 ) -> None:
-    """Draws points, [n, 2], in the colours of the first n labels; grey are those without one."""
+    """Draws points, [n, 2], in the colours of their labels, [n]; grey are those without one."""
     looks: dict[str, Any] = {}
     if labels is not None:
-        mine = labels[: len(plane)]
-        order = np.argsort(mine >= 0, kind='stable')  # these lie over those without a label
-        plane, mine = plane[order], mine[order]
-        looks['c'] = np.array([*_colours(len(classes)), to_rgba(_NO_LABEL)])[mine]
+        order = np.argsort(labels >= 0, kind='stable')  # these lie over those without a label
+        plane, labels = plane[order], labels[order]
+        looks['c'] = np.array([*_colours(len(classes)), to_rgba(_NO_LABEL)])[labels]
     size = float(np.clip(4000 / len(plane), 8, 30))
     panel.scatter(plane[:, 0], plane[:, 1], s=size, alpha=0.7, linewidths=0, **looks)
 
@@ -332,13 +336,17 @@ def names(classes: Sequence[str]) -> list[str]:
 
 
 def latent_pictures(
-    codings: np.ndarray, images: np.ndarray, picture: tuple[int, ...], title: str
+    codings: np.ndarray,
+    places: np.ndarray,
+    images: np.ndarray,
+    picture: tuple[int, ...],
+    title: str,
 ) -> Figure:
-    """Draws pictures, [n, pixels], where the first n of all codings, [N, units], lie.
+    """Draws pictures, [n, pixels], where the codings in n places, of all [N, units], lie.
 
     The plane is that of the codings' first two principal components.
     """
-    plane, _ = _plane(codings, len(images))
+    plane, _ = _plane(codings, places)
     figure = Figure(figsize=(10, 9), layout='constrained')
     panel = figure.subplots()
     small = thumbnails(images, picture, _THUMBNAIL)
@@ -358,17 +366,18 @@ def latent_pictures(
     return figure
 
 
-def _plane(codings: np.ndarray, count: int) -> tuple[np.ndarray, list[float]]:
-    """Returns where the first `count` of all codings, [N, units], lie in their principal plane.
+def _plane(codings: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Returns where some of all codings, [N, units], lie in the principal plane of all.
 
-    That is [count, 2], with the shares of the variance; N is at least 2.
+    That is [places, 2], with the shares of the variance; N is at least 2.
     """
     from sklearn.decomposition import PCA  # here, as TSNE
 
     # Codes that are all dead have no variance to share; threads as in `_neighbourly`.
     with np.errstate(invalid='ignore'), threadpool_limits(1):
-        fitted = PCA(min(2, codings.shape[1])).fit(codings)
-    plane = fitted.transform(codings[:count])
+        centred = codings - codings.mean(axis=0)
+        fitted = PCA(min(2, codings.shape[1])).fit(centred)
+    plane = fitted.transform(centred[places])
     if plane.shape[1] == 1:
         plane = np.column_stack([plane, np.zeros(len(plane))])
     return plane, [*np.nan_to_num(fitted.explained_variance_ratio_), 0.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from parameters import Experiment
 from reports import figures, runs_page
 from studies import figure
 from studies.catalogue import STUDIES
-from studies.spread import spread
+from studies.spread import difference, spread
 from studies.study import Study
 from system import disk
 from system.lines import say
@@ -135,11 +135,21 @@ def _points(
                 progress.end(str(index), seconds, together)
             progress.say(f'{number}/{len(jobs)} {_said(study, experiment, value, metrics)}')
     return [
-        Point(
-            arm.name, value, {n: [found[i, seed][n] for seed in seeds] for n in found[i, seeds[0]]}
-        )
+        Point(arm.name, value, _together([found[i, seed] for seed in seeds], arm.name))
         for i, (arm, value, _) in enumerate(wanted)
     ]
+
+
+def _together(runs: Sequence[Mapping[str, float]], name: str) -> dict[str, list[float]]:
+    """Returns the scores that all of these runs have; of others is warned."""
+    scores = dict.fromkeys(score for run in runs for score in run)
+    lacking = [score for score in scores if not all(score in run for run in runs)]
+    if lacking:
+        say(
+            f'warning: {name}: some seeds have no {", ".join(lacking)}, left out; were they '
+            'trained by another version? --restart trains anew'
+        )
+    return {n: [run[n] for run in runs] for n in scores if n not in lacking}
 
 
 def _said(study: Study, experiment: Experiment, value: Any, metrics: dict[str, float]) -> str:
@@ -160,7 +170,7 @@ def _differences(study: Study, points: list[Point]) -> list[dict[str, Any]]:
             'metric': name,
             **spread(
                 [
-                    mine - other
+                    difference(mine, other)
                     for mine, other in zip(
                         point.metrics[name], first[point.value].metrics[name], strict=True
                     )
@@ -199,12 +209,13 @@ def _lines(study: Study, results: dict[str, Any]) -> list[str]:
                 low, high = s['interval']
                 line += f' +- {s["deviation"]:<9.2g}{low:>11.5g} to {high:.5g}'
             lines.append(line)
-    for difference in results['differences']:
-        low, high = difference['interval']
-        line = f'{difference["arm"]} - {difference["minus"]}{at(difference)}: '
-        line += f'{difference["metric"]} {difference["mean"]:+.5g}'
+    for compared in results['differences']:
+        low, high = compared['interval']
+        line = f'{compared["arm"]} - {compared["minus"]}{at(compared)}: '
+        line += f'{compared["metric"]} {compared["mean"]:+.5g}'
         if several:
             said = 'excludes zero' if low > 0 or high < 0 else 'includes zero'
+            said = said if compared['deviation'] else 'alike in all seeds'
             line += f' ({low:+.5g} to {high:+.5g}: {said})'
         lines.append(line)
     return lines

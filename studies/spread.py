@@ -11,6 +11,15 @@ from scipy.stats import t as student
 
 CONFIDENCE = 0.95
 ANYTHING = (-math.inf, math.inf)
+_DIGITS = 12  # of a difference that are told apart
+
+
+def difference(first: float, second: float) -> float:
+    """Returns first - second, as far as floats tell: 0.96 - 0.95 is 0.97 - 0.96."""
+    size = max(abs(first), abs(second))
+    if not 0 < size < math.inf:
+        return first - second
+    return round(first - second, _DIGITS - math.ceil(math.log10(size)))
 
 
 def spread(values: Sequence[float], within: tuple[float, float] = ANYTHING) -> dict[str, Any]:

@@ -48,3 +48,17 @@ def test_there_are_wheels_for(resolutions, asked):
     names = {line.partition('==')[0] for line in out.splitlines()}
     assert 'tensorflow' in names and 'tensorflow-cpu' not in names  # they have the same files
     assert ('nvidia-cudnn-cu12' in names) == ('gpu' in file)
+
+
+@pytest.mark.parametrize('kind', ['bench', 'cluster', 'dev', 'export'])
+def test_what_is_added_leaves_the_tensorflow_that_is_there(kind):
+    """That with CUDA and that without have the same files, and one would replace the other."""
+
+    def named(file):
+        for line in (ROOT / file).read_text().splitlines():
+            if line.startswith('-r '):
+                yield line.removeprefix('-r ')
+                yield from named(line.removeprefix('-r '))
+
+    others = {'requirements.txt', 'requirements-gpu.txt'}
+    assert not others & {*named(f'requirements-{kind}.txt')}

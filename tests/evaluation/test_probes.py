@@ -51,6 +51,9 @@ def test_filters_that_look_at_few_inputs_have_a_high_kurtosis():
     assert probes.filter_kurtosis(noise) == pytest.approx(0, abs=0.2)
     window = np.where(np.arange(784)[:, None] < 30, noise, 0)
     assert probes.filter_kurtosis(window) > 20
+    some_dead = np.where(np.arange(50) < 20, 0.5, window)
+    assert probes.filter_kurtosis(some_dead) == probes.filter_kurtosis(window[:, 20:])
+    assert probes.filter_kurtosis(np.zeros((784, 2))) is None
 
 
 def test_a_ridge_is_what_a_stride_leaves_however_blurred_the_pictures_are():
@@ -60,7 +63,7 @@ def test_a_ridge_is_what_a_stride_leaves_however_blurred_the_pictures_are():
     assert abs(probes.ridge(pictures, 2)) < 0.15 and abs(probes.ridge(blurred, 2)) < 0.15
     board = np.indices((32, 32)).sum(axis=0)[:, :, None] % 2
     assert probes.ridge(blurred + 0.05 * board, 2) > 1
-    assert probes.ridge(np.ones((2, 7, 7, 1)), 3) == 0  # of no period of a stride
+    assert probes.ridge(np.ones((2, 7, 7, 1)), 3) is None  # of no period of a stride
 
 
 def test_pca_leaves_the_variance_of_the_components_it_drops():
@@ -69,6 +72,15 @@ def test_pca_leaves_the_variance_of_the_components_it_drops():
     values = np.linalg.eigvalsh(np.cov(x.T, bias=True))
     assert error == pytest.approx(values[0] / 3, rel=1e-4)
     assert probes.plane_angle(np.eye(3)[:2], components) < 5
+
+
+@pytest.mark.parametrize(('mean', 'deviation'), [(2000, 5), (1e6, 10)])
+def test_pca_of_columns_far_from_0_is_as_exact(mean, deviation):
+    x = np.random.default_rng(0).normal(mean, deviation, (2000, 6)).astype(np.float32)
+    values = np.linalg.eigvalsh(np.cov(x.T.astype(np.float64), bias=True))
+    rows = Rows(x, np.zeros(len(x), np.int64))
+    assert probes.pca(rows, rows, 2)[0] == pytest.approx(values[:4].sum() / 6, rel=1e-3)
+    assert np.var(probes.projection(rows, 2), axis=0) == pytest.approx(values[:-3:-1], rel=1e-3)
 
 
 def test_principal_components_of_many_features_are_nearly_the_same(monkeypatch):

@@ -326,7 +326,7 @@ def test_of_few_classes_several_examples_are_shown():
 def test_pictures_at_the_place_of_their_codes_are_not_stretched(picture, draws):
     codes = np.array([[0.0, 0.0], [3.0, 0.0], [1.0, 1.0]])
     images = np.zeros((3, *picture)).reshape(3, -1)
-    figure = figures.latent_pictures(codes, images, picture, 'title')
+    figure = figures.latent_pictures(codes, np.arange(3), images, picture, 'title')
     figure.draw(FigureCanvasAgg(figure).get_renderer())
     (panel,) = figure.axes
     (canvas,) = panel.images
