@@ -84,16 +84,16 @@ ANSWERS = {'list': (), 'describe': (*_NAMED, 'seeds')}  # flags that ask -> the 
 
 flags.DEFINE_string('experiment', None, 'A name of --list.')
 flags.DEFINE_string('inst', None, 'A file .py with experiments, studies and claims of your own.')
-flags.DEFINE_bool('list', False, 'Print every experiment, with its source, and stop.')
+flags.DEFINE_bool('list', False, 'Print every experiment and study, with its source, and stop.')
 flags.DEFINE_bool('describe', False, 'Print its values, with their meanings, as JSON, and stop.')
 flags.DEFINE_string('mode', 'train', f'What to do: {", ".join(MODES)}.')
 flags.DEFINE_string('dataset', None, f"Instead of the experiment's: {', '.join(DATASETS)}.")
 flags.DEFINE_string(
-    'array', None, 'A file .npz with x [N, ...] and y [N]: data to train on or label.'
+    'array', None, 'A file .npz with x [N, ...] and y [N]: data to train on, or to use a run on.'
 )
-flags.DEFINE_string('images', None, 'A folder of pictures: data to train on or label.')
+flags.DEFINE_string('images', None, 'A folder of pictures: data to train on, or to use a run on.')
 flags.DEFINE_integer(
-    'seed', None, 'Keys initial weights, shuffling and dropout.', 0, int(SEED.most)
+    'seed', None, 'Keys initial weights, shuffling, dropout, drawn codes.', 0, int(SEED.most)
 )
 flags.DEFINE_integer(
     'seeds', None, 'Run this many seeds, and print mean and spread.', 1, int(COUNT.most)
@@ -117,7 +117,7 @@ flags.DEFINE_enum(
     'summaries', 'scalars', ('scalars', 'all'), 'What TensorBoard is told of a run, in tb/ there.'
 )
 flags.DEFINE_string('runs', 'runs', 'Where run folders are made.')
-flags.DEFINE_string('run_dir', None, "This run's folder, instead of one under --runs.")
+flags.DEFINE_string('run_dir', None, "The run's folder, instead of one under --runs.")
 flags.DEFINE_string('data_dir', 'data', 'Where data sets are found and records are kept.')
 flags.DEFINE_float('checkpoint_seconds', 0.0, 'Seconds between checkpoints; 0: under 1 % of time.')
 flags.DEFINE_float(

@@ -59,6 +59,9 @@ class Evaluation:
         is_fed = reads == 'X'
         self._batch = network.at_once() if is_fed else batch_size(tuple(map(int, shape[1:])))
         experiment, wanted = network.experiment, shape
+        if experiment.bounds:  # by so many codes of each, every one of which is decoded
+            numbers = experiment.bound_samples * math.prod(network.spec.shape)
+            self._batch = min(self._batch, batch_size(network.spec.shape, numbers))
         if network.spec.one_hot:
             wanted = [None, math.prod(network.spec.picture)]
         elif experiment.predicts:
@@ -109,9 +112,12 @@ class Evaluation:
         self._towers[key] = tower(batch, mode)
         return self._towers[key]
 
-    def mean(self, rows: Rows) -> dict[str, float]:
-        """Returns each value's mean over the rows; a scalar counts once for each example."""
-        return self.measure(rows, slice(0))[0]
+    def mean(self, rows: Rows, check: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Returns each value's mean over the rows; a scalar counts once for each example.
+
+        `check` is called after each batch.
+        """
+        return self.measure(rows, slice(0), check)[0]
 
     def measure(
         self, rows: Rows, places: slice | np.ndarray, check: Callable[[], None] = lambda: None

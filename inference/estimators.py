@@ -58,7 +58,8 @@ class _Estimator(BaseEstimator):
         while isinstance(root.parent, Experiment):
             own, root = f'parent.{own}', root.parent
         free = not root.parent and root.has('standardize') == 'none' and root.loss != 'bernoulli'
-        wanted = self.standardize or ('mean_std' if free else None)
+        usual = 'mean_std' if root.output_activation == 'linear' else 'min_max'  # which it reaches
+        wanted = self.standardize or (usual if free else None)
         return found.vary(**{own: wanted}) if wanted and own not in changes else found
 
     def _checked(self, X: Any) -> np.ndarray:
@@ -71,9 +72,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator)
     """An autoencoder of the catalogue that transforms X, [N, features], to codes, [N, units].
 
     `experiment` is one, or its name, or else `basic`; `settings` are fields of it and their values;
-    `standardize` is such a field by itself, mean_std where neither says another and the loss does
-    not need [0, 1]; `validation` is the share of rows held out, which patience needs;
-    `random_state` is its seed. After `fit`, `run_` is the run.
+    `standardize` is such a field by itself; where neither says one and the loss does not need
+    [0, 1] it is mean_std, or min_max where outputs are not linear; `validation` is the share of
+    rows held out, which patience needs; `random_state` is its seed. After `fit`, `run_` is the run.
     """
 
     _USUAL = 'basic'

@@ -38,8 +38,8 @@ _SIDES = {'flat': 1, 'one-hot': 1, 'steps': 2, 'maps': 3}  # of an example, by h
 _COURSE: dict[str, Callable[[Any], bool]] = {
     'epochs': is_count,
     'best_epoch': is_count,
-    'best': is_number,
-    'last': is_number,
+    'best': is_score,
+    'last': is_score,
     'overfits': lambda value: isinstance(value, bool),
     'advised': is_count,
 }

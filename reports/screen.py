@@ -31,7 +31,8 @@ def phase(done: Phase, rows: Sequence[dict[str, str]], updates: int, examples: i
     seconds = sum(float(row['seconds']) for row in mine)
     scores = ', '.join(
         f'{name} {float(value):.4g}'
-        for name, value in mine[-1].items()
+        for row in mine[-1:]  # none where metrics.csv was removed
+        for name, value in row.items()
         if value and name.startswith(('train/', 'validation/'))
     )
     speed = len(mine) * examples / max(seconds, 1e-9)

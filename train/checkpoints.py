@@ -80,7 +80,7 @@ class Checkpoints:
         """Writes one checkpoint and removes all but it and the last good one before."""
         began = time.monotonic()
         final = self.folder / f'{state.updates:09d}'
-        if final == self._good or not self._keeps:
+        if (final == self._good and not state.over) or not self._keeps:
             return
         with disk.whole_folder(final) as aside:
             prefix = names.plain(aside / 'state')

@@ -30,9 +30,9 @@ _USAGE, _IN_USE = 2, 5  # exit codes of system/errors.py
 _ENDED = (130, 143, -2, -15)  # by a signal, where its run was saved
 _IN_USE_SECONDS = 60.0  # that a run may take to be saved by a worker which lost the scheduler
 
-# The run ends when the thread that started it does, as with a worker that is killed: it would go on
-# otherwise, in a folder that the same run, started again elsewhere, could not have. Linux alone has
-# this, and keeps it for the program that takes this one's place.
+# The run ends when the thread that started it does, as with a process that is killed: it would go
+# on otherwise, in a folder that the same run, started again, could not have. Linux alone has this,
+# and keeps it for the program that takes this one's place.
 _WITH_PARENT = """
 import ctypes, os, signal, sys
 if sys.platform == 'linux':
@@ -66,6 +66,11 @@ def carried(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _is_carried(name: str) -> bool:
     return name == _OF_DATA or any(of.fullmatch(name) for of in (_OF_BITS, _OF_NO_BIT))
+
+
+def ends_with_this() -> tuple[str, ...]:
+    """Returns what stands before a command's words, so that it ends when this process does."""
+    return '-c', _WITH_PARENT, str(os.getpid())
 
 
 def attempt(
@@ -131,10 +136,9 @@ def attempt_on_worker(command: Command) -> Outcome:
         if not os.path.exists(path):
             said = f'the worker {worker.address} has no {path}; it needs this program, and what it '
             return _USAGE, f'{said}reads and writes, under the same paths as here', 0.0
-    first = ('-c', _WITH_PARENT, str(os.getpid()))
     limit = time.monotonic() + _IN_USE_SECONDS
     while True:
-        outcome = attempt(command, is_over, set(), first)
+        outcome = attempt(command, is_over, set(), ends_with_this())
         if outcome[0] != _IN_USE or is_over() or time.monotonic() > limit:
             break
     if not is_unwanted() and (is_closing() or outcome[0] in _ENDED):

@@ -142,7 +142,7 @@ def _here(at_once: int) -> Iterator[Executing]:
     def attempted(asked: Command) -> Outcome:
         share = shares.get()
         try:
-            return command.attempt(asked, is_over.is_set, share)
+            return command.attempt(asked, is_over.is_set, share, command.ends_with_this())
         finally:
             shares.put(share)
 

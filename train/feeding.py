@@ -244,8 +244,12 @@ def cached(
     tensors = network.endpoints.tensors
     shape = (len(rows), *map(int, tensors[name].shape[1:]))
     if 4 * math.prod(shape) <= budget:
-        interrupts.check()
-        return Rows(network.compute(name, rows), rows.y, length=rows.length)
+        held, done = np.empty(shape, np.float32), 0
+        for batch in network.batches(name, rows):
+            interrupts.check()
+            held[done : done + len(batch)] = batch
+            done += len(batch)
+        return Rows(held, rows.y, length=rows.length)
     if _mapped(file, shape) is None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with disk.replaced(file) as aside:

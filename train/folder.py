@@ -9,10 +9,11 @@ import os
 import platform
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -142,11 +143,12 @@ def _withdraw(folder: Path, made: list[Path], *, keeps_log: bool) -> None:
 
 def restart(folder: Path) -> None:
     """Empties a run's folder of all that a run writes."""
+    disk.remove(folder / run_files.RESULTS)  # which says that it is finished; last what it is
     for name in _FOLDERS:
         disk.remove(folder / name)
-    for pattern in _WRITTEN:
-        for file in folder.glob(pattern):
-            disk.remove(file)
+    written = {file for pattern in _WRITTEN for file in folder.glob(pattern)}
+    for file in sorted(written, key=lambda file: file.name == run_files.CONFIG):
+        disk.remove(file)
 
 
 def refuse_links(folder: Path) -> None:
@@ -191,7 +193,7 @@ def settle(
     folder: Path,
     config: dict[str, Any],
     key: str = '',
-    parent: str = '',
+    restores: Mapping[str, str] = MappingProxyType({}),
     *,
     begins: bool = True,
 ) -> bool:
@@ -199,13 +201,13 @@ def settle(
 
     A run may go on with more epochs where that equals having asked for them at once: returns
     whether it does, and where it `begins` to, it is no longer finished. Its data and the saved
-    graph that it restores may have been moved: `key` names them as they are now, and `parent` is
-    the checksum of the graph's variables. Raises UsageError that shows every difference.
+    graph that it restores may have been moved: `key` names them as they are now, and `restores` has
+    the checksums of what it takes from the graph. Raises UsageError that shows every difference.
     """
     saved = configured(folder)
     differences = _differences(_completed(saved), config)
     same_data = bool(key) and dataset.same_data(_key_in(saved), key)
-    same_parent = bool(parent) and saved.get('parent') == parent
+    same_parent = bool(restores) and _changed(saved, restores) is None
     moved = [
         found
         for found in differences
@@ -225,7 +227,9 @@ def settle(
             'to keep it, --run_dir names another folder'
         )
     if moved or (begins and (goes_on or config.keys() - saved.keys())):
-        disk.write_json(folder / 'config.json', saved | config)
+        before = saved.get('experiment', config['experiment'])
+        fields = {n: v for n, v in config['experiment'].items() if n != 'parts' or n in before}
+        disk.write_json(folder / run_files.CONFIG, saved | config | {'experiment': fields})
     return goes_on
 
 
@@ -251,7 +255,12 @@ def refuse_lost(folder: Path) -> None:
         )
 
 
-def refuse_changed(folder: Path, experiment: Experiment, key: str, parent: str) -> None:
+RESTORED = ('parent', 'teacher')  # what a configuration has the checksums of
+
+
+def refuse_changed(
+    folder: Path, experiment: Experiment, key: str, restores: Mapping[str, str]
+) -> None:
     """Raises UsageError where a finished run's array or parent is another now, as in `settle`.
 
     Of a folder of pictures, which is known by its files' times, it is said.
@@ -266,13 +275,18 @@ def refuse_changed(folder: Path, experiment: Experiment, key: str, parent: str) 
             )
         elif experiment.dataset == 'array':
             changed = experiment.data_path
-    if parent and saved.get('parent', parent) != parent:
+    if _changed(saved, restores):
         changed = str(experiment.parent)
     if changed:
         raise UsageError(
             f'{folder}: its run is finished, and {changed} has changed since; --restart trains it '
             'again; to keep it, --run_dir names another folder'
         )
+
+
+def _changed(saved: Mapping[str, Any], restores: Mapping[str, str]) -> str | None:
+    """Returns the first of the graph's checksums that was another, if one was."""
+    return next((n for n in restores if saved.get(n, restores[n]) != restores[n]), None)
 
 
 def settle_digest(folder: Path, data: Dataset, check: Callable[[], None]) -> None:
@@ -374,10 +388,12 @@ def extend_sibling(folder: Path, config: dict[str, Any]) -> Path | None:
     if not found:
         return None
     _, sibling = max(found)
-    shutil.copytree(sibling / 'checkpoints', folder / 'checkpoints', dirs_exist_ok=True)
-    shutil.copy(sibling / 'metrics.csv', folder / 'metrics.csv')
-    if _is_plain(sibling / run_files.ENVIRONMENT):
-        shutil.copy(sibling / run_files.ENVIRONMENT, folder / run_files.ENVIRONMENT)
+    for name in (run_files.METRICS, run_files.ENVIRONMENT):
+        if _is_plain(sibling / name):
+            with disk.replaced(folder / name) as aside:
+                shutil.copy(sibling / name, aside)
+    with disk.whole_folder(folder / 'checkpoints') as aside:  # last: they say that it was copied
+        shutil.copytree(sibling / 'checkpoints', aside, dirs_exist_ok=True)
     return sibling
 
 

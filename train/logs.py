@@ -42,7 +42,7 @@ class Metrics:
         self._rewrite()
 
     def append(self, position: dict[str, Any], metrics: dict[str, float]) -> None:
-        """Adds one row, on disk when this returns."""
+        """Adds one row, in the file when this returns."""
         row = {k: f'{v:.6g}' if isinstance(v, float) else str(v) for k, v in position.items()}
         row |= {name: f'{value:.8g}' for name, value in metrics.items()}
         self.rows.append(row)
@@ -53,6 +53,11 @@ class Metrics:
             return
         with open(self._file, 'a', newline='') as opened:
             csv.DictWriter(opened, self._columns, restval='').writerow(row)
+
+    def flush(self) -> None:
+        """Has the rows on the disk itself, as a checkpoint that follows them is."""
+        with contextlib.suppress(FileNotFoundError):  # somebody has removed it
+            disk.flush(self._file)
 
     def _rewrite(self) -> None:
         with disk.whole(self._file, newline='') as opened:
@@ -177,6 +182,10 @@ class Log:
         self._metrics.append({name: position[name] for name in POSITION}, scores)
         for part, values in _by_part(position['phase'], scores).items():
             self._part(part).add(position['step'], values)
+
+    def flush(self) -> None:
+        """Has the rows of metrics.csv on the disk itself."""
+        self._metrics.flush()
 
     def graph(self, graph_def: tf.GraphDef) -> None:
         """Writes the network's graph, once a run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -127,10 +128,11 @@ class Training:
         state = self._state
         shown = {f'train/{name}': value for name, value in means.items()}
         if self._held_out is not None:
-            scored = self._validation.mean(self._held_out)
+            scored = self._validation.mean(self._held_out, self._heed)
             shown |= {f'validation/{name}': value for name, value in scored.items()}
             loss = sum(term.weight * scored[term.name] for term in self._phase.losses)
-            is_best = self._best and (state.best is None or loss < state.best)
+            before = math.inf if state.best is None or math.isnan(state.best) else state.best
+            is_best = self._best and (state.best is None or loss < before)
             if self._best and self._shared.team.of_chief(bool(is_best)):
                 self._best.keep(self._shared.network.session)
                 state.best, state.best_epoch = loss, epoch
@@ -156,7 +158,12 @@ class Training:
         if ends:
             self._shared.interrupts.check()
 
+    def _heed(self) -> None:
+        """Notes that a signal will be acted on, when the call of updates has ended."""
+        _ = self._shared.interrupts.pending
+
     def _save(self) -> None:
+        self._shared.log.flush()
         self._shared.checkpoints.save(self._shared.network.session, self._saver, self._state)
 
 

@@ -32,6 +32,7 @@ from system.received import Damage
 from train import cluster, transfer
 from train.checkpoints import Checkpoints
 from train.folder import (
+    RESTORED,
     Place,
     as_begun,
     claimed,
@@ -74,18 +75,19 @@ def run(
         if not place.restart:
             experiment = as_begun(folder, experiment)
         config: dict[str, Any] = {'experiment': experiment.resolved()}
-        key, parent, goes_on = '', '', False
+        config['tune'] = place.tune
+        key, restores, goes_on = '', dict[str, str](), False
         if not place.restart:
             key = dataset.key_if_there(experiment)
-            parent = _checksum_now(experiment, folder, team)
-            goes_on = settle(folder, config, key, parent, begins=False)
+            restores = _restores_now(experiment, folder, team)
+            goes_on = settle(folder, config, key, restores, begins=False)
             if goes_on and team.is_chief:
                 refuse_lost(folder)
         results = None if place.restart or goes_on else results_of(folder)
         if results and not team.is_chief:
             return results
         if results:
-            refuse_changed(folder, experiment, key, parent)
+            refuse_changed(folder, experiment, key, restores)
             say(f'{folder}: finished before; --restart trains it again')
             if not weights.is_whole(str(folder / 'model')):
                 say(f'warning: {folder}: its saved graph is gone, or a part of it')
@@ -116,14 +118,15 @@ def run(
             if experiment.initial != 'parent':
                 restored = transfer.random_values(restored, experiment)
             config['parent'] = weights.checksum(restored.variables)
+            config |= transfer.teacher(experiment, restored)
         if place.restart:  # now, when all that could be wrong was looked at
             restart(folder)
         refuse_links(folder)
-        sibling = None if place.run_dir else extend_sibling(folder, config)
+        sibling = None if place.run_dir or place.restart else extend_sibling(folder, config)
         if sibling:
             say(f'goes on from {sibling}')
         settle_digest(folder, data, interrupts.check)
-        settle(folder, config, key, config.get('parent', ''))
+        settle(folder, config, key, {n: config[n] for n in RESTORED if n in config})
         settle_environment(folder, experiment)
 
         def finished(*, watched: bool = False) -> dict[str, Any]:
@@ -251,23 +254,27 @@ def _parent(
     return read(str(its))
 
 
-def _checksum_now(experiment: Experiment, folder: Path, team: Team) -> str:
-    """Returns the checksum of the variables that a run restores from a path, as it is now.
+def _restores_now(experiment: Experiment, folder: Path, team: Team) -> dict[str, str]:
+    """Returns the checksums of what a run restores from a path, as it is now.
 
-    '' where that is of no use: the run has not begun, or goes on from the same path, which is read
-    then; or draws its values; or there is no graph that was written here. The chief alone needs the
-    path: of others it is what it was.
+    None where they are of no use: the run has not begun, or goes on from the same path, which is
+    read then; or draws its values; or there is no graph that was written here. The chief alone
+    needs the path: of others they are what they were.
     """
     parent, saved = experiment.parent, configured(folder)
-    if not (saved and isinstance(parent, str) and experiment.initial == 'parent'):
-        return ''
+    draws = experiment.initial != 'parent' and experiment.labels != 'parent'
+    if not saved or not isinstance(parent, str) or draws:
+        return {}
     if not team.is_chief:
-        return str(saved.get('parent', ''))
+        return {name: str(saved[name]) for name in RESTORED if name in saved}
     with suppress(UserError, OSError):
         is_needed = results_of(folder) or saved['experiment'].get('parent') != parent
         if is_needed and saved_graph.is_own(parent):
-            return weights.checksum(saved_graph.read(parent, layer=experiment.layer).variables)
-    return ''
+            now = saved_graph.read(parent, layer=experiment.layer)
+            is_kept = experiment.initial == 'parent'
+            values = {'parent': weights.checksum(now.variables)} if is_kept else {}
+            return values | transfer.teacher(experiment, now)
+    return {}
 
 
 def _find_parent(experiment: Experiment) -> None:
@@ -367,10 +374,11 @@ def _check_data(experiment: Experiment, data: Dataset) -> None:
             f'hidden={units}: k-means begins at as many training examples; {data.key} has '
             f'{len(train)} (patches=... cuts more)'
         )
-    if (experiment.flip or experiment.crop) and not data.spec.sides:
-        raise UsageError(
-            f'{"flip" if experiment.flip else "crop"}: needs pictures, and {data.key} has none'
-        )
+    if experiment.flip or experiment.crop:
+        has = 'series' if train.length is not None else '' if data.spec.sides else 'none'
+        if has:
+            name = 'flip' if experiment.flip else 'crop'
+            raise UsageError(f'{name}: needs pictures, and {data.key} has {has}')
     parent = experiment.parent
     if experiment.pool and isinstance(parent, Experiment) and (side := parent.patch_size):
         patches.laid(side, data.spec, experiment)

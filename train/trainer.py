@@ -30,6 +30,7 @@ from train.logs import NETWORK, Log
 from train.phase import Shared, Training
 from train.team import ALONE, Team
 
+_AT_ONCE = 1 << 22  # numbers of codings that are taken together
 _CENTROIDS = 1957  # keys the examples that k-means begins at apart from other draws of a seed
 
 
@@ -211,9 +212,12 @@ class Trainer:
 
     def _standardize(self, codings: Rows) -> None:
         """Sets the head's mean and standard deviation from the training codings."""
-        x = codings.x[:]
+        x, squares = codings.x[:], 0.0
         mean = np.mean(x, axis=0, dtype=np.float64)
-        deviation = np.std(x, axis=0, dtype=np.float64)
+        step = max(1, _AT_ONCE // x.shape[1])
+        for start in range(0, len(x), step):  # which may be on disk, to be read a part at a time
+            squares = squares + np.sum((x[start : start + step] - mean) ** 2, axis=0)
+        deviation = np.sqrt(squares / len(x))
         deviation[deviation < 1e-6] = 1.0  # a dead code stays at zero
         values = {'head/mean': mean, 'head/deviation': deviation}
         weights.load(self.network.session, values)

@@ -49,6 +49,13 @@ def read(
     return saved_graph.read(path, layer=layer, trusted=trusted)
 
 
+def teacher(experiment: Experiment, restored: SavedGraph) -> dict[str, str]:
+    """Returns the checksum of the classifier that labels a run's examples, where one does."""
+    if experiment.labels != 'parent':
+        return {}
+    return {'teacher': weights.checksum(_classifier(restored).variables)}
+
+
 def doubt(experiment: Experiment, data: Dataset) -> str:
     """Says where a parent by its path was trained on other data of a user's own; '' if it was not.
 
@@ -284,9 +291,9 @@ def _taught(
     no `logits:0`, or not these `classes`.
     """
     prefix = restored.prefix
-    teacher = saved_graph.read(prefix, wanted=('logits',), trusted=restored.trusted)
-    theirs = (teacher.trained and teacher.trained.classes) or classes
-    shares = probabilities(teacher, rows, False, check, widest=widest)
+    judge = _classifier(restored)
+    theirs = (judge.trained and judge.trained.classes) or classes
+    shares = probabilities(judge, rows, False, check, widest=widest)
     if {*theirs} != {*classes} or shares.shape[1] != len(classes):
         raise DataError(
             f'{prefix}: labels=parent needs a classifier of the same classes; it has '
@@ -297,3 +304,8 @@ def _taught(
     known = stratified(rows.labels, share, seed)
     y[known] = rows.labels[known]
     return rows.labelled(y)
+
+
+def _classifier(restored: SavedGraph) -> SavedGraph:
+    """Returns the graph below the `logits:0` of the file that a graph was read from."""
+    return saved_graph.read(restored.prefix, wanted=('logits',), trusted=restored.trusted)

@@ -114,6 +114,7 @@ def test_standardising_is_the_experiments_own_where_it_says_any(tmp_path):
     ('made', 'found'),
     [
         (Autoencoder('vae_burda'), 'none'),  # whose greys are drawn
+        (Autoencoder(STACK.vary(output_activation='sigmoid')), 'min_max'),
         (CodeClassifier(settings={'parent': STACK.vary(standardize='min_max')}), 'min_max'),
         (CodeClassifier(settings={'parent': STACK}), 'mean_std'),
         (CodeClassifier(settings={'parent': STACK, 'parent.standardize': 'none'}), 'none'),

@@ -40,6 +40,14 @@ def test_maps_of_measurements_are_not_multiplied():
     assert np.array_equal(made.splits['test'].x, dry.splits['test'].x)
 
 
+def test_what_is_kept_of_data_is_not_for_those_in_another_scale(tmp_path):
+    """Errors of principal components, say, which the runs to come find beside the records."""
+    greys = whole(255)
+    for new, kept in ((greys[:20], tmp_path), (greys[:20] / 255, None)):
+        data = held(new)._replace(folder=tmp_path)
+        assert brought(data, trained_on(greys), lambda _: None).folder == kept
+
+
 def test_pictures_of_whole_greys_are():
     """Of what was whole numbers up to 255 in training, greys on [0, 1] are the same pictures."""
     greys, said = whole(255), []

@@ -10,7 +10,7 @@ from conftest import results_of
 import inst
 from inputs.rows import stratified
 from studies import catalogue
-from studies.run import Point, _apart, _differences
+from studies.run import Point, _apart, _differences, _together
 from studies.spread import spread
 from studies.study import Study
 from system.errors import UsageError
@@ -168,6 +168,12 @@ def test_values_are_as_the_field_has_them():
     json.dumps(heads.resolved())
     with pytest.raises(UsageError, match='seeds=1.5: must be a whole number'):
         Study('x', 'words', 'source', (inst.tied,), seeds=1.5)
+
+
+def test_a_score_that_a_seed_lacks_is_left_out_and_said(capsys):
+    runs = [{'test/mse': 1.0, 'test/sample_precision': 0.9}, {'test/mse': 2.0}]
+    assert _together(runs, 'vae') == {'test/mse': [1.0, 2.0]}
+    assert 'warning: vae: some seeds have no test/sample_precision' in capsys.readouterr().out
 
 
 def test_without_metrics_all_are_compared():

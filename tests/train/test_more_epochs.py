@@ -36,6 +36,37 @@ def test_what_cannot_begin_leaves_the_run_finished(main, array, tmp_path):
     assert results_of(tmp_path / 'run')['updates'] == 2 * before['updates']
 
 
+def test_what_begins_again_goes_on_from_no_neighbour(main, array, tmp_path):
+    flags = (*BASIC, '--nofigures', f'--runs={tmp_path}/runs', f'--array={array}')
+    assert main(*flags, '--set=epochs=2')[0] == 0
+    assert 'goes on from' in main(*flags, '--set=epochs=4')[1]
+    code, out, err = main(*flags, '--set=epochs=4', '--restart')
+    assert code == 0 and 'goes on from' not in out and 'resumes' not in out, err
+
+
+def test_scores_of_validation_examples_stay_of_them(main, array, tmp_path):
+    flags = (*BASIC, '--nofigures', f'--array={array}', f'--run_dir={tmp_path}/run')
+    assert main(*flags, '--tune')[0] == 0
+    code, _, err = main(*flags)
+    assert code == 2 and 'tune was true, now false' in err, err
+    assert main(*flags, '--tune')[0] == 0
+
+
+def test_a_loss_that_is_infinite_is_read_again(main, array, tmp_path):
+    """As of a single fill value among the validation examples."""
+    with np.load(array) as arrays:
+        x = arrays['x']
+    split = np.array(['train'] * 40 + ['validation'] * 10 + ['test'] * 10)
+    x[45] = 1e30
+    np.savez(array, x=x, split=split)
+    flags = (*BASIC, '--set=standardize=none', '--set=output_activation=linear', '--nofigures')
+    flags = (*flags, f'--array={array}', f'--run_dir={tmp_path}/run', '--set=epochs=2')
+    first = main(*flags)
+    assert first[0] == 0, first
+    assert results_of(tmp_path / 'run')['phases']['joint']['best'] == np.inf
+    assert main(*flags)[0] == 0
+
+
 def test_without_a_checkpoint_a_run_stays_as_it_is(main, array, tmp_path):
     flags = (*BASIC, '--nofigures', f'--run_dir={tmp_path}/run', f'--array={array}')
     assert main(*flags, '--set=epochs=2')[0] == 0

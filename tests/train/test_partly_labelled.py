@@ -108,6 +108,26 @@ def test_a_parent_labels_those_that_have_none(main, files, runs, tmp_path):
     assert code == 2 and 'labels=parent: needs label_fraction below 1' in err
 
 
+def test_another_classifier_under_the_path_of_the_one_that_labels_is_refused(
+    main, files, kinds, tmp_path
+):
+    """Its encoder, which it left as it was, is the same."""
+    judge = (*HEAD, f'--parent={kinds}/dense', f'--array={files}/some.npz')
+    assert main(*judge, f'--run_dir={tmp_path}/judge')[0] == 0
+    pupil = (*HEAD, '--set=labels=parent', f'--parent={tmp_path}/judge',
+             f'--array={files}/some.npz', f'--run_dir={tmp_path}/pupil')  # fmt: skip
+    for _ in range(2):
+        code, _, err = main(*pupil)
+        assert code == 0, err
+    again = main(*judge, f'--run_dir={tmp_path}/judge', '--seed=1', '--restart')
+    assert again[0] == 0, again
+    code, _, err = main(*pupil)
+    assert code == 2 and f'{tmp_path}/judge has changed since' in err, err
+    (tmp_path / 'pupil/results.json').unlink()
+    code, _, err = main(*pupil)
+    assert code == 2 and 'teacher was ' in err, err
+
+
 @pytest.mark.parametrize('split', ['train', 'validation', 'test'])
 def test_a_split_without_any_is_refused_before_anything_is_trained(main, files, tmp_path, split):
     with np.load(files / 'some.npz') as arrays:

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -68,6 +69,27 @@ def test_a_signal_stops_all_of_them_saved(digits, data_dir, tmp_path):
     assert process.returncode == 143 and 'goes on from here' in err
     done = subprocess.run(['pgrep', '-f', str(tmp_path)], capture_output=True, text=True)
     assert not done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != 'linux', reason='what ends with its parent: Linux alone')
+def test_a_kill_ends_all_of_them(digits, data_dir, tmp_path):
+    process = program(
+        '--experiment=tied', f'--array={digits}', '--seeds=2', '--jobs=2', TINY[0],
+        '--set=epochs=40000', f'--runs={tmp_path}', f'--data_dir={data_dir}',
+    )  # fmt: skip
+    limit = time.monotonic() + 120
+    while len(list(tmp_path.glob('tied/*/metrics.csv'))) < 2:
+        assert time.monotonic() < limit and process.poll() is None
+        time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    while time.monotonic() < limit:
+        left = subprocess.run(['pgrep', '-f', str(tmp_path)], capture_output=True, text=True).stdout
+        if not left:
+            return
+        time.sleep(0.1)
+    raise AssertionError(left)
 
 
 def test_a_parent_is_trained_once_and_before_what_restores_it(tmp_path):
