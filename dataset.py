@@ -222,6 +222,8 @@ def _recorded(
         raise UsageError(f'--data_dir={data_dir}: cannot be written ({error.strerror})') from None
     stamp, budget = (folder / 'manifest.json').stat().st_mtime_ns, experiment.cache_bytes
     is_told = (folder, stamp) in _TOLD
+    if not is_new and not is_told and (doubt := sources.said_of(key, _origin(folder))):
+        say(f'warning: {doubt}; to have those, once they are there, remove {folder}')
     _say_left_out(folder, stamp, is_new=is_new)
     if verify:
         _kept.cache_clear()
@@ -279,11 +281,16 @@ def _schema(folder: Path) -> int | None:
         return None
 
 
+def _origin(folder: Path) -> str:
+    return str(read_manifest(folder).get('source', ''))
+
+
 def _say_left_out(folder: Path, stamp: int, *, is_new: bool) -> None:
     """Says what records lack, once in a process; of new ones that was said."""
     if not is_new and (folder, stamp) not in _TOLD:
-        left_out = read_manifest(folder).get('unreadable', {})
-        pictures.say_left_out(left_out)
+        manifest = read_manifest(folder)
+        left_out = manifest.get('unreadable', {})
+        pictures.say_left_out(left_out | manifest.get('ignored', {}))
         if left_out:
             say(f'they could not be read once; to try again, remove {folder}')
     _TOLD.add((folder, stamp))

@@ -172,6 +172,13 @@ def measure_all(task: Task, facts: dict[str, Any], file: Path) -> page.Results:
             f'error: --only={FLAGS.only}: names nothing whose data is here; pictures are found '
             'through the environment variable DATASETS_DIR'
         )
+    for network in NETWORKS:
+        mine = {contender.name for contender in due(network, 0, facts)}
+        if mine and (lost := results.get(network, {}).get('seconds', {}).keys() - mine):
+            raise SystemExit(
+                f'error: --only={FLAGS.only}: leaves out {", ".join(sorted(lost))} of {network}, '
+                'measured before, which it would be compared with; name all of them'
+            )
     began, done = time.monotonic(), 0
 
     def left() -> str:

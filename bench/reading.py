@@ -148,10 +148,13 @@ def pillow(experiment: Experiment, folder: Path) -> Round:
 def record(experiment: Experiment, folder: Path) -> Round:
     """Records a folder of small pictures as `--images` does, with all that belongs to it."""
     import dataset
+    from inputs import pictures
 
     experiment = experiment.vary(data_path=str(folder / experiment.data_path))
 
     def one_pass(seed: int, epochs: int) -> float:
+        for listing in (pictures.listed, pictures.announced):  # which is a part of it
+            listing.cache_clear()
         with tempfile.TemporaryDirectory(dir=folder) as data_dir:
             began = time.perf_counter()
             dataset.load(experiment, Path(data_dir))

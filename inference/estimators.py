@@ -107,7 +107,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Estimator)
     def score_samples(self, X: Any) -> np.ndarray:
         """Returns how well each row is reconstructed, [N]: minus its loss, greater is better.
 
-        Of a variational one with a likelihood it is the evidence lower bound, without `beta`.
+        Of a variational one with a likelihood it is the evidence lower bound at the mean of the
+        code, without `beta`. It is in the units of `standardize`.
         """
         X = self._checked(X)
         with _as_value_error():
@@ -124,7 +125,7 @@ class CodeClassifier(ClassifierMixin, _Estimator):
 
     The parameters are those of `Autoencoder`: the experiment is `phasewise_classifier` where none
     is named, fields of its parent are `parent.x`, and `standardize` is the parent's. After `fit`,
-    `run_` is the run and `classes_` are its labels.
+    `classes_` are its labels and `run_` is the run, of which a label is its number among those.
     """
 
     _USUAL = 'phasewise_classifier'
@@ -158,8 +159,9 @@ class CodeClassifier(ClassifierMixin, _Estimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Returns the most probable label of each row, [N]."""
-        shares = self.predict_proba(X)
-        return self.classes_[shares.argmax(axis=1)]
+        X = self._checked(X)
+        with _as_value_error():
+            return self.classes_[self.run_.predict(X)]
 
 
 def _seed(random_state: Any) -> int:

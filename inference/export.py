@@ -22,7 +22,7 @@ from inference.open import data_for, opened
 from inference.outputs import write_npz
 from inputs.rows import Rows
 from model import Network, exported
-from networks import serving, weights
+from networks import serving, standardize, weights
 from networks.lstm import UNROLLED
 from networks.serving import Served, Signature
 from system import disk, quiet
@@ -34,6 +34,7 @@ from train.folder import Place
 
 _STOPPED = 'stopped; what is in export/ is whole; the same command begins again'
 _COMPARED = 100  # examples
+_OF_DATA = ('outputs', 'predictions')  # how the names of tensors end that are like the data
 _EXACT = 1e-4  # of the greatest value: how far rounding may take a format that computes as we do
 _COARSE = 0.2  # the same where weights have 8 bits
 _OPSET = 18  # of ONNX
@@ -92,7 +93,7 @@ def export(folder: Path, changes: dict[str, Any], place: Place, formats: Sequenc
                 interrupts.check()
                 try:
                     made += _written(graph, exports / name, FORMATS[name])
-                except UsageError as error:
+                except (UsageError, DataError) as error:
                     if len(formats) == 1:
                         raise
                     say(f'left out: {error}')
@@ -150,9 +151,13 @@ def _graph(network: Network, rows: Rows, to_lite: tflite.Convert) -> Iterator[_G
         yield _Graph(session, served, offered, fed, wanted, values, saved_model, to_lite)
 
 
-def _difference(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> float:
+def _difference(
+    name: str, wanted: Mapping[str, Any], found: Mapping[str, Any], values: Arrays
+) -> float:
     """Returns the largest difference of floats, as a share of the greatest value of the tensor.
 
+    `values` are the variables'. What is in the units of the data is compared in those of the
+    network, where it has its own: or a column of great numbers would hide what all others are.
     Of another label it is what the logits must differ by for it, half of the distance between the
     two greatest. Raises DataError where a tensor is missing, or of another shape.
     """
@@ -161,7 +166,11 @@ def _difference(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) 
         if key not in found or np.shape(found[key]) != value.shape:
             raise DataError(f'{name}: gives no {key}, or one of another shape')
         if value.dtype.kind == 'f':
-            differs = np.abs(found[key] - value)
+            given = found[key]
+            scale = values.get(standardize.SCALE)
+            if key.endswith(_OF_DATA) and scale is not None and value.shape[-1] == len(scale):
+                given, value = (standardize.standardized(v, values) for v in (given, value))
+            differs = np.abs(given - value)
         else:  # labels, beside which the logits are
             *_, second, first = np.sort(wanted['logits'], axis=1).T
             differs = np.where(_words(found[key]) != _words(value), (first - second) / 2, 0)
@@ -184,7 +193,7 @@ def _checked(
     """Compares what a file computes with the graph; raises DataError where that is too far."""
     largest = 0.0
     for name in names:
-        found = _difference(name, graph.wanted[name], run(name, graph.fed[name]))
+        found = _difference(name, graph.wanted[name], run(name, graph.fed[name]), graph.values)
         if not found <= most:
             raise DataError(
                 f'{file.name}: {name} differs from the graph by {found:.2g} of the greatest value, '
@@ -209,7 +218,13 @@ def _tflite(graph: _Graph, folder: Path) -> list[Made]:
     for name, most in _LITE.items():
         file = folder / name
         run = partial(_run_lite, file.read_bytes())
-        made.append(_checked(graph, file, run, keys, most))
+        try:
+            made.append(_checked(graph, file, run, keys, most))
+        except DataError as error:
+            if most == _EXACT:
+                raise
+            disk.remove(file)
+            say(f'left out: {error}')
     return made
 
 
@@ -235,8 +250,9 @@ def _onnx(graph: _Graph, folder: Path) -> list[Made]:
         file = folder / f'{name}.onnx'
         try:
             _convert_to_onnx(graph, file)
-            made.append(_checked(graph, file, partial(_run_onnx, graph, file), [name]))
-        except DataError:
+            twins = [n for n in (name, f'{name}{serving.WITH_LENGTH}') if n in graph.offered]
+            made.append(_checked(graph, file, partial(_run_onnx, graph, file), twins))
+        except (DataError, OSError, MemoryError):
             raise
         except Exception as error:  # whatever a converter says of a graph that it does not take
             disk.remove(file)

@@ -22,7 +22,7 @@ from inputs.labels import as_given, plain
 from inputs.shards import UNLABELLED
 from parameters import Experiment
 from system import disk
-from system.errors import Diverged, Interrupted, UsageError
+from system.errors import Diverged, Interrupted, RunInUse, UsageError
 from system.lines import shown
 from system.quiet import unheard
 from system.rules import nearest
@@ -129,8 +129,12 @@ def _written(arrays: Mapping[str, np.ndarray], folder: Path | None, aside: Path)
 @contextlib.contextmanager
 def _ended(folder: Path | None) -> Iterator[None]:
     """Says of a run that does not end what is left of it, and leaves no folder of none."""
+    is_made_here = not (folder and folder.exists() and any(folder.iterdir()))
     try:
         yield
+    except RunInUse:
+        is_made_here = False
+        raise
     except Interrupted as error:
         said = 'stopped; nothing is kept without run_dir'
         if folder:
@@ -143,7 +147,7 @@ def _ended(folder: Path | None) -> Iterator[None]:
             raise
         raise Diverged(str(error).replace('; the last checkpoint is kept', '')) from None
     finally:
-        if folder and folder.is_dir() and {*os.listdir(folder)} <= _OF_NONE:
+        if is_made_here and folder and folder.is_dir() and {*os.listdir(folder)} <= _OF_NONE:
             with contextlib.suppress(OSError):
                 for name in _OF_NONE:
                     (folder / name).unlink(missing_ok=True)

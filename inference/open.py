@@ -187,6 +187,8 @@ def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -
             f'{data.key}: examples of {seen.said}, the run reads {spec.said}{follow}{remedy}'
         )
     fed, known = (tuple(side for side in s.picture if side > 1) for s in (data.spec, spec))
+    if not fed and len(recorded := tuple(side for side in data.recorded if side > 1)) > 1:
+        fed = recorded  # of a dense network, in any order of the same numbers
     if fed and known and fed != known:
         raise DataError(f'{data.key}: pictures of {_sides(fed)}, the run reads {_sides(known)}')
     if not network.counts_steps:

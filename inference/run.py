@@ -149,7 +149,8 @@ class Run:
 
     def predict(self, x: Any, length: Any = None) -> np.ndarray:
         """Returns the label of each example, [N], as `predict_proba` finds it the most probable."""
-        return self.labels[self.predict_proba(x, length).argmax(axis=1)]
+        rows = self._rows(x, length)
+        return self.labels[self._together(labelled(self.network, rows))['numbers']]
 
     @functools.cached_property
     def _evaluation(self) -> scores.Evaluation:
@@ -312,14 +313,16 @@ def check_labels(network: Network) -> None:
 
 
 def labelled(network: Network, rows: Rows) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the probabilities of the classes, [n, classes], as `check_labels` allows.
+    """Yields the probabilities of the classes, [n, classes], and the likeliest one's number, [n].
 
+    Raises UsageError as `check_labels` does.
     A classifier that was trained together with its network gives each class its own sigmoid.
     """
     check_labels(network)
     joint = network.restored is None
     for logits in network.batches('logits', rows):
-        yield {'probabilities': expit(logits) if joint else softmax(logits, axis=1)}
+        shares = expit(logits) if joint else softmax(logits, axis=1)  # which may be 1 of several
+        yield {'probabilities': shares, 'numbers': logits.argmax(axis=1)}
 
 
 def scored(
@@ -327,7 +330,7 @@ def scored(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yields each metric of each row, [n], by name; with `detail` the squared errors too."""
     start = 0
-    outputs = network.batches(_detailed(network, rows), rows) if detail else None
+    compared = _detailed(network, rows) if detail else None
     for found in evaluation.each(rows):
         if not found:
             raise UsageError(
@@ -335,8 +338,9 @@ def scored(
                 'nothing to score'
             )
         stop = start + len(next(iter(found.values())))
-        if outputs is not None:
-            found |= _errors(network, rows, start, stop, next(outputs))
+        if compared:
+            outputs = network.compute(compared, rows.take(slice(start, stop)))
+            found |= _errors(network, rows, start, stop, outputs)
         yield found
         start = stop
 

@@ -73,7 +73,8 @@ def generate(
             codings, length = _codings(codes, units, network)
         else:
             codings = scores.gaussian_codes(count, units, seed)
-        name = f'generated-{filed(Path(codes).stem)}' if codes else f'generated-seed{seed}'
+        given = f'{filed(Path(codes).stem)}-{disk.sha256(Path(codes))[:8]}' if codes else ''
+        name = f'generated-{given or f"seed{seed}-{count}"}'
         outputs = network.decode(codings, length)
         picture = network.spec.picture
         if picture:

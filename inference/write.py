@@ -229,7 +229,7 @@ def predict(folder: Path, changes: dict[str, Any], place: Place) -> Path:
             shares = arrays['probabilities']
             names = np.array(network.spec.classes)
             columns = {n: c for n, c in table.columns.items() if n in ('index', 'file')}
-            columns['label'] = names[shares.argmax(axis=1)]
+            columns['label'] = names[arrays['numbers']]
             numbers = {'probability': shares.max(axis=1)}
             taken = (*columns, *numbers)
             headers = unlike(network.spec.classes, taken, 'class')

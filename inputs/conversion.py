@@ -31,6 +31,7 @@ from system.progress import Bar
 
 _CHUNK = 64  # pictures a process is handed at a time
 _ORIENTATION = 0x0112  # of EXIF's tags, and how a picture is put upright by its value
+_WHITE = 262  # of TIFF's tags: 0 where white is
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -42,7 +43,8 @@ _TURNS = {
 }
 
 OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)  # and not of a picture
-OF_THE_NETWORK = (errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN)
+OF_THE_NETWORK = (errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN,
+                  errno.ECONNRESET, errno.ENETUNREACH, errno.EHOSTUNREACH)  # fmt: skip
 
 File = Path | str | IO[bytes]
 
@@ -68,6 +70,8 @@ def fitted(file: File, shape: tuple[int, ...]) -> Image.Image:
             raise ValueError('its values are floating-point numbers of no known range')
         if picture.mode.startswith('I'):  # 16 bits
             values = np.asarray(picture, np.float64) / 257
+            if getattr(opened, 'tag_v2', {}).get(_WHITE) == 0:  # of 8 bits Pillow does it
+                values = 255 - values
             if values.min() < 0 or values.max() > 255:
                 raise ValueError('its values are not of 16 bits')
             picture = Image.fromarray(values.round().astype(np.uint8))

@@ -152,7 +152,7 @@ def of_unread(found: Found, has_splits: bool) -> Iterator[str]:
         else:
             are = 'is' if mine.total() == 1 else 'are'
             yield f'warning: {files} of {where} {are} not read ({_endings(mine)})'
-    rest = [*folders][_SHOWN:]
+    rest = {*[*folders][_SHOWN:]}
     if rest:
         count = sum(n for (parts, _), n in found.unread.items() if parts in rest)
         yield f'warning: {_files(count)} of {len(rest)} more folders are not read'

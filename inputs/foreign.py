@@ -23,7 +23,8 @@ from system.errors import DataError, UsageError, UserError
 
 _DAMAGE = 'damage'
 _HEADER = 10_000  # bytes, at most, of an array's header
-_STEPS = 16  # of float32, which a column's values must span
+_STEPS = 16  # values of a column that float32 must keep apart, where there are as many
+_SEEN = 20_000  # rows, or not twice as many, that are looked at for it
 _NOISE = 1e-12  # of its size, by which a column may vary that is constant but for rounding
 _ALIASES = {  # what others call it, in lower case: one that is there without ours was meant
     'x': ('x', 'x_train', 'data', 'images', 'features'),
@@ -90,6 +91,11 @@ def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
                 _check_headers(file.zip)
                 _check_names(path, file.zip)
             held = list(getattr(file, 'files', ()))
+            if {'data', 'shape', 'format'} <= {*held}:
+                raise DataError(
+                    f'{path}: is a sparse matrix m, as scipy.sparse.load_npz reads it; '
+                    f'np.savez(file, {needed}=m.toarray())'
+                )
             if needed not in held:
                 value = _meant(needed, held) or '...'
                 raise DataError(
@@ -288,14 +294,25 @@ def _check_apart(where: str, raw: np.ndarray) -> None:
             [float(b - a) for a, b in zip(*(end.tolist() for end in ends), strict=True)]
         )
     noise = _NOISE if raw.dtype.kind == 'f' else 0.0  # whole numbers are not rounded
-    bad = np.flatnonzero((span > noise * size) & (span < _STEPS * np.finfo(np.float32).eps * size))
+    some = columns[:: max(1, len(columns) // _SEEN)]
+    had, kept = _distinct(some), _distinct(some.astype(np.float32))
+    bad = np.flatnonzero((span > noise * size) & (kept < _STEPS) & (kept < had))
     if len(bad):
         column = bad[0]
+        start, end = least[column], most[column]
+        tiny = size[column] < np.finfo(np.float32).tiny
+        mend = f'/= {size[column]:.3g}' if tiny else f'-= {start:.12g}'
         raise DataError(
-            f'{where}x has values from {least[column]:.12g} to {most[column]:.12g} in column '
-            f'{column}, which float32 cannot tell apart; x[..., {column}] -= '
-            f'{least[column]:.12g} mends it (of one number a step x -= ...), or leave it out'
+            f'{where}x has values from {start:.12g} to {end:.12g} in column {column}, of which '
+            f'float32 keeps only {kept[column]:,} apart; x[..., {column}] {mend} mends it (of one '
+            f'number a step x {mend[:2]} ...), or leave it out'
         )
+
+
+def _distinct(columns: np.ndarray) -> np.ndarray:
+    """Returns how many different values each column has, [columns]."""
+    found: np.ndarray = 1 + np.count_nonzero(np.diff(np.sort(columns, axis=0), axis=0), axis=0)
+    return found
 
 
 def _counted(where: str, x: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -68,6 +68,8 @@ def split(examples: Examples, shares: Sequence[float] = (0.8, 0.1, 0.1)) -> dict
     if len(shares) != 3 or min(shares) < 0 or not math.isclose(sum(shares), 1, abs_tol=1e-6):
         raise UsageError(f'shares={shares}: must be three numbers from 0 on that add up to 1')
     train, validation, test = shares
+    if examples.split is not None:  # their owner says it
+        return sources._told(examples, 'split of the examples')
     made = sources._split(examples, (train, validation, test))
     return {name: rows for name, rows in made.items() if len(rows.x)}
 
@@ -109,6 +111,8 @@ def _checked(found: Any) -> Source:
 def _rows(split: str, rows: Any, classes: tuple[str, ...]) -> Examples:
     if not isinstance(rows, Examples):
         raise DataError(f'{split} is {type(rows).__name__}, not Examples(x, y)')
+    if rows.split is not None:
+        raise DataError(f'{split} has a split of its own, which split(...) must be given to heed')
     x = np.asarray(rows.x)
     y, length = (None if part is None else np.asarray(part) for part in (rows.y, rows.length))
     if not 2 <= x.ndim <= 5 or not x.size:

@@ -9,12 +9,15 @@ import glob
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from inputs import caltech, conversion, lost, pictures, sources
 from inputs.foreign import Examples
@@ -165,7 +168,8 @@ def write_pictures(
         'images': os.path.realpath(found.folder),
         'jpeg_quality': settings.quality,
         'listing': found.digest,
-        'unreadable': unreadable | found.ignored,
+        'unreadable': unreadable,
+        'ignored': found.ignored,
     }
     form = Form(settings.shape, 'uint8', 'jpeg' if settings.quality else 'raw')
     _finish(folder, form, f'pictures of {found.folder}', found.classes, splits, extra)
@@ -190,7 +194,8 @@ def _planned(found: pictures.Folder, aside: Path) -> list[_Shard]:
         for split, files in found.splits.items()
         for file, start, stop in _shards(aside, split, len(files), pictures.SHARD)
     ]
-    plan = {'schema': SCHEMA, 'shards': [shard.file.name for shard in shards]}
+    names = [shard.file.name for shard in shards]
+    plan = {'schema': SCHEMA, 'listing': found.digest, 'shards': names}
     if _json(aside / 'plan.json') != plan:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
@@ -213,9 +218,14 @@ def _say_what_changed(found: pictures.Folder, folder: Path) -> None:
             what = 'in another form' if same else 'before its files changed'
             where, name = shown(found.folder), shown(other.parent.name)
             say(f'{where} was recorded {what} as {name}, which is kept')
-    for left in folder.parent.glob(f'.images[:-]{glob.escape(filed_name)}-*.writing'):
-        if left != disk.beside(folder):
-            say(f'{shown(left)} is of an interrupted recording of other files; remove it')
+    key = re.compile(rf'\.(images[:-]{re.escape(filed_name)}-[0-9a-f]{{8}})\.writing')
+    for left in folder.parent.glob('.images*.writing'):
+        if left != disk.beside(folder) and (one := key.fullmatch(left.name)):
+            with suppress(Timeout), FileLock(left.with_name(f'{one[1]}.lock'), timeout=0):
+                say(
+                    f'{shown(left)} is of an interrupted recording, of other files or in another '
+                    'form; remove it if it is of no use'
+                )
 
 
 def _json(file: Path) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from inputs.shards import UNLABELLED, Records
 from inputs.spec import Spec
+from inputs.splits import evenly
 from parameters import Experiment
 from system.errors import DataError, UsageError
 
@@ -328,9 +329,3 @@ def places_compared(rows: Rows, count: int = COMPARED) -> slice | np.ndarray:
     if rows.in_order and len(rows) > count:
         return evenly(len(rows), count)
     return slice(0, count)
-
-
-def evenly(count: int, most: int) -> np.ndarray:
-    """Returns places spread evenly over `count` of them: so many at most."""
-    wanted = min(count, most)
-    return np.arange(wanted) * count // max(1, wanted)

@@ -51,6 +51,7 @@ _MEMBER = 1 << 20  # bytes, at most, of a picture of 32x32 in an archive
 _VALIDATION = 5000  # the first of the 60,000, as in TensorFlow's old tutorial reader
 _MOVING = {'train': 8000, 'validation': 1000, 'test': 1000}  # sequences of moving digits,
 _STEPS, _SIDE = 20, 64  # of so many frames of that size
+_KERAS = 'Keras download'  # an origin
 _SPLIT_SEED = 20170313  # of the splits made here: fixed, so that every run sees the same ones
 
 
@@ -259,14 +260,21 @@ def _cifar10(asked: Request) -> Source:
     found = next((place for place in places if place.exists()), None)
     if found is None:
         made = _original('cifar10', places, f'{archive} (train/CLASS/*.jpg, test/CLASS/*.jpg)')
-        say(
-            'warning: cifar10: the original pictures, as cifar10_original; this project measured '
-            f'JPEG files, as of {archive}, on which figures are others'
-        )
+        say(f'warning: {said_of("cifar10", made.origin)}')
         return made
     files = _unpacked(found) if found.is_dir() else _members(found)
     whole, classes = _by_class(found, _shown(files, 'picture', asked.check))
     return _halves(whole, f'pictures of {found.name}', classes)
+
+
+def said_of(name: str, origin: str) -> str:
+    """Says what a data set of that name is, from that origin, where it may be taken for another."""
+    if (name, origin) != ('cifar10', _KERAS):
+        return ''
+    return (
+        'cifar10: the original pictures, as cifar10_original; this project measured JPEG files, as '
+        'of cifar10-images.tar.gz, on which figures are others'
+    )
 
 
 def _cifar10_original(asked: Request) -> Source:
@@ -276,7 +284,7 @@ def _cifar10_original(asked: Request) -> Source:
 
 
 def _original(name: str, places: list[Path], wanted: str) -> Source:
-    return _halves(_keras(name, places, wanted), 'Keras download', OBJECTS)
+    return _halves(_keras(name, places, wanted), _KERAS, OBJECTS)
 
 
 def _halves(whole: dict[str, Examples], origin: str, classes: tuple[str, ...]) -> Source:
@@ -315,7 +323,7 @@ def _by_class(
     images: dict[str, list[np.ndarray]] = {'train': [], 'test': []}
     names: dict[str, list[str]] = {'train': [], 'test': []}
     for path, content in files:
-        split, name = path.split('/')[-3:-1]
+        split, name = ('', '', *path.split('/'))[-3:-1]
         if split in images:
             images[split].append(_of_32(content, f'{place}: {path}'))
             check_memory(f'{place}', images[split][0].size * len(images[split]))
@@ -356,7 +364,7 @@ def _idx_source(name: str, classes: tuple[str, ...], asked: Request) -> Source:
             origin = f'IDX files, train images sha256 {_sha256(whole["train"].x)}'
             break
     else:
-        whole, origin = _keras(name, places, 'the four IDX files'), 'Keras download'
+        whole, origin = _keras(name, places, 'the four IDX files'), _KERAS
     train = whole['train']
     if len(train.x) <= _VALIDATION:
         raise DataError(f'{place}: {len(train.x)} training images; over {_VALIDATION} are needed')

@@ -65,3 +65,9 @@ def _filled(weights: np.ndarray, total: int, *limits: np.ndarray) -> np.ndarray:
             order = np.argsort(made * weights.sum() - weights * total, kind='stable')
             made[order[made[order] < limit[order]][:missing]] += 1
     return made
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """Returns places spread evenly over `count` of them: so many at most."""
+    wanted = min(count, most)
+    return np.arange(wanted) * count // max(1, wanted)

@@ -16,6 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from inputs.rows import Dataset, Rows
 from inputs.shards import Records
 from inputs.spec import Spec, Values
+from inputs.splits import evenly
 from system.errors import DataError
 from system.lines import say, setting
 
@@ -52,11 +53,14 @@ class Range(NamedTuple):
 def measured(rows: Rows, spec: Spec, check: Callable[[], None] = lambda: None) -> Range:
     """Returns the range of the rows' columns, as the network reads them.
 
-    Bytes on disk are not read for it: they are taken to be of the whole range.
+    Bytes on disk are not read for it, but for a few: they are taken to be of the whole range where
+    not all of those are 0 and 1.
     """
     if isinstance(rows.x, Records) and rows.x.dtype == np.uint8 and not spec.one_hot:
-        columns = spec.shape[-1]
-        return Range(np.zeros(columns), np.full(columns, _BYTE / rows.most))
+        few = evenly(len(rows), max(1, _READ // math.prod(rows.x.shape[1:])))
+        if rows.take(few).x[:].max(initial=0) > 1:
+            columns = spec.shape[-1]
+            return Range(np.zeros(columns), np.full(columns, _BYTE / rows.most))
     least: Any = np.inf
     most: Any = -np.inf
     for part in _parts(rows, spec):
@@ -319,12 +323,13 @@ def _beyond(rows: Rows, ranges: np.ndarray) -> np.ndarray:
     """
     least, most = ranges[:, 0], ranges[:, 1]
     size, found = np.where(most > least, most - least, _ALIKE * (1 + np.abs(least))), []
-    for start in range(0, len(rows), 1000):
-        held = rows.floats(start, start + 1000)
+    step = max(1, _READ // math.prod(rows.x.shape[1:]))
+    for start in range(0, len(rows), step):
+        held = rows.floats(start, start + step)
         part = held.reshape(len(held), -1, len(ranges))
         away = np.maximum(least - part, part - most) / size
         if rows.length is not None:  # what is after the steps that count is no value
-            counted = np.arange(held.shape[1]) < rows.length[start : start + 1000, None]
+            counted = np.arange(held.shape[1]) < rows.length[start : start + step, None]
             per_step = part.shape[1] // held.shape[1]
             away[~np.repeat(counted, per_step, axis=1)] = 0
         found.append(away.max(axis=1).clip(min=0))

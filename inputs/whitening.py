@@ -13,6 +13,7 @@ import numpy as np
 
 from inputs.rows import Rows
 from system.errors import UsageError
+from system.lines import say
 
 CONTRAST = 10 / 255**2  # added to an example's variance, of values in [0, 1]
 LEAST = 0.1  # added to the variance of each direction, of examples of contrast 1
@@ -47,6 +48,13 @@ def fitted(rows: Rows, name: str, check: Callable[[], None] = lambda: None) -> W
         raise UsageError(
             f'standardize=zca: {name} has {features:,} features, at most {FEATURES:,} can be '
             'whitened; patch_size=... cuts pictures into smaller ones'
+        )
+    some = rows.floats(0, max(1, _READ // features)).astype(np.float64)
+    if (variance := some.var(axis=1).mean()) < CONTRAST:
+        say(
+            f'warning: standardize=zca: an example of {name} varies by {variance**0.5:.2g}, and '
+            f'is whitened as values in [0, 1] are, of which {CONTRAST**0.5:.2g} is next to '
+            'nothing: multiply x'
         )
     total, squares = np.zeros(features), np.zeros((features, features))
     for part in _parts(rows, check):

@@ -27,6 +27,7 @@ from system.names import filed
 MOST = 20  # runs that are shown one by one, on the screen and by their looks in the figure
 _MOST_LINES = 100  # in a panel of the figure
 _FIRST = ('experiment', 'dataset', 'seed')  # columns of the table, whether or not they differ
+_LIKELIHOODS = ('nll', 'nelbo', 'importance_nll', 'bound')  # of values as a network has them
 _TABLE, _SEEDS, _PLAIN, _FIGURE = 'comparison.csv', 'seeds.csv', 'comparison.json', 'curves.png'
 
 
@@ -80,11 +81,13 @@ def of(places: Iterable[str | Path]) -> Comparison:
         if not run.finished:
             noted(notes, 'not finished, and without scores', name)
     warnings = recorded.warnings(notes)
-    data = [run.data for run in runs]
     if len({run.data for run in runs if run.scores}) > 1:
         warnings.append('the runs are on different data; scores are compared where it is the same')
     known = dict.fromkeys(name for run in runs for name in run.scores or {})
-    scores = [_scored(name, [(run.scores or {}).get(name) for run in runs], data) for name in known]
+    scores = [
+        _scored(name, [(run.scores or {}).get(name) for run in runs], _units(name, runs))
+        for name in known
+    ]
     seeds = _seeds(runs)
     return Comparison(
         runs=tuple(runs),
@@ -92,7 +95,7 @@ def of(places: Iterable[str | Path]) -> Comparison:
         fields=tuple(_differing(runs)),
         scores=tuple(scores),
         seeds=tuple(seeds),
-        over_seeds=tuple(_over_seeds(row, seeds, data) for row in scores) if seeds else (),
+        over_seeds=tuple(_over_seeds(row, seeds, runs) for row in scores) if seeds else (),
         shown=_shown(len(runs), scores),
         warnings=tuple(warnings),
     )
@@ -134,23 +137,41 @@ def _differing(runs: Sequence[Recorded]) -> Iterator[Row]:
         yield Row('data', tuple(run.data or None for run in runs))
 
 
-def _scored(name: str, values: Sequence[float | None], data: Sequence[str]) -> Row:
+def _scored(name: str, values: Sequence[float | None], units: Sequence[Hashable]) -> Row:
     better = metrics.known(name).better
-    return Row(name, tuple(values), better, _best(name, values, data))
+    return Row(name, tuple(values), better, _best(name, values, units))
 
 
-def _best(name: str, values: Sequence[float | None], data: Sequence[str]) -> tuple[bool, ...]:
-    """Returns which values are the best of those on the same data, where these differ.
+def _units(name: str, runs: Sequence[Recorded]) -> list[Hashable]:
+    """Returns, of each run, what a score's values must be alike in to be compared.
+
+    That are the data; of errors of standardised values, and of likelihoods, which are densities of
+    these, how they are standardised; of a likelihood which one it is.
+    """
+    last = name.rpartition('/')[2].removeprefix('future_')
+    is_likelihood = last in _LIKELIHOODS
+    fields = {'standardize'} if is_likelihood or last.endswith('_standardized') else set()
+    fields |= {'loss'} if is_likelihood else set()
+
+    def of(run: Recorded) -> Hashable:
+        told = {n: v for n, v in run.fields.items() if n.rpartition('.')[2] in fields}
+        return run.data, *told.items()
+
+    return [of(run) for run in runs]
+
+
+def _best(name: str, values: Sequence[float | None], units: Sequence[Hashable]) -> tuple[bool, ...]:
+    """Returns which values are the best of those in the same units, where these differ.
 
     Of a baseline none is: it is no merit of a run.
     """
     best = {}
     better = '' if metrics.is_baseline(name) else metrics.known(name).better
-    for each in set(data):
-        mine = {v for v, d in zip(values, data, strict=True) if d == each and v is not None}
+    for each in set(units):
+        mine = {v for v, u in zip(values, units, strict=True) if u == each and v is not None}
         if better and len(mine) > 1:
             best[each] = min(mine) if better == 'less' else max(mine)
-    return tuple(v is not None and best.get(d) == v for v, d in zip(values, data, strict=True))
+    return tuple(v is not None and best.get(u) == v for v, u in zip(values, units, strict=True))
 
 
 def _seeds(runs: Sequence[Recorded]) -> list[tuple[int, ...]]:
@@ -162,7 +183,7 @@ def _seeds(runs: Sequence[Recorded]) -> list[tuple[int, ...]]:
     return [tuple(places.values()) for places in found.values() if len(places) > 1]
 
 
-def _over_seeds(row: Row, seeds: Sequence[Sequence[int]], data: Sequence[str]) -> Row:
+def _over_seeds(row: Row, seeds: Sequence[Sequence[int]], runs: Sequence[Recorded]) -> Row:
     spreads: list[Spread | None] = []
     for places in seeds:
         values = [v for place in places if (v := row.values[place]) is not None]
@@ -170,7 +191,7 @@ def _over_seeds(row: Row, seeds: Sequence[Sequence[int]], data: Sequence[str]) -
         deviation = statistics.stdev(values) if len(values) > 1 else 0.0
         spreads.append(Spread(statistics.fmean(values), deviation) if is_of_all else None)
     means = [spread and spread.mean for spread in spreads]
-    best = _best(row.name, means, [data[places[0]] for places in seeds])
+    best = _best(row.name, means, _units(row.name, [runs[places[0]] for places in seeds]))
     return Row(row.name, tuple(spreads), row.better, best)
 
 

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from scipy.special import expit, softmax
 
 from evaluation import baselines, probes, scores
-from inputs.rows import Dataset, Rows, compared, evenly, places_compared
+from inputs.rows import Dataset, Rows, compared, places_compared
+from inputs.splits import evenly
 from inputs.values import means
 from model import Network
 from networks import standardize

@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 from threadpoolctl import threadpool_limits
 
 from evaluation import metrics
-from inputs.rows import evenly
+from inputs.splits import evenly
 from reports.lettering import legible
 from system import disk
 

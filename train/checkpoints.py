@@ -89,7 +89,7 @@ class Checkpoints:
             manifest = {file.name: _entry(file) for file in sorted(aside.iterdir())}
             (aside / 'manifest.json').write_text(json.dumps(manifest, indent=1))
         disk.write_json(self.folder / 'newest.json', final.name)
-        for folder in self._all():
+        for folder in self._all() if final != self._good else ():  # or else two are there
             if folder not in (final, self._good):
                 disk.remove(folder)
         self._good = final

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 import inst
 from inference import curves, runs
-from reports import comparison, side_by_side
+from reports import comparison, recorded, side_by_side
 from system.errors import UsageError
 
 SMALL = inst.phasewise.vary(dataset='mnist5k', epochs=2)
@@ -87,6 +87,21 @@ def test_mean_and_deviation_are_over_seeds(four):
     assert row.values[0] == pytest.approx((0.2, 0.1))
     assert cells(side_by_side.text(found, 100), 'mean +- deviation') == ['better', 'runs 1-3']
     assert '0.2 +- 0.1' in side_by_side.text(found, 100)
+
+
+def test_errors_in_other_units_are_not_compared():
+    def one(standardize, loss='gaussian'):
+        fields = {'standardize': standardize, 'loss': loss}
+        return recorded.Recorded(Path(), fields, 'digest', True, {})
+
+    for name, pair, best in (
+        ('test/mse_standardized', (one('min_max'), one('mean_std')), [False, False]),
+        ('test/mse_standardized', (one('min_max'), one('min_max')), [True, False]),
+        ('test/nll', (one('min_max'), one('min_max', 'laplace')), [False, False]),
+        ('test/mse', (one('min_max'), one('mean_std')), [True, False]),
+    ):
+        units = comparison._units(name, pair)
+        assert [*comparison._best(name, [1.0, 2.0], units)] == best
 
 
 def test_no_baseline_is_the_best_of_a_run(tmp_path):

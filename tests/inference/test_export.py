@@ -143,8 +143,19 @@ def test_another_label_counts_as_what_the_logits_must_differ_by():
     wanted = {'logits': logits, 'labels': np.array([b'a', b'b'], object)}
     near = wanted | {'labels': np.array(['a', 'a'], object)}
     far = wanted | {'labels': np.array([b'b', b'b'], object)}
-    found = [export._difference('classify', wanted, each) for each in (wanted, near, far)]
+    found = [export._difference('classify', wanted, each, {}) for each in (wanted, near, far)]
     assert found == pytest.approx([0, 0.05 / 4, 1.5 / 4])
+
+
+def test_a_column_of_small_numbers_is_compared_in_its_own_units():
+    values = {
+        'standardize/shift': np.array([0.0, 4000.0]),
+        'standardize/scale': np.array([0.1, 500]),
+    }
+    wanted = {'outputs': np.array([[0.1, 4000.0], [-0.1, 4500.0]])}
+    lost = {'outputs': wanted['outputs'] * [0, 1]}
+    assert export._difference('reconstruct', wanted, lost, {}) < 1e-4
+    assert export._difference('reconstruct', wanted, lost, values) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ ARRAYS = {
     'float16, in its order': Case(array(*ENCODE, '@table', x=X.astype(np.float16)), rows=range(20)),
     'too great for float32': Case(array(*BASIC, x=X * 1e300), 3, ('e+299 in row 0', 'float32')),
     'times, alike as float32': Case(
-        array(*BASIC, x=np.c_[X, 1.7e9 + np.arange(20)]), 3, ('column 4', 'float32 cannot tell')
+        array(*BASIC, x=np.c_[X, 1.7e9 + np.arange(20)]), 3, ('column 4', 'float32 keeps only')
     ),
     'negative int8': Case(array(*BASIC, x=(X * 255 - 128).astype(np.int8)), sizes=(16, 2, 2)),
     'uint16': Case(array(*BASIC, x=(X * 65535).astype(np.uint16)), sizes=(16, 2, 2)),
@@ -464,9 +464,9 @@ def test_what_a_mask_hides_is_not_read(name):
 def test_values_that_are_alike_as_float32_are_refused_from_python_too():
     from inference import fit
 
-    with pytest.raises(DataError, match='column 4, which float32 cannot tell apart'):
+    with pytest.raises(DataError, match='column 4, of which float32 keeps only'):
         fit('basic', np.c_[X, 1.7e9 + np.arange(20)])
-    with pytest.raises(DataError, match='column 0, which float32 cannot tell apart'):
+    with pytest.raises(DataError, match='column 0, of which float32 keeps only'):
         fit('basic', np.uint64(2**63) + np.arange(20, dtype=np.uint64)[:, None])
 
 

@@ -105,7 +105,7 @@ def test_an_interrupted_write_goes_on_after_its_last_whole_shard(
     data = load(folder, tmp_path)
     out = capsys.readouterr().out
     assert 'goes on: 2 of 6 shards are there' in out
-    assert f'{other} is of an interrupted recording of other files; remove it' in out
+    assert f'{other} is of an interrupted recording, of other files or in another form' in out
     assert f'{aside} is of' not in out
     (made,) = tmp_path.glob('records/images*/manifest.json')
     for name, time in before.items():
@@ -346,7 +346,7 @@ def test_the_original_cifar10_has_a_name_of_its_own(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(sources, 'places_of', lambda data_dir, *names: [tmp_path / 'none'])
     original = inst.conv_vae_cifar.vary(dataset='cifar10_original')
     dataset.load(original, tmp_path)
-    assert asked == ['cifar10'] and 'warning' not in capsys.readouterr().out
+    assert asked == ['cifar10_original'] and 'warning' not in capsys.readouterr().out
     dataset.load(inst.conv_vae_cifar, tmp_path)
     assert 'warning: cifar10: the original pictures' in capsys.readouterr().out
     assert dataset.key_of(original) != dataset.key_of(inst.conv_vae_cifar)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -99,7 +100,8 @@ def test_a_worker_without_this_program_is_named(main, scheduler, digits, tmp_pat
     monkeypatch.setattr(several, '_MAIN', tmp_path / 'main.py')
     code, _, err = main(*TINY, f'--array={digits}', f'--scheduler={scheduler}')
     assert code == 2 and f'has no {tmp_path}/main.py; it needs' in err
-    assert err.startswith('error: tied: the worker tcp://127.0.0.1:') and err.count('\n') == 1
+    assert re.match('error: --experiment=tied .*: the worker tcp://127.0.0.1:', err), err
+    assert err.count('\n') == 1
 
 
 @pytest.mark.parametrize(
