@@ -24,6 +24,8 @@ from system.errors import DataError, UsageError, UserError
 _DAMAGE = 'damage'
 _HEADER = 10_000  # bytes, at most, of an array's header
 _STEPS = 16  # values of a column that float32 must keep apart, where there are as many
+_BESIDE = 6  # bytes that a number takes beside itself: as float32, and in two masks
+_ALL_BUT = 0.8  # of the memory, that arrays may take while they are read
 _SEEN = 20_000  # rows, or not twice as many, that are looked at for it
 _NOISE = 1e-12  # of its size, by which a column may vary that is constant but for rounding
 _ALIASES = {  # what others call it, in lower case: one that is there without ours was meant
@@ -87,8 +89,9 @@ def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             if isinstance(file, np.lib.npyio.NpzFile):
                 assert file.zip is not None  # before it is closed
-                check_memory(path, sum(entry.file_size for entry in file.zip.infolist()))
-                _check_headers(file.zip)
+                taken = _check_headers(file.zip)
+                read = (name for name in taken if name.removesuffix('.npy') in (needed, *others))
+                check_memory(path, sum(map(taken.__getitem__, read)), _ALL_BUT)
                 _check_names(path, file.zip)
             held = list(getattr(file, 'files', ()))
             if {'data', 'shape', 'format'} <= {*held}:
@@ -334,9 +337,14 @@ def _counted(where: str, x: np.ndarray, length: np.ndarray) -> tuple[np.ndarray,
     return x, length.astype(np.int64)
 
 
-def _check_headers(opened: zipfile.ZipFile) -> None:
-    """Raises ValueError where a header is longer than NumPy would accept, or claims too much."""
+def _check_headers(opened: zipfile.ZipFile) -> dict[str, int]:
+    """Returns how many bytes each member takes while it is read, as float32 beside what it is.
+
+    Raises ValueError where a header is longer than NumPy would accept, or claims too much.
+    """
+    taken = {}
     for entry in opened.infolist():
+        taken[entry.filename] = entry.file_size
         with opened.open(entry) as member:
             first = member.read(12)  # magic 6, version 2, length 2 or 4
         length = first[8:10] if first[6:7] == b'\x01' else first[8:12]
@@ -348,6 +356,9 @@ def _check_headers(opened: zipfile.ZipFile) -> None:
                 shape, _, dtype = _HEADERS[first[:8]](member)
             if math.prod(shape) * dtype.itemsize > entry.file_size and not dtype.hasobject:
                 raise ValueError('it claims more than it holds')
+            if dtype.kind in 'biuf' and dtype != np.uint8:
+                taken[entry.filename] += _BESIDE * math.prod(shape)
+    return taken
 
 
 def read_idx(file: Path, *, dimensions: int) -> np.ndarray:
@@ -377,11 +388,11 @@ def read_idx(file: Path, *, dimensions: int) -> np.ndarray:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def check_memory(what: str, size: int) -> None:
-    """Raises DataError where so many bytes are more than half of this machine's memory."""
-    limit = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2
-    if size > limit:
+def check_memory(what: str, size: int, share: float = 0.5) -> None:
+    """Raises DataError where so many bytes are more than a share of this machine's memory."""
+    whole = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    if size > share * whole:
         raise DataError(
-            f'{what}: would take {size / 1e9:,.0f} GB, more than half of the memory here '
-            f'({limit / 1e9:.0f} GB)'
+            f'{what}: would take {size / 1e9:,.0f} GB, more than {share:.0%} of the memory here '
+            f'({whole / 1e9:.0f} GB)'
         )

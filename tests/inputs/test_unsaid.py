@@ -121,3 +121,14 @@ def test_what_another_process_has_begun_stays(tmp_path):
 def test_places_are_spread_evenly():
     assert evenly(10, 4).tolist() == [0, 2, 5, 7] and evenly(3, 4).tolist() == [0, 1, 2]
     assert evenly(0, 4).tolist() == []
+
+
+def test_what_is_not_read_of_a_file_takes_no_memory(tmp_path, monkeypatch):
+    """And what is, takes more than it has: it is float32 beside what it is."""
+    np.savez(tmp_path / 'mine.npz', x=np.zeros((1000, 2)), raw=np.zeros(100_000))
+    sizes = {'SC_PHYS_PAGES': 10, 'SC_PAGE_SIZE': 4096}
+    monkeypatch.setattr(foreign.os, 'sysconf', sizes.get)
+    assert foreign.arrays(str(tmp_path / 'mine.npz'), 'x')['x'].shape == (1000, 2)
+    np.savez(tmp_path / 'mine.npz', x=np.zeros((2500, 2), bool))
+    with pytest.raises(DataError, match='more than 80% of the memory here'):
+        foreign.arrays(str(tmp_path / 'mine.npz'), 'x')
