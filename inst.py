@@ -935,6 +935,18 @@ coates2011_random = coates2011_denoising.vary(
     description='coates2011_denoising with random filters in place of the learned: a control',
     initial='random',
 )
+semi600_kmeans = coates2011_kmeans.vary(
+    'semi600_kmeans',
+    description="600 labels: softmax on k-means codes of digits' 6x6 patches, summed over 4x4 regions",
+    source=KINGMA,
+    dataset='mnist',
+    label_fraction=0.010915,
+    pool=4,
+    l2=0.5,
+    epochs=100,
+    batch_size=600,
+    **{'parent.hidden': (400,)},
+)
 
 vae_burda = Experiment(
     'vae_burda',
