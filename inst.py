@@ -937,7 +937,7 @@ coates2011_random = coates2011_denoising.vary(
 )
 semi600_kmeans = coates2011_kmeans.vary(
     'semi600_kmeans',
-    description="600 labels: softmax on k-means codes of digits' 6x6 patches, summed over 4x4 regions",
+    description="600 labels: softmax on k-means codes of digits' 6x6 patches, over 4x4 regions",
     source=KINGMA,
     dataset='mnist',
     label_fraction=0.010915,
