@@ -95,6 +95,15 @@ def test_pictures_with_their_channels_first_are_not_those_trained_on():
             run.encode(x.transpose(0, 3, 1, 2))
 
 
+def test_errors_in_detail_are_of_as_many_examples_as_are_scored_at_once():
+    """By a bound of many codes these are fewer than are reconstructed at once."""
+    x = DRAW.random((300, 784)).astype(np.float32)
+    bound = inst.iwae_burda.vary(hidden=(4, 2), epochs=1, importance_samples=0)
+    with fit(bound, x) as run:
+        found = run.score(x, detail=True)
+    assert {len(values) for values in found.values()} == {300}
+
+
 def test_of_classes_that_are_all_sure_the_likeliest_is_the_label():
     """As in the accuracy, and in the saved graph."""
     logits = np.array([[18, 35, -5], [-120, -95, -130]], np.float32)
