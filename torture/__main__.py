@@ -41,10 +41,17 @@ flags.DEFINE_integer(
 )
 
 
+_OF_RUNS = ('attempts', 'minutes', 'seed', 'only')
+
+
 def main(_: list[str]) -> None:
     """Tries what is asked for."""
     if FLAGS.of == 'runs':
         disturb_runs()
+    elif given := [name for name in _OF_RUNS if FLAGS[name].present]:
+        raise SystemExit(
+            f'error: --{given[0]}: has no effect with --of={FLAGS.of}, which is tried whole'
+        )
     else:
         try_corpus(*_CORPUS[FLAGS.of])
 
