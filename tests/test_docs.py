@@ -343,8 +343,9 @@ def test_a_script_of_the_pages_runs(here, code):
         assert call('--experiment=lstm_reconstruct --dataset=mnist5k')[0] == 0
     if re.search('^(import inst|from inference)', code, re.M):
         code = f'import sys; sys.path.append({str(ROOT)!r})\n{code}'
-    Path('results').mkdir(exist_ok=True)
-    shutil.copy(ROOT / 'results/runs.jsonl', 'results')
+    Path('results').mkdir(exist_ok=True)  # which commands of the pages may read after it, too
+    for file in ('histories.jsonl', 'runs.jsonl'):
+        shutil.copy(ROOT / 'results' / file, 'results')
     status, said = forked.alone(code, Path.cwd())
     assert status == 0, said
 
