@@ -177,13 +177,15 @@ def held(key: str, source: sources.Source, digest: str = '') -> Dataset:
         )
         for name, examples in source.splits.items()
     }
-    return Dataset(key, _spec(shape, source.classes), splits, digest, shape)
+    spec = _spec(shape, source.classes, source.feature_names)
+    return Dataset(key, spec, splits, digest, shape)
 
 
-def _spec(shape: tuple[int, ...], classes: tuple[str, ...]) -> Spec:
+def _spec(shape: tuple[int, ...], classes: tuple[str, ...], columns: tuple[str, ...]) -> Spec:
     """Returns what is known of examples of that shape, read as vectors."""
     is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in _DRAWABLE)
-    return Spec(shape=(math.prod(shape),), classes=classes, picture=shape if is_picture else ())
+    picture = shape if is_picture else ()
+    return Spec((math.prod(shape),), classes, picture, feature_names=columns)
 
 
 def _recorded(
@@ -349,7 +351,8 @@ def read(folder: Path, budget: int = 1 << 62, *, verify: bool = False) -> Datase
     if 'train' in splits:
         splits.setdefault('test', splits['train'])
     digests.keep(folder, manifest, contents)
-    made = Dataset(folder.name, _spec(shape, classes), splits, digests.digest_of(contents), shape)
+    spec = _spec(shape, classes, tuple(manifest.get('feature_names', ())))
+    made = Dataset(folder.name, spec, splits, digests.digest_of(contents), shape)
     repeated = repeats(records['train'], records['test']) if 'test' in records else 0
     return made._replace(folder=folder, repeated=repeated)
 
@@ -377,7 +380,7 @@ def _is_ours(manifest: dict[str, Any]) -> bool:
     shards = [shard for entry in splits.values() for shard in entry['shards']]
     counts = [*shape, *(entry['examples'] for entry in splits.values())]
     counts += [shard[name] for shard in shards for name in ('examples', 'bytes')]
-    words = [manifest['source'], *manifest['classes']]
+    words = [manifest['source'], *manifest['classes'], *manifest.get('feature_names', ())]
     words += [shard[name] for shard in shards for name in ('file', 'sha256', 'index_sha256')]
     return (
         manifest['dtype'] in ('uint8', 'float32')

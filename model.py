@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 
 from inputs.rows import Rows
 from inputs.spec import Spec
-from networks import head, kmeans, lstm, memory, patches, saved_graph, serving, stacked, weights
+from networks import head, kmeans, lstm, memory, patches, serving, stacked, trained_on, weights
 from networks import session as sessions
 from networks.endpoints import Batch, Blueprint, Endpoints, Expose, unchanged
 from networks.layers import TOWER, Mode, grouped
@@ -88,7 +88,7 @@ def exported(
     experiment: Experiment, spec: Spec, restored: SavedGraph | None, *, trains: bool
 ) -> Served:
     """Builds the graph that is saved, which says itself what it was trained on."""
-    saved_graph.say_trained_on(spec)
+    trained_on.say(spec)
     return Served(experiment, spec, build(experiment, spec, restored, trains=trains).tensors)
 
 

@@ -206,7 +206,7 @@ def prepare(task: Task) -> dict[str, Any]:
     """
     import dataset
     from system.kernels import has_bfloat16
-    from train.folder import environment
+    from train.identity import environment
 
     folder, data_dir = Path(task.folder), Path(task.data_dir)
     try:

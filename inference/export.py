@@ -299,7 +299,9 @@ def _frozen_graph(graph: _Graph, outputs: Mapping[str, tf.Tensor]) -> tf.GraphDe
     """Returns what computes these tensors, with constants in place of variables."""
     names = [tensor.op.name for tensor in outputs.values()]
     definition = graph.session.graph.as_graph_def()
-    return tf.graph_util.convert_variables_to_constants(graph.session, definition, names)
+    constant = tf.graph_util.convert_variables_to_constants(graph.session, definition, names)
+    # What is at its default is left out, so that earlier versions know all that is said.
+    return tf.train.export_meta_graph(graph_def=constant, strip_default_attrs=True).graph_def
 
 
 def _frozen(graph: _Graph, folder: Path) -> list[Made]:

@@ -16,8 +16,9 @@ import numpy as np
 import dataset
 import inst
 from inference.outputs import write_npz
-from inference.run import Run, columns_of, load
+from inference.run import Run, load
 from inputs import sources
+from inputs.columns import columns_of
 from inputs.labels import as_given, plain
 from inputs.shards import UNLABELLED
 from parameters import Experiment
@@ -70,6 +71,8 @@ def fit(
         arrays['y'] = plain(labels)
     if examples.length is not None:
         arrays['length'] = examples.length
+    if columns := columns_of(x):
+        arrays['feature_names'] = np.array([*map(str, columns)])
     folder = Path(run_dir).expanduser() if run_dir else None
     if folder and folder.exists() and not folder.is_dir():
         raise UsageError(f'run_dir={folder}: is no folder; name a new one')
@@ -90,7 +93,7 @@ def fit(
         dataset.forget()
         disk.remove(target / _PARENTS)  # whose weights the run has
         made = load(target)
-    made.columns = columns_of(x)
+    made.columns = columns
     if labels is not None and examples.y is not None and labels.size == len(examples.x):
         labels = labels.reshape(-1)[known]
         _, first = np.unique(examples.y[known], return_index=True)

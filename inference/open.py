@@ -17,7 +17,8 @@ import tensorflow.compat.v1 as tf
 
 import dataset
 from inputs import values
-from inputs.rows import Dataset, Rows, refuse_lengths, shaped
+from inputs.columns import check_columns
+from inputs.rows import Dataset, Rows, ending_in_zeros, refuse_lengths, shaped
 from inputs.shards import UNLABELLED, Records
 from model import Network, network_of
 from networks import fits, saved_graph, trial, weights
@@ -29,7 +30,7 @@ from system.lines import say
 from train.folder import Place, configuration, configured
 
 _UNBUILT = (ValueError, TypeError, LookupError, ArithmeticError, tf.errors.InvalidArgumentError)
-_LOOKED_AT = 1000  # series together
+_REORDER = 'save x with the columns that the run was trained on, in that order'
 STOPPED = 'stopped, nothing was written; the same command begins again'
 
 
@@ -183,6 +184,8 @@ def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -
         alike = network.counts_steps and seen.shape[1:] == spec.shape[1:]
         pads = alike and seen.shape[0] < spec.shape[0]
         remedy = '; pad them, and say by length how many steps count' if pads else ''
+        if len(spec.shape) == len(seen.shape) == 1 and not spec.picture:
+            remedy = '; give the same columns, in the same order'
         raise DataError(
             f'{data.key}: examples of {seen.said}, the run reads {spec.said}{follow}{remedy}'
         )
@@ -191,6 +194,7 @@ def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -
         fed = recorded  # of a dense network, in any order of the same numbers
     if fed and known and fed != known:
         raise DataError(f'{data.key}: pictures of {_sides(fed)}, the run reads {_sides(known)}')
+    check_columns(data.key, data.spec.feature_names, spec.feature_names, _REORDER)
     if not network.counts_steps:
         refuse_lengths(data)
     elif spec.has_lengths:
@@ -205,9 +209,7 @@ def _say_padded(key: str, rows: Rows, say: Callable[[str], None]) -> None:
     """Warns where series without lengths end in zeros, for a run that was trained with lengths."""
     if rows.length is not None:
         return
-    starts = range(0, len(rows), _LOOKED_AT)
-    ends = sum((~rows.x[k : k + _LOOKED_AT][:, -1].any(axis=-1)).sum() for k in starts)
-    if ends:
+    if ends := ending_in_zeros(rows):
         say(
             f'warning: {key}: {ends} of {len(rows)} series end in zeros, which count as steps; if '
             'they are padding, say by length how many steps count'

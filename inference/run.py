@@ -7,7 +7,6 @@ import inspect
 import math
 import threading
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import dataset
 from evaluation import scores
 from inference.open import classified, fitting, network_of_run
 from inputs import sources
+from inputs.columns import check_columns, columns_of
 from inputs.rows import Rows, arranged
 from inputs.spec import Spec
 from model import Network, network_of
@@ -53,7 +53,7 @@ class Run:
         self.network = network
         self.name = name
         self.labels = np.array(network.spec.classes) if labels is None else labels
-        self.columns = columns
+        self.columns = columns or [*network.spec.feature_names] or None
         self._is_closed = False
         self._lock = threading.Lock()
 
@@ -160,7 +160,7 @@ class Run:
     def _rows(self, x: Any, length: Any = None, y: Any = None) -> Rows:
         """Returns arrays as the network reads them; raises DataError where it cannot."""
         self._check_open()
-        check_columns(x, self.columns)
+        check_columns('x', columns_of(x), self.columns, 'give x[run.columns]')
         source = sources.of_arrays(x, y, length)
         data = dataset.held('x', source)
         count = len(data.splits['test'])
@@ -198,29 +198,6 @@ def _rebuilt(
     network = network_of(experiment, spec, restored)
     weights.load(network.session, values)
     return Run(network, name, labels, columns)
-
-
-def columns_of(x: Any) -> list[Any] | None:
-    """Returns the names of a table's columns, None of what has none."""
-    columns = getattr(x, 'columns', None)
-    return None if columns is None else list(columns)
-
-
-def check_columns(x: Any, known: list[Any] | None) -> None:
-    """Raises DataError where a table has other columns than those `known`, or in another order."""
-    found = columns_of(x)
-    if not known or not found or found == known:
-        return
-    for column, count in Counter(found).items():
-        if count > known.count(column) > 0:
-            raise DataError(f'x: column {column!r} is there {count} times; leave out the others')
-    others = [(c, 'lacks') for c in known if c not in found]
-    others += [(c, 'has, and the run was not trained on,') for c in found if c not in known]
-    if others:
-        column, what = others[0]
-        more = f' and {len(others) - 1} more differ' if len(others) > 1 else ''
-        raise DataError(f'x {what} column {column!r}{more}; give x[run.columns]')
-    raise DataError('x has its columns in another order than was trained on; give x[run.columns]')
 
 
 def _warn(text: str) -> None:

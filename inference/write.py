@@ -241,9 +241,11 @@ def _described(folder: Path, network: Network, data: Dataset, table: Table) -> d
     """Returns what every `.npz` has beside what was computed."""
     made: dict[str, Any] = {n: table.columns[n] for n in _PLAIN if n in table.columns}
     if data.spec.classes:
-        numbers = {'': UNLABELLED, **{name: y for y, name in enumerate(data.spec.classes)}}
+        # The run's own come first, so that a class has one number in all that a run writes.
+        classes = [*dict.fromkeys((*network.spec.classes, *data.spec.classes))]
+        numbers = {'': UNLABELLED, **{name: y for y, name in enumerate(classes)}}
         made['labels'] = np.array([numbers[name] for name in table.columns['label']], np.int32)
-        made['classes'] = np.array(data.spec.classes)
+        made['classes'] = np.array(classes)
     made['run'] = np.array(identity(folder, network))
     made['data'] = np.array(f'{data.key} {data.digest}')
     return made

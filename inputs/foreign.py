@@ -18,8 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inputs.columns import checked_names
+from inputs.labels import AS_NAMES
 from system import disk
 from system.errors import DataError, UsageError, UserError
+from system.lines import say
 
 _DAMAGE = 'damage'
 _HEADER = 10_000  # bytes, at most, of an array's header
@@ -31,23 +34,38 @@ _NOISE = 1e-12  # of its size, by which a column may vary that is constant but f
 _ALIASES = {  # what others call it, in lower case: one that is there without ours was meant
     'x': ('x', 'x_train', 'data', 'images', 'features'),
     'y': ('y', 'y_train', 'label', 'labels', 'target', 'targets'),
-    'length': ('length', 'lengths', 'seq_len', 'sequence_length', 'sequence_lengths'),
+    'length': (
+        'length',
+        'lengths',
+        'lens',
+        'n_steps',
+        'seq_len',
+        'seq_lens',
+        'seq_lengths',
+        'sequence_length',
+        'sequence_lengths',
+    ),
     'split': ('split', 'splits', 'fold', 'folds', 'partition', 'partitions', 'subset', 'subsets'),
 }
 _HEADERS = {  # how an array begins -> what reads its shape, order and type
     b'\x93NUMPY\x01\x00': np.lib.format.read_array_header_1_0,
     b'\x93NUMPY\x02\x00': np.lib.format.read_array_header_2_0,
 }
+_NAMES = 'feature_names'  # of the columns of a table
+_OURS = ('index', 'file', 'labels', 'classes', 'run', 'data')  # beside what --mode=... computed
+_LISTED = 10  # names of arrays
+_SAID: set[tuple[str, ...]] = set()
 _PLAIN = {  # of arrays of objects
-    'y': 'np.asarray(y, dtype=str)',
+    'y': AS_NAMES,
     'split': 'np.asarray(split, dtype=str)',
     'length': 'np.asarray(length, dtype=int)',
-    'x': "np.array(np.asarray(x).tolist(), 'float32')",
+    'feature_names': 'np.asarray(feature_names, dtype=str)',
+    'x': "np.array(np.asarray(x).tolist(), 'float64')",
 }
 _NUMBERS = {  # of arrays that hold no real numbers, by the kind of their NumPy type
     **dict.fromkeys('mM', "x.astype('int64')"),
-    **dict.fromkeys('US', "x.astype('float32')"),
-    'O': "x.astype('float32')",
+    **dict.fromkeys('US', "x.astype('float64')"),
+    'O': "x.astype('float64')",
     'V': 'numpy.lib.recfunctions.structured_to_unstructured(x)',
     'c': 'np.concatenate([x.real, x.imag], axis=-1)',
 }
@@ -65,6 +83,7 @@ class Examples(NamedTuple):
     length: np.ndarray | None = None
     place: np.ndarray | None = None
     split: np.ndarray | None = None  # the name of each one's split, where their owner says it
+    names: tuple[str, ...] = ()  # of the columns, where their owner says them
 
     @property
     def places(self) -> np.ndarray:
@@ -76,7 +95,7 @@ class Examples(NamedTuple):
         y, length, split = (
             None if part is None else part[rows] for part in (self.y, self.length, self.split)
         )
-        return Examples(self.x[rows], y, length, self.places[rows], split)
+        return Examples(self.x[rows], y, length, self.places[rows], split, self.names)
 
 
 def arrays(path: str, needed: str, *others: str) -> dict[str, np.ndarray]:
@@ -163,7 +182,7 @@ def _plain(file: np.lib.npyio.NpzFile, name: str, path: str) -> np.ndarray:
     except ValueError as error:
         if not _is_pickled(error):
             raise
-        plain = _PLAIN.get(name, f"{name}.astype('float32')")
+        plain = _PLAIN.get(name, f"{name}.astype('float64')")
         raise DataError(
             f'{path}: {name} holds pickled objects, which are not read; save it as plain values, '
             f'np.savez(file, {name}={plain})'
@@ -203,10 +222,23 @@ def read_npz(path: str, *, labelled: bool = True, trains: bool = False) -> Examp
     be trained on where it `trains`.
     """
     check_file(path)
-    others = ('y', 'length', 'split') if labelled else ('length',)
+    others = ('y', 'length', 'split', _NAMES) if labelled else ('length', _NAMES)
     found = arrays(path, 'x', *others)
+    _say_unread(path)
     read = checked(found['x'], found.get('y'), found.get('length'), f'{path}: ', trains=trains)
-    return read._replace(split=found.get('split'))
+    names = checked_names(found.get(_NAMES), found['x'].shape[-1], f'{path}: ')
+    return read._replace(split=found.get('split'), names=names)
+
+
+def _say_unread(path: str) -> None:
+    """Says which arrays of a file have a name that is never read, once of each file."""
+    with np.load(path, allow_pickle=False) as file:
+        unread = [name for name in file.files if name not in (*_ALIASES, _NAMES, *_OURS)]
+    if unread and (path, *unread) not in _SAID:
+        _SAID.add((path, *unread))
+        read, more = ', '.join((*_ALIASES, _NAMES)), ', ...' * (len(unread) > _LISTED)
+        first = ', '.join(unread[:_LISTED]) + more
+        say(f'{path}: of its arrays not read: {first}; what is read is called {read}')
 
 
 def checked(
@@ -275,6 +307,11 @@ def _check_finite(where: str, x: np.ndarray, raw: np.ndarray) -> None:
     bad = np.flatnonzero(lost.reshape(len(x), -1).any(axis=1))
     if not len(bad):
         return
+    columns = np.flatnonzero(lost.reshape(-1, x.shape[-1]).all(axis=0))
+    given = raw.reshape(x.shape)[..., columns]
+    if len(columns) and len(x) > 1 and not np.isfinite(given).any():  # as behind a trailing comma
+        named = ', '.join(map(str, columns[:_LISTED]))
+        raise DataError(f'{where}x has no number in any row of column {named}; leave it out')
     value = raw.reshape(x.shape)[bad[0]][lost[bad[0]]][0]
     if np.isfinite(value):
         raise DataError(f'{where}x has {value:g} in row {bad[0]}, more than float32 holds; scale x')

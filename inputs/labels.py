@@ -17,6 +17,7 @@ from system.lines import say
 
 _DOUBTFUL = ('nan', 'none', 'null', 'na', 'n/a', '<na>', 'nat')  # names that may mean no label
 MOST = 10_000  # different labels
+AS_NAMES = "['' if v is None or v != v else str(v) for v in y]"  # NaN is no name
 _EXACT = 2.0**53  # below it, a float holds every whole number
 
 
@@ -193,7 +194,7 @@ def _of_objects(values: np.ndarray, what: str, places: np.ndarray) -> np.ndarray
         row = other or 0
         raise DataError(
             f'{what} holds objects that are neither all names nor all numbers, as {items[row]!r} '
-            f'in row {places[row]}; save np.asarray(y, dtype=str)'
+            f'in row {places[row]}; save y={AS_NAMES}'
         )
     return _PLAIN[made.dtype.kind](made, what, places)
 
@@ -204,8 +205,7 @@ def _as_they_are(values: np.ndarray, what: str, places: np.ndarray) -> np.ndarra
 
 def _unreadable(values: np.ndarray, what: str, places: np.ndarray) -> np.ndarray:
     raise DataError(
-        f'{what} must hold whole numbers or names, it holds {values.dtype}; '
-        'save np.asarray(y, dtype=str)'
+        f'{what} must hold whole numbers or names, it holds {values.dtype}; save y={AS_NAMES}'
     )
 
 

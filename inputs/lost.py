@@ -37,15 +37,16 @@ def told(found: pictures.Folder) -> Iterator[str]:
             looked[picture.path] = _look(found, picture)
     if not looked:
         return
-    if brightest := max(look.brightest for look in looked.values()):
+    if deep := [look.brightest for look in looked.values() if look.brightest]:
+        brightest = int(np.median(deep))  # one that is overexposed says nothing of the others
         words = f'{found.named}: pictures of 16 bits are recorded in 8, {_MOST:,} as white'
         if brightest > _DARK:
             yield words
         else:
             yield (
-                f'warning: {words}; those looked at reach {brightest:,}, which leaves '
-                f'about {round(brightest / 257) + 1} levels. Spread them over the range first, or '
-                'give them as numbers (--array, x of float32)'
+                f'warning: {words}; in the median those looked at reach {brightest:,}, which '
+                f'leaves about {round(brightest / 257) + 1} levels. Spread them over the range '
+                'first, or give them as numbers (--array, x of float32)'
             )
     path = max(looked, key=lambda path: looked[path].pages)
     if (pages := looked[path].pages) > 1:

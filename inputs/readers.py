@@ -6,6 +6,7 @@ it was written elsewhere.
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import inspect
@@ -27,7 +28,7 @@ __all__ = ['Examples', 'Reader', 'Request', 'Source', 'reader', 'split']
 
 Reader = Callable[[Request], Source]
 
-OWN: dict[str, str] = {}  # each such data set -> 8 hexadecimal digits of its function's text
+OWN: dict[str, str] = {}  # each such data set -> 8 hexadecimal digits of what reads it
 _SPLITS = ('train', 'validation', 'test')
 
 
@@ -40,11 +41,35 @@ def reader(function: Reader) -> Reader:
     if name in DATASETS:
         raise UsageError(f'{name}: there is a data set of that name; name the function otherwise')
     linecache.checkcache()  # so that it is the text as it is now
-    text = inspect.getsource(function)
-    OWN[name] = hashlib.sha256(text.encode()).hexdigest()[:8]
+    OWN[name] = hashlib.sha256(_text(function).encode()).hexdigest()[:8]
     DATASETS.append(name)
     sources.SOURCES[name] = functools.partial(_read, function)
     return function
+
+
+def _text(function: Reader) -> str:
+    """Returns a function's text, and that of the functions and constants of its file it goes by."""
+    text, name = inspect.getsource(function), function.__name__
+    lines = linecache.getlines(inspect.unwrap(function).__code__.co_filename)
+    there = {made: node for node in ast.parse(''.join(lines)).body for made in _named(node)}
+    found, due = {name: text}, [name] if name in there else []
+    while due:
+        used = {node.id for node in ast.walk(there[due.pop()]) if isinstance(node, ast.Name)}
+        for other in sorted(used & there.keys() - found.keys()):
+            found[other] = ast.unparse(there[other])
+            due.append(other)
+    return text + ''.join(found[other] for other in sorted(found.keys() - {name}))
+
+
+def _named(node: ast.stmt) -> list[str]:
+    """Returns the names that a statement at the top of a file gives to what it makes."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return []
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    inner = (part for target in targets for part in ast.walk(target))
+    return [part.id for part in inner if isinstance(part, ast.Name)]
 
 
 def forget() -> None:
@@ -136,7 +161,7 @@ def _rows(split: str, rows: Any, classes: tuple[str, ...]) -> Examples:
             raise DataError(f'length of {split} needs x of [N, steps, features]')
         _check_whole(f'length of {split}', length, len(x), 1, x.shape[1])
     y, length = (part if part is None else part.astype(np.int64) for part in (y, length))
-    return Examples(x, y, length, rows.place)
+    return Examples(x, y, length, rows.place, names=tuple(map(str, rows.names)))
 
 
 def _check_whole(

@@ -17,6 +17,7 @@ from parameters import Experiment
 from system.errors import DataError, UsageError
 
 _LABELLED = 20061201  # keys the choice of labelled examples apart from other draws of a seed
+_TOGETHER = 1000  # sequences looked at together
 COMPARED = 10_000  # training examples that the test examples are compared with
 
 
@@ -189,6 +190,13 @@ def refuse_lengths(data: Dataset) -> None:
         raise UsageError(
             f'{data.key}: has lengths, which only network=lstm reads, and what reads length:0'
         )
+
+
+def ending_in_zeros(rows: Rows) -> int:
+    """Counts the sequences, [N, T, ...], whose last step is all zeros, as padding is."""
+    starts = range(0, len(rows), _TOGETHER)
+    ends = (rows.x[start : start + _TOGETHER][:, -1] for start in starts)
+    return sum(int((~part.reshape(len(part), -1).any(axis=1)).sum()) for part in ends)
 
 
 def flat(data: Dataset, experiment: Experiment) -> Dataset:

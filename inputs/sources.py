@@ -63,6 +63,11 @@ class Source(NamedTuple):
     classes: tuple[str, ...]
     is_mixed: bool = True  # each split is in random order already
 
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the columns, where they are known."""
+        return next(iter(self.splits.values())).names
+
 
 class Request(NamedTuple):
     """What a source is read with."""

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 _SIZES = ('shape', 'picture', 'frame')
 _AXES = 64  # of an example at most, as NumPy has
 _MOST = 1 << 30  # numbers of an example, at most
-_LONGEST = 10_000  # characters of a class's name
-_LETTERS = 1 << 26  # of the names of all classes, each as long as the longest: so they are held
+_LONGEST = 10_000  # characters of a name of a class or column
+_LETTERS = 1 << 26  # of the names of all, each as long as the longest: so they are held
 _CHANNELS = (1, 3)  # of a picture
 
 
@@ -40,6 +40,7 @@ class Spec(NamedTuple):
     one_hot: bool = False  # an example is the number of a stored picture
     values: Values | None = None  # what was trained on, where that is known
     has_lengths: bool = False  # of the sequences trained on not all steps counted
+    feature_names: tuple[str, ...] = ()  # of the columns of a table, where its owner said them
 
     @property
     def layout(self) -> str:
@@ -78,6 +79,8 @@ def as_json(spec: Spec) -> dict[str, Any]:
     made: dict[str, Any] = sizes | {'classes': list(spec.classes)}
     if spec.has_lengths:
         made['has_lengths'] = True
+    if spec.feature_names:
+        made['feature_names'] = list(spec.feature_names)
     if spec.values:
         columns = [list(column) for column in spec.values.columns]
         made['values'] = spec.values._asdict() | {'columns': columns}
@@ -87,19 +90,29 @@ def as_json(spec: Spec) -> dict[str, Any]:
 def from_json(found: Mapping[str, Any]) -> Spec:
     """Returns what `as_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
     shape, picture, frame = (size(name, found.get(name, [])) for name in _SIZES)
-    classes = found['classes']
+    classes, columns = (
+        _names(name, given)
+        for name, given in (
+            ('classes', found['classes']),
+            ('feature_names', found.get('feature_names', [])),
+        )
+    )
     if not shape:
         raise ValueError('no shape')
     if picture and (len(picture) not in (2, 3) or (*picture, 1)[2] not in _CHANNELS):
         raise ValueError(f'picture={list(picture)} is not height, width, and 1 or 3 channels')
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise ValueError('classes that are no names')
-    longest = max(map(len, classes), default=0)
-    if longest > _LONGEST or len(classes) * longest > _LETTERS:
-        raise ValueError('classes with names too long, or too many')
     values = _values(found['values']) if 'values' in found else None
-    made = Spec(shape, tuple(classes), picture, frame, values=values)
+    made = Spec(shape, classes, picture, frame, values=values, feature_names=columns)
     return made._replace(has_lengths=found.get('has_lengths') is True)
+
+
+def _names(what: str, found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f'{what} that are no names')
+    longest = max(map(len, found), default=0)
+    if longest > _LONGEST or len(found) * longest > _LETTERS:
+        raise ValueError(f'{what} that are too long, or too many')
+    return tuple(found)
 
 
 def size(name: str, found: Any) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ SCALERS: dict[str, Callable[[], Any]] = {  # of the field 'standardize'; a const
 }
 _BYTE = 255.0
 _READ = 10_000_000  # numbers looked at together
-_COLUMNS = 1000  # of a table, at most, whose ranges are kept one by one
+_COLUMNS = 1 << 16  # of a table, at most, whose ranges are kept one by one
 _FEW = 10  # examples below which a range says too little to refuse them
 _HUGE = 1e6  # a value whose error, squared, leaves little room in float32
 _DEVIATIONS = (0.0067, 148.0)  # of a Gaussian whose log-variance is within 10 of 0
@@ -284,7 +284,7 @@ def _compare(data: Dataset, rows: Rows, found: Range, trained: Values, say: Say)
     span = (trained.most - trained.least) or 1.0
     said = f'{data.key}: values from {least:g} to {most:g}; {_was(trained)}'
     all_ranges = np.array([(trained.least, trained.most)])
-    beyond = _beyond(rows, all_ranges).max(axis=1, initial=0)
+    beyond, _ = _beyond(rows, all_ranges)
     drawn = not trained.columns  # of which one range holds for all
     elsewhere = _elsewhere(rows, data.spec, trained)
     if len(rows) < _FEW:
@@ -305,24 +305,24 @@ def _compare(data: Dataset, rows: Rows, found: Range, trained: Values, say: Say)
         if len(outside):
             say(f'warning: {said}: {_named(rows, outside)} far outside of that')
         return
-    ranges = np.array(trained.columns)
-    each = _beyond(rows, ranges)
-    outside = np.flatnonzero(each.max(axis=1) > 1)
+    each, columns = _beyond(rows, np.array(trained.columns))
+    outside = np.flatnonzero(each > 1)
     if len(outside):
-        column = int(each[outside[0]].argmax())
+        column = int(columns[outside[0]])
         say(
             f'warning: {data.key}: {_named(rows, outside)} far outside of what the run was trained '
             f'on, as feature {column}, {_range(trained, column)}'
         )
 
 
-def _beyond(rows: Rows, ranges: np.ndarray) -> np.ndarray:
-    """Returns how far the columns of each row lie outside of `ranges` [columns, 2], in ranges.
+def _beyond(rows: Rows, ranges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how far each row lies outside of `ranges` [columns, 2], and in which column most.
 
-    [N, columns], at least 0; where nothing was outside of one number, in parts of that.
+    [N] each; in ranges, at least 0; where nothing was outside of one number, in parts of that.
     """
     least, most = ranges[:, 0], ranges[:, 1]
-    size, found = np.where(most > least, most - least, _ALIKE * (1 + np.abs(least))), []
+    size = np.where(most > least, most - least, _ALIKE * (1 + np.abs(least)))
+    furthest, columns = [np.zeros(0)], [np.zeros(0, int)]
     step = max(1, _READ // math.prod(rows.x.shape[1:]))
     for start in range(0, len(rows), step):
         held = rows.floats(start, start + step)
@@ -332,8 +332,10 @@ def _beyond(rows: Rows, ranges: np.ndarray) -> np.ndarray:
             counted = np.arange(held.shape[1]) < rows.length[start : start + step, None]
             per_step = part.shape[1] // held.shape[1]
             away[~np.repeat(counted, per_step, axis=1)] = 0
-        found.append(away.max(axis=1).clip(min=0))
-    return np.concatenate(found)
+        each = away.max(axis=1)
+        furthest.append(each.max(axis=1).clip(min=0))
+        columns.append(each.argmax(axis=1))
+    return np.concatenate(furthest), np.concatenate(columns)
 
 
 def _named(rows: Rows, chosen: np.ndarray) -> str:

@@ -15,6 +15,10 @@ from system.rules import written
 OURS = 'aim of this project'  # a source beside those of inst.py
 AFTER = 'asked when the runs were there'  # a note: its figures could be seen before it was made
 MARGIN = 'margin set when the runs were there'
+_SEEN = re.compile(  # what a note says of a claim that some of its figures had a part in
+    'asked when|margin set when|the margin was|chosen after|added after|tried because|'
+    'so there are|were changed after'
+)
 SIGNS = ('<', '<=', '>', '>=', '=')
 _WORDS = {  # a relation in words, where the metric has a better side: its sign if less is better
     'better': '<',
@@ -106,6 +110,11 @@ class Claim:
     @property
     def _said(self) -> str:
         return f'claim {self.words!r}: '
+
+    @property
+    def is_beforehand(self) -> bool:
+        """Whether it was asked, and its margin and seeds set, before its figures could be seen."""
+        return not _SEEN.search(self.note)
 
     @property
     def sign(self) -> str:

@@ -55,7 +55,8 @@ _EXPLAINED = {  # what the columns have in them, and the chart
         whichever is more; where one of the two is not known, what any network does, too.""",
     'q': """of the verdicts at least as sure as this one, at most this share is expected to be
         wrong (Benjamini and Hochberg, as if rows had no runs in common, which many have); none
-        is said of equalities, of one seed, and of every seed by itself.""",
+        is said of equalities, of one seed, of every seed by itself, and of rows that were asked,
+        or given their margin or seeds, when their figures could be seen.""",
     'seeds': """how many the verdict rests on, of how many that are wanted; of one, in brackets,
         how far it must be from what is wanted to decide. A row is read as its seeds come in, but
         how many are wanted goes by what it is about, not by what the first ones showed; where
@@ -210,11 +211,15 @@ def summary(claims: Sequence[Claim], judgements: Mapping[Claim, Judgement]) -> s
     if len(decided) < _MANY:
         return said
     sure = sum(q <= _SURE for q in decided)
-    alone = sum(j.seeds == 1 and j.verdict != 'open' for j in mine.values())
+    firm = {c: j for c, j in mine.items() if j.verdict != 'open'}
+    alone = sum(j.seeds == 1 for j in firm.values())
+    later = sum(j.seeds > 1 and not c.is_beforehand for c, j in firm.items())
     wrong = f'at most about {_SURE * sure:.0f} of which are expected to be wrong'
     return (
-        f'{said} Of {len(decided)} that several seeds decided together, {sure} have a q of at most '
-        f'{_SURE}, {wrong}; {alone} decided by one seed.'
+        f'{said} Of {len(decided)} that several seeds decided together, of what was asked before '
+        f'its runs were there, {sure} have a q of at most {_SURE}, {wrong}. Nothing like it is '
+        f'known of {later} that were asked, or given their margin or seeds, later, and of {alone} '
+        'decided by one seed.'
     )
 
 

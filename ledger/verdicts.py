@@ -165,9 +165,11 @@ def _verdict(claim: Claim, ends: tuple[float, float], margin: float) -> str:
 def false_discovery_rates(judgements: Mapping[Claim, Judgement]) -> dict[Claim, float]:
     """Returns, of each tested claim, q: what share of verdicts as sure as its are expected wrong.
 
-    Source: Benjamini and Hochberg 1995.
+    Nothing can be said so of claims that were made of the figures that test them. Source: Benjamini
+    and Hochberg 1995.
     """
-    tested = {c: j.p for c, j in judgements.items() if j.p is not None and c.sign != '='}
+    asked = {c: j.p for c, j in judgements.items() if c.is_beforehand and c.sign != '='}
+    tested = {claim: p for claim, p in asked.items() if p is not None}
     if not tested:
         return {}
     found = stats.false_discovery_control([*tested.values()])

@@ -6,7 +6,6 @@ its variables; the file's own saver, initialisers and optimizer are never used.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import tempfile
@@ -21,14 +20,14 @@ import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework.variable_pb2 import VariableDef
 
-from inputs.spec import Spec, as_json, from_json
-from networks import bounds, codes, known, layers, norms, pieces, serving, weights
+from inputs.spec import Spec
+from networks import bounds, codes, known, layers, norms, pieces, serving, trained_on, weights
 from networks.allowed_ops import VARIABLES, confined
 from system import disk, names
 from system.errors import DataError
 
-TRAINED_ON = 'trained_on'  # a collection of one string
 _META_BYTES = 1 << 28  # of a saved graph at most, weights not included
+_RENAMED = 'docs/saved-graph.md says how a graph of yours gets the names'
 _HIDDEN = re.compile(r'hidden\d+')
 _OFFERED = re.compile(
     r'hidden\d+|phase\d+_outputs|codings|codings_mean|codings_log_var|outputs|predictions'
@@ -305,7 +304,7 @@ def _cut(
         nodes = _up_to(layer, nodes, prefix)
     for name in ('X', *(wanted or ('codings',))):
         if name not in nodes:
-            raise DataError(f'{prefix}.meta: holds no tensor {name}:0, which is needed')
+            raise DataError(f'{prefix}.meta: holds no tensor {name}:0, which is needed; {_RENAMED}')
 
     shape = sizes_of(nodes['X'].attr['shape'].shape)
     needed: dict[str, None] = {}
@@ -319,7 +318,8 @@ def _cut(
         if stray and name in (*wanted, 'codings'):
             hint = ', which is fed where X:0 is [N, steps, ...]' if stray[0] == 'length' else ''
             raise DataError(
-                f'{prefix}.meta: {name}:0 needs placeholder {stray[0]}:0 besides X:0{hint}'
+                f'{prefix}.meta: {name}:0 needs placeholder {stray[0]}:0 besides X:0'
+                f'{hint}; {_RENAMED}'
             )
         if not stray:
             needed |= dict.fromkeys(closure)
@@ -344,7 +344,7 @@ def _cut(
         shape=shape,
         trains='training' in needed,
         fixed=_fixed(meta, {node.name for node in variables}),
-        trained=_trained_on(meta),
+        trained=trained_on.read(meta),
         trusted=trusted,
     )
 
@@ -384,20 +384,6 @@ def _up_to(layer: int, nodes: dict[str, tf.NodeDef], prefix: str) -> dict[str, t
     codings.CopyFrom(nodes[name])
     codings.name = 'codings'
     return {n: nodes[n] for n in nodes if n in closure and n != name} | {'codings': codings}
-
-
-def say_trained_on(spec: Spec) -> None:
-    """Puts what was trained on into the current graph's collection TRAINED_ON, as JSON."""
-    tf.add_to_collection(TRAINED_ON, json.dumps(as_json(spec)))
-
-
-def _trained_on(meta: tf.MetaGraphDef) -> Spec | None:
-    """Returns what a saved graph was trained on; None where it does not say."""
-    try:
-        (said,) = meta.collection_def[TRAINED_ON].bytes_list.value
-        return from_json(json.loads(said))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
 
 
 def _fixed(meta: tf.MetaGraphDef, variables: set[str]) -> frozenset[str]:
@@ -463,7 +449,8 @@ def write(
         saver = tf.train.Saver(tf.global_variables(), save_relative_paths=True)
         prefix = names.plain(Path(aside, 'model'))
         saver.save(session, prefix, write_state=False, write_meta_graph=False)
-        meta = saver.export_meta_graph(clear_devices=True)
+        # What is at its default is left out, so that earlier versions know all that is said.
+        meta = saver.export_meta_graph(clear_devices=True, strip_default_attrs=True)
         _own_variables(meta.graph_def, owner)
         content = meta.SerializeToString(deterministic=True)
         Path(aside, 'model.meta').write_bytes(content)

@@ -163,7 +163,9 @@ def write(session: tf.Session, folder: Path, served: Served, owner: str) -> dict
         for name, signature in offered.items()
     }
     builder = tf.saved_model.Builder(names.plain(folder))
-    builder.add_meta_graph_and_variables(session, ['serve'], definitions, clear_devices=True)
+    builder.add_meta_graph_and_variables(
+        session, ['serve'], definitions, clear_devices=True, strip_default_attrs=True
+    )
     builder.save()
     file = folder / 'saved_model.pb'
     written = saved_model_pb2.SavedModel.FromString(file.read_bytes())

@@ -17,13 +17,14 @@ import inst
 import model
 from command_line import base_of_parent
 from inputs import values
+from inputs.columns import check_columns
 from inputs.labels import check_classes
-from inputs.rows import Dataset, refuse_lengths, shaped
+from inputs.rows import Dataset, compared, ending_in_zeros, refuse_lengths, shaped
 from inputs.spec import as_json
 from networks import layers, patches, saved_graph, standardize, weights
 from networks import session as sessions
 from networks.saved_graph import SavedGraph
-from parameters import PARENTS, Experiment
+from parameters import OWN_DATA, PARENTS, Experiment
 from reports import run_files, run_page, runs_page, screen
 from system.errors import DataError, Diverged, UsageError, UserError
 from system.interrupts import Interrupts
@@ -31,18 +32,13 @@ from system.lines import say, setting, settings_of
 from system.received import Damage
 from train import cluster, transfer
 from train.checkpoints import Checkpoints
-from train.folder import (
+from train.folder import Place, claimed, configured, refuse_links, restart, results_of
+from train.identity import (
     RESTORED,
-    Place,
     as_begun,
-    claimed,
-    configured,
     extend_sibling,
     refuse_changed,
-    refuse_links,
     refuse_lost,
-    restart,
-    results_of,
     settle,
     settle_digest,
     settle_environment,
@@ -112,7 +108,7 @@ def run(
         config['data']['recorded'] = [*data.recorded]
         if restored:
             transfer.check(restored, experiment, data.spec)
-            values.check_scale(data, restored.trained and restored.trained.values)
+            _check_values(data, restored)
             if not restored.counts_steps:
                 refuse_lengths(data)
             if experiment.initial != 'parent':
@@ -401,6 +397,25 @@ def _check_labels(experiment: Experiment, data: Dataset) -> None:
         )
 
 
+def _check_values(data: Dataset, restored: SavedGraph) -> None:
+    """Raises DataError for another scale, or other columns, than a graph was trained on.
+
+    Of one that does not say what it was trained on it is said what it is fed.
+    """
+    trained = restored.trained and restored.trained.values
+    known = data.spec.values
+    if trained is None and known:
+        say(
+            f'{restored.prefix}.meta: does not say what values it was trained on; X:0 is fed '
+            f'values from {known.least:g} to {known.most:g}; of another scale, give them so '
+            '(--array, x of float32)'
+        )
+    if restored.trained:
+        names, remedy = restored.trained.feature_names, 'save x with those of the graph, in order'
+        check_columns(data.key, data.spec.feature_names, names, remedy)
+    values.check_scale(data, trained)
+
+
 def _say(experiment: Experiment, data: Dataset) -> None:
     """Says what looks wrong with the data, and which classes have nothing to be learned on."""
     train, classes = data.splits['train'], data.spec.classes
@@ -425,6 +440,13 @@ def _say(experiment: Experiment, data: Dataset) -> None:
         )
         channels = f'the last axis is read as channels, {data.sides[-1]} of them'
         say(f'{"warning: " * is_flipped}{data.key}: {channels}; {remedy}')
+    if data.spec.layout == 'steps' and train.length is None and first.dataset in OWN_DATA:
+        seen = compared(train)
+        if 0 < (ends := ending_in_zeros(seen)) < len(seen):  # rows of digits may all do
+            say(
+                f'{data.key}: {ends:,} of {len(seen):,} series end in zeros, which count as steps; '
+                'if they are padding, say by length how many steps count'
+            )
     count = transfer.learned(experiment, train)
     if (experiment.batch_size or 0) > count:
         say(f'batch_size={experiment.batch_size}: all {count:,} examples are in each update')

@@ -28,7 +28,8 @@ from system.interrupts import Interrupts
 from system.lines import shown
 from train.command import Command, Outcome, carried
 from train.executors import Executing, opened
-from train.folder import Place, as_begun, settle
+from train.folder import Place
+from train.identity import as_begun, settle
 from train.run import looked_at, run
 
 _MAIN = Path(__file__).resolve().parent.parent / 'main.py'

@@ -26,7 +26,8 @@ from reports import comparison, recorded, run_files, run_page, runs_page
 from system import disk
 from system.errors import UserError
 from train import logs
-from train.folder import configuration, settle
+from train.folder import configuration
+from train.identity import settle
 
 LONG = settings(
     max_examples=int(os.environ.get('FUZZ_EXAMPLES', '60')),

@@ -16,6 +16,7 @@ from PIL import Image
 
 from inference.outputs import unlike
 from inputs import conversion, sources
+from inputs.labels import AS_NAMES
 from system.errors import DataError
 
 QUICK = ('--set=epochs=1', '--nofigures')
@@ -219,12 +220,12 @@ ARRAYS = {
     'negative int8': Case(array(*BASIC, x=(X * 255 - 128).astype(np.int8)), sizes=(16, 2, 2)),
     'uint16': Case(array(*BASIC, x=(X * 65535).astype(np.uint16)), sizes=(16, 2, 2)),
     'bool, complex numbers apart': Case(array(*BASIC, x=X + 1j), 3, ('complex128', 'x.imag')),
-    'objects': Case(array(*BASIC, x=X.astype(object)), 3, ('pickled objects', 'float32')),
+    'objects': Case(array(*BASIC, x=X.astype(object)), 3, ('pickled objects', 'float64')),
     'dates': Case(array(*BASIC, x=X.astype('M8[s]')), 3, ('datetime64[s]', "x.astype('int64')")),
     'columns of several types': Case(
         array(*BASIC, x=np.zeros(20, [('a', 'f4'), ('b', 'i4')])), 3, ('structured_to_unstr',)
     ),
-    'words': Case(array(*BASIC, x=X.astype(str)), 3, ('<U', "x.astype('float32')")),
+    'words': Case(array(*BASIC, x=X.astype(str)), 3, ('<U', "x.astype('float64')")),
     'Fortran, big-endian': Case(
         array(*ENCODE, '@table', x=np.asfortranarray(X.astype('>f8'))), rows=range(20)
     ),
@@ -284,7 +285,7 @@ LABELS = {
     'a label and NaN': Case(
         array(*HEAD, x=X, y=np.where(X[:, 0] > 0.5, np.nan, 1)), 3, ("class '1'", 'needs two')
     ),
-    'objects': Case(array(*HEAD, x=X, y=Y.astype(object)), 3, ('y=np.asarray(y, dtype=str)',)),
+    'objects': Case(array(*HEAD, x=X, y=Y.astype(object)), 3, (f'y={AS_NAMES}',)),
     'too many': Case(
         array(*HEAD, x=np.zeros((10_001, 1)), y=np.arange(10_001)), 3, ('10001 different',)
     ),

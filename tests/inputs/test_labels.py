@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse
 
 from inputs import sources
-from inputs.labels import as_given, numbered, plain
+from inputs.labels import AS_NAMES, as_given, numbered, plain
 from inputs.shards import UNLABELLED
 from system.errors import DataError
 
@@ -64,11 +64,11 @@ REFUSED = {
     'one-hot, too few': (np.eye(3)[NUMBERS[:9]], 'it is [9, 3]'),
     'not UTF-8': (holed(np.full(20, b'a'), b'\xe4'), "'latin-1'"),
     'complex': (NUMBERS.astype(complex), 'whole numbers or names, it holds complex128'),
-    'dates': (NUMBERS.astype('M8[D]'), 'save np.asarray(y, dtype=str)'),
+    'dates': (NUMBERS.astype('M8[D]'), f'save y={AS_NAMES}'),
     'fractions after a NaN': (holed(np.where(np.arange(20) < 3, np.nan, 1), 0.5), 'row 7 has 0.5'),
-    'a mixture': (holed(NAMES.astype(object), 3), 'as 3 in row 7; save np.asarray(y, dtype=str)'),
+    'a mixture': (holed(NAMES.astype(object), 3), f'as 3 in row 7; save y={AS_NAMES}'),
     'lists': (holed(NAMES.astype(object), [1]), 'as [1] in row 7'),
-    'huge numbers': (holed(NUMBERS.astype(object), 2**70), 'save np.asarray(y, dtype=str)'),
+    'huge numbers': (holed(NUMBERS.astype(object), 2**70), f'save y={AS_NAMES}'),
 }  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_a_file_has_them_in_these_forms_too(tmp_path, form):
 
 
 FILES = {
-    'objects as labels': ({'x': X, 'y': NAMES.astype(object)}, 'y=np.asarray(y, dtype=str)'),
+    'objects as labels': ({'x': X, 'y': NAMES.astype(object)}, f'y={AS_NAMES}'),
     'objects as examples': ({'x': X.astype(object)}, 'x=np.array(np.asarray(x).tolist()'),
     'other labels': ({'x': X, 'Labels': NUMBERS}, 'has x, Labels, of which Labels is not read'),
     'other examples': ({'X': X, 'y': NUMBERS}, 'x=X)), has X, y'),

@@ -11,7 +11,7 @@ from scipy import stats
 
 import inst
 from ledger import book, charts, claims, fill, page, store, usual
-from ledger.claim import SIGNS, Claim, metric_of
+from ledger.claim import AFTER, MARGIN, SIGNS, Claim, metric_of
 from ledger.values import value_of
 from ledger.verdicts import Judgement, false_discovery_rates, judge
 from parameters import Experiment
@@ -288,6 +288,33 @@ def test_rates_are_those_of_benjamini_and_hochberg():
     assert [*false_discovery_rates(found).values()] == pytest.approx([0.03, 0.03, 0.5])
 
 
+def test_no_rate_is_said_of_what_was_asked_when_its_figures_could_be_seen():
+    made = [
+        Claim(f'{p}', 'source', inst.tied, 'test/mse', '<', 1.0, note=note)
+        for p, note in ((0.01, ''), (0.02, f'rates; {AFTER}'), (0.03, MARGIN), (0.5, 'rates'))
+    ]
+    found = {claim: Judgement({}, {}, 'holds', 1.0, 3, float(claim.words)) for claim in made}
+    rates = {claim.words: q for claim, q in false_discovery_rates(found).items()}
+    assert rates == {'0.01': pytest.approx(0.02), '0.5': pytest.approx(0.5)}
+
+
+def test_runs_of_other_data_than_most_of_that_data_set_are_not_used(monkeypatch):
+    claim = Claim('words', 'source', inst.tied, 'test/mse', '<', inst.untied)
+
+    def others(mine, *rest):
+        kept = {store.key(run): found for run, found in zip(claim.runs(), mine, strict=True)}
+        kept |= {str(number): found for number, found in enumerate(rest)}
+        runs = {key: {'dataset': 'mnist', 'data': found} for key, found in kept.items()}
+        monkeypatch.setattr(fill, '_every', lambda _: runs)
+        monkeypatch.setattr(fill, '_found', lambda run, _: runs.get(store.key(run)))
+        return [run.name for run in fill.on_other_data(claim)]
+
+    assert others(('old', 'new'), 'new') == ['tied']
+    assert others(('old', 'old'), 'new', 'new', 'new') == ['tied', 'untied']
+    assert others(('new', 'new')) == []
+    assert others(('old', 'new')) == ['tied', 'untied']  # which is today's is not known
+
+
 def test_what_is_said_of_a_section_is_of_its_claims_alone():
     def made(words, seeds, p):
         claim = Claim(words, 'source', inst.tied, 'test/mse', '<', 1.0, seeds=seeds)
@@ -296,8 +323,9 @@ def test_what_is_said_of_a_section_is_of_its_claims_alone():
     several = dict(made(f'{i}', 3, 0.001) for i in range(20))
     alone = dict(made(f'alone {i}', 1, None) for i in range(4))
     said = page.summary([*several], several | alone)
-    assert said.startswith('20 claims: 20 holds.') and said.endswith('; 0 decided by one seed.')
-    assert page.summary([*several, *alone], several | alone).endswith('; 4 decided by one seed.')
+    assert said.startswith('20 claims: 20 holds.') and said.endswith('of 0 decided by one seed.')
+    said = page.summary([*several, *alone], several | alone)
+    assert said.endswith('of 4 decided by one seed.')
 
 
 def test_a_row_says_the_data_and_how_far_a_single_seed_must_be_to_decide():

@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 
 import inst
 from networks import session as sessions
-from train.folder import settle_environment
+from train.identity import settle_environment
 
 
 @pytest.fixture(autouse=True)

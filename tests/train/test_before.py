@@ -15,7 +15,7 @@ from conftest import ROOT, results_of, weights_of
 import inst
 from networks import saved_graph, weights
 from system.errors import UsageError
-from train.folder import as_begun, extend_sibling, settle
+from train.identity import as_begun, extend_sibling, settle
 
 KEPT = ROOT / 'tests' / 'train' / 'begun_before'
 FLAGS = ('--dataset=mnist5k', '--nofigures')
