@@ -52,6 +52,7 @@ def test_a_run_refuses_its_columns_in_another_order(table, main, tmp_path):
     assert code == 3 and 'in another order' in err, err
 
 
+@pytest.mark.filterwarnings('ignore:a train/mse of')  # of one epoch
 @pytest.mark.parametrize('names', [NAMES, [3, 1, 2]])
 def test_a_run_that_is_kept_knows_the_columns_of_its_table(tmp_path, names):
     frame = pd.DataFrame(DRAW.random((40, 3)), columns=names)
