@@ -16,9 +16,9 @@ import tensorflow.compat.v1 as tf
 from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from inputs.spec import Spec, Values, as_json
+from inputs.spec import Spec, as_json
 from networks.allowed_ops import VARIABLES
-from parameters import Experiment
+from parameters import PICTURES, Experiment
 from system import disk, names
 
 _ASSETS = 'assets'
@@ -237,7 +237,7 @@ def _link(folder: Path, version: Path) -> None:
 
 def described(offered: Mapping[str, Signature], served: Served) -> dict[str, Any]:
     """Returns what the signatures take and give, as JSON: shape, dtype and meaning by name."""
-    said = {'values': _values(served.spec.values), 'probabilities': _PROBABILITIES[served.joint]}
+    said = {'values': _values(served), 'probabilities': _PROBABILITIES[served.joint]}
 
     def tensors(of: Mapping[str, tf.Tensor]) -> dict[str, Any]:
         return {
@@ -261,9 +261,17 @@ def _meaning(name: str) -> str:
     return _MEANINGS.get(name, 'the activations of that layer')
 
 
-def _values(values: Values | None) -> str:
+def _values(served: Served) -> str:
+    """Says what numbers are fed, and of files of pictures what is made of these first."""
+    values, made = served.spec.values, ''
     if values is None:
         return 'numbers'
+    if served.experiment.dataset in PICTURES:
+        sides = 'x'.join(map(str, served.experiment.picture_size[:2]))
+        made = (
+            f'; of a picture of {sides}: upright by its EXIF, white behind what is transparent, '
+            "cropped at the centre to these sides' proportion and scaled by Pillow's LANCZOS"
+        )
     if values.is_bytes:
-        return 'numbers in [0, 1], bytes divided by 255'
+        return f'numbers in [0, 1], bytes divided by 255{made}'
     return f'numbers as they were trained on, from {values.least:g} to {values.most:g}'

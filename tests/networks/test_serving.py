@@ -8,6 +8,10 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import results_of
 
+import inst
+from inputs.spec import Spec, Values
+from networks import serving
+
 RUNS = {  # a run of each kind -> its signatures besides serving_default and all
     'dense': 'encode reconstruct decode',
     'head': 'encode reconstruct decode classify',
@@ -191,3 +195,13 @@ def test_the_folder_for_tensorflow_serving_takes_no_second_place(kinds):
     assert {path.name for path in files} >= {'saved_model.pb', 'variables.index', 'signatures.json'}
     for file in files:
         assert file.samefile(folder / file.relative_to(folder / '1'))
+
+
+def test_a_client_is_told_what_is_made_of_a_picture():
+    def said(experiment):
+        served = serving.Served(experiment, Spec((224, 224, 3), values=Values(0, 1, True)), {})
+        return serving._values(served)
+
+    of_files = said(inst.conv_ae.vary(dataset='images'))
+    assert 'of a picture of 224x224: upright by its EXIF' in of_files
+    assert said(inst.conv_ae_cifar) == 'numbers in [0, 1], bytes divided by 255'
