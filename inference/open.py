@@ -175,6 +175,7 @@ def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -
     have lengths that it does not. `say` is told what was done to them.
     """
     spec = network.spec
+    check_columns(data.key, data.spec.feature_names, spec.feature_names, _REORDER)
     data = _padded(shaped(data, spec.shape), network)
     if data.spec.shape != spec.shape:
         follow = f', and {spec.future} steps that follow or none' if spec.future else ''
@@ -194,7 +195,6 @@ def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -
         fed = recorded  # of a dense network, in any order of the same numbers
     if fed and known and fed != known:
         raise DataError(f'{data.key}: pictures of {_sides(fed)}, the run reads {_sides(known)}')
-    check_columns(data.key, data.spec.feature_names, spec.feature_names, _REORDER)
     if not network.counts_steps:
         refuse_lengths(data)
     elif spec.has_lengths:

@@ -34,7 +34,11 @@ def test_a_run_refuses_its_columns_in_another_order(table, main, tmp_path):
     run = f'--run_dir={tmp_path}/run'
     code, _, err = main('--experiment=basic', table('own.npz', [0, 1, 2]), run, *QUICK)
     assert code == 0, err
-    for order, words in (([0, 2, 1], 'in another order'), ([0, 1, 1], "'weight' is there 2 times")):
+    for order, words in (
+        ([0, 2, 1], 'in another order'),
+        ([0, 1, 1], "'weight' is there 2 times"),
+        ([0, 1], "lacks column 'height'"),
+    ):
         code, _, err = main('--mode=score', run, table('other.npz', order), '--nofigures')
         assert code == 3 and words in err, err
     code, _, err = main('--mode=score', run, table('more.npz', [0, 1, 2]), '--nofigures')
