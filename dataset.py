@@ -272,11 +272,13 @@ def _locked(folder: Path, check: Callable[[], None]) -> Iterator[None]:
 def _schema(folder: Path) -> int | None:
     """Returns the version of the records there; None where there are none, or damaged ones.
 
-    0 of an array whose empty names were taken for a class once, as any version did that read them.
+    0 of an array whose empty names were taken for a class once, as any version did that read them,
+    or whose columns may have had names that were not read.
     """
     try:
         manifest = json.loads(content(folder / 'manifest.json'))
-        if folder.name.startswith('array-') and not all(map(str.strip, manifest['classes'])):
+        is_read = 'feature_names' in manifest and all(map(str.strip, manifest['classes']))
+        if folder.name.startswith('array-') and not is_read:
             return 0
         return manifest['schema']
     except (OSError, ValueError, KeyError, TypeError):
@@ -380,13 +382,15 @@ def _is_ours(manifest: dict[str, Any]) -> bool:
     shards = [shard for entry in splits.values() for shard in entry['shards']]
     counts = [*shape, *(entry['examples'] for entry in splits.values())]
     counts += [shard[name] for shard in shards for name in ('examples', 'bytes')]
-    words = [manifest['source'], *manifest['classes'], *manifest.get('feature_names', ())]
+    columns = manifest.get('feature_names', [])
+    words = [manifest['source'], *manifest['classes'], *columns]
     words += [shard[name] for shard in shards for name in ('file', 'sha256', 'index_sha256')]
     return (
         manifest['dtype'] in ('uint8', 'float32')
         and manifest['encoding'] in ('raw', 'jpeg')
         and ('train' in splits or splits.keys() == {'all'})
         and 0 < len(shape) <= _AXES
+        and len(columns) in (0, shape[-1], math.prod(shape))
         and all(type(count) is int and 0 <= count < 1 << 48 for count in counts)
         and all(isinstance(word, str) for word in words)
         and all(entry['shards'] for entry in splits.values())

@@ -71,8 +71,9 @@ def fit(
         arrays['y'] = plain(labels)
     if examples.length is not None:
         arrays['length'] = examples.length
-    if columns := columns_of(x):
-        arrays['feature_names'] = np.array([*map(str, columns)])
+    columns = columns_of(x)
+    if columns and all(isinstance(name, str) for name in columns):
+        arrays['feature_names'] = np.array(columns)
     folder = Path(run_dir).expanduser() if run_dir else None
     if folder and folder.exists() and not folder.is_dir():
         raise UsageError(f'run_dir={folder}: is no folder; name a new one')
@@ -119,9 +120,12 @@ def _written(arrays: Mapping[str, np.ndarray], folder: Path | None, aside: Path)
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
             return write_npz(kept, arrays)
-        made = write_npz(aside / _ARRAYS, arrays)
-        is_same = disk.sha256(kept) == disk.sha256(made)
-        made.unlink()
+        unnamed = {
+            n: part for n, part in arrays.items() if n != 'feature_names'
+        }  # as once they were
+        made = {disk.sha256(write_npz(aside / _ARRAYS, some)) for some in (arrays, unnamed)}
+        is_same = disk.sha256(kept) in made
+        (aside / _ARRAYS).unlink()
     except OSError as error:
         raise UsageError(f'run_dir={folder}: cannot be written ({error.strerror})') from None
     if not is_same:

@@ -185,7 +185,7 @@ def fitting(network: Network, data: Dataset, say: Callable[[str], None] = say) -
         alike = network.counts_steps and seen.shape[1:] == spec.shape[1:]
         pads = alike and seen.shape[0] < spec.shape[0]
         remedy = '; pad them, and say by length how many steps count' if pads else ''
-        if len(spec.shape) == len(seen.shape) == 1 and not spec.picture:
+        if len(spec.shape) == len(data.recorded) == 1 and not spec.picture:
             remedy = '; give the same columns, in the same order'
         raise DataError(
             f'{data.key}: examples of {seen.said}, the run reads {spec.said}{follow}{remedy}'

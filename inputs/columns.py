@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 import numpy as np
 
 from system.errors import DataError
+from system.lines import say
+
+_MOST = 1 << 16  # names, and
+_LETTERS = 1 << 22  # of them together, that are kept
 
 
 def columns_of(x: Any) -> list[Any] | None:
@@ -25,30 +30,45 @@ def check_columns(
     Nothing is known of a table without names. What is wrong begins with `what` it is of, and ends
     with the remedy.
     """
-    had, wanted = ([*map(str, names or ())] for names in (found, known))
-    if not had or not wanted or had == wanted:
+    if not found or not known or list(found) == list(known):
         return
-    for column, count in Counter(had).items():
-        if count > wanted.count(column) > 0:
-            raise DataError(f'{what}: column {column!r} is there {count} times; leave out others')
-    others = [(c, 'lacks') for c in wanted if c not in had]
-    others += [(c, 'has, and the run was not trained on,') for c in had if c not in wanted]
-    if others:
-        column, verb = others[0]
-        more = f' and {len(others) - 1} more differ' if len(others) > 1 else ''
-        raise DataError(f'{what} {verb} column {column!r}{more}; {remedy}')
+    if len({all(isinstance(name, str) for name in names) for names in (found, known)}) > 1:
+        return  # numbers, as pandas gives where nobody named the columns, beside names
+    had, wanted = Counter(found), Counter(known)
+    extra, missing = had - wanted, wanted - had
+    for column in extra:
+        if wanted[column]:
+            raise DataError(f'{what}: column {column!r} is there {had[column]} times')
+    differ = len(extra) + len(missing)
+    more = f' and {differ - 1} more differ' if differ > 1 else ''
+    if column := next(iter(missing), None):
+        raise DataError(f'{what} lacks column {column!r}{more}; {remedy}')
+    if column := next(iter(extra), None):
+        raise DataError(
+            f'{what} has, and the run was not trained on, column {column!r}{more}; {remedy}'
+        )
     raise DataError(f'{what} has its columns in another order than was trained on; {remedy}')
 
 
-def checked_names(names: np.ndarray | None, columns: int, where: str = '') -> tuple[str, ...]:
-    """Returns the names of so many columns, of none (); raises DataError for what are none."""
-    if names is None:
+def checked_names(
+    names: np.ndarray | None, shape: Sequence[int], where: str = ''
+) -> tuple[str, ...]:
+    """Returns the names of the columns of examples of a shape, () where there are none.
+
+    There is one for each number of the last axis, or of an example. Raises DataError for others.
+    """
+    if names is None or not names.size:
         return ()
     if names.dtype.kind == 'S':
         names = np.char.decode(names, 'utf-8', 'backslashreplace')
-    if names.dtype.kind not in 'Uiu' or names.shape != (columns,):
+    counts = dict.fromkeys((shape[-1], math.prod(shape)))
+    if names.dtype.kind not in 'Uiu' or names.shape not in [(count,) for count in counts]:
+        allowed = ' or '.join(f'[{count}]' for count in counts)
         raise DataError(
-            f'{where}feature_names must be [{columns}], a name for each column of x; it is '
+            f'{where}feature_names must be {allowed}, a name for each column of x; it is '
             f'{list(names.shape)} of {names.dtype}'
         )
+    if len(names) > _MOST or np.char.str_len(names.astype(str)).sum() > _LETTERS:
+        say(f'{where}feature_names: are not kept, for they are too many, or too long')
+        return ()
     return tuple(map(str, names.tolist()))

@@ -226,7 +226,7 @@ def read_npz(path: str, *, labelled: bool = True, trains: bool = False) -> Examp
     found = arrays(path, 'x', *others)
     _say_unread(path)
     read = checked(found['x'], found.get('y'), found.get('length'), f'{path}: ', trains=trains)
-    names = checked_names(found.get(_NAMES), found['x'].shape[-1], f'{path}: ')
+    names = checked_names(found.get(_NAMES), read.x.shape[1:], f'{path}: ')
     return read._replace(split=found.get('split'), names=names)
 
 

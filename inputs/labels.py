@@ -17,7 +17,7 @@ from system.lines import say
 
 _DOUBTFUL = ('nan', 'none', 'null', 'na', 'n/a', '<na>', 'nat')  # names that may mean no label
 MOST = 10_000  # different labels
-AS_NAMES = "['' if v is None or v != v else str(v) for v in y]"  # NaN is no name
+AS_NAMES = "pandas.Series(y).fillna('').to_numpy(str)"  # what is no label has an empty name
 _EXACT = 2.0**53  # below it, a float holds every whole number
 
 

@@ -12,12 +12,14 @@ import hashlib
 import inspect
 import linecache
 import math
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from inputs import sources
+from inputs.columns import checked_names
 from inputs.foreign import Examples
 from inputs.shards import UNLABELLED
 from inputs.sources import Request, Source
@@ -50,22 +52,35 @@ def reader(function: Reader) -> Reader:
 def _text(function: Reader) -> str:
     """Returns a function's text, and that of the functions and constants of its file it goes by."""
     text, name = inspect.getsource(function), function.__name__
-    lines = linecache.getlines(inspect.unwrap(function).__code__.co_filename)
-    there = {made: node for node in ast.parse(''.join(lines)).body for made in _named(node)}
-    found, due = {name: text}, [name] if name in there else []
+    whole = ''.join(linecache.getlines(inspect.unwrap(function).__code__.co_filename))
+    there: dict[str, list[ast.stmt]] = {}
+    for node in _at_the_top(ast.parse(whole).body):
+        for made in _named(node):
+            there.setdefault(made, []).append(node)
+    found, due = {name: text}, [*ast.parse(textwrap.dedent(text)).body]
     while due:
-        used = {node.id for node in ast.walk(there[due.pop()]) if isinstance(node, ast.Name)}
+        used = {node.id for node in ast.walk(due.pop()) if isinstance(node, ast.Name)}
         for other in sorted(used & there.keys() - found.keys()):
-            found[other] = ast.unparse(there[other])
-            due.append(other)
+            found[other] = ''.join(ast.get_source_segment(whole, n) or '' for n in there[other])
+            due += there[other]
     return text + ''.join(found[other] for other in sorted(found.keys() - {name}))
+
+
+def _at_the_top(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yields the statements of a file that are in no function or class, those under an if too."""
+    for node in body:
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield from _at_the_top(
+                [n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)]
+            )
 
 
 def _named(node: ast.stmt) -> list[str]:
     """Returns the names that a statement at the top of a file gives to what it makes."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return [node.name]
-    if not isinstance(node, ast.Assign | ast.AnnAssign):
+    if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
         return []
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     inner = (part for target in targets for part in ast.walk(target))
@@ -127,6 +142,8 @@ def _checked(found: Any) -> Source:
     if not isinstance(given, dict) or not {'train'} <= given.keys() <= {*_SPLITS}:
         raise DataError(f'its splits must be a dict of {", ".join(_SPLITS)}, or train alone')
     splits = {name: _rows(name, rows, classes) for name, rows in given.items()}
+    if len({rows.names for rows in splits.values()}) > 1:
+        raise DataError('its splits have columns of different names, or in another order')
     forms = {(rows.x.shape[1:], str(rows.x.dtype)) for rows in splits.values()}
     if len(forms) > 1 or len({rows.length is None for rows in splits.values()}) > 1:
         raise DataError(f'its splits hold examples of different kinds: {sorted(forms)}')
@@ -161,7 +178,8 @@ def _rows(split: str, rows: Any, classes: tuple[str, ...]) -> Examples:
             raise DataError(f'length of {split} needs x of [N, steps, features]')
         _check_whole(f'length of {split}', length, len(x), 1, x.shape[1])
     y, length = (part if part is None else part.astype(np.int64) for part in (y, length))
-    return Examples(x, y, length, rows.place, names=tuple(map(str, rows.names)))
+    names = checked_names(np.asarray(rows.names or ()), x.shape[1:], f'{split}: ')
+    return Examples(x, y, length, rows.place, names=names)
 
 
 def _check_whole(

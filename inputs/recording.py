@@ -75,7 +75,7 @@ def write_arrays(
             splits[name] = _split(aside, name, rows, order, check)
         first = source.splits['train'].x
         form = Form(first.shape[1:], str(first.dtype))
-        extra = {'feature_names': [*source.feature_names]} if source.feature_names else None
+        extra = {'feature_names': [*source.feature_names]}
         _finish(folder, form, source.origin, source.classes, splits, extra)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -17,7 +17,7 @@ from parameters import Experiment
 from system.errors import DataError, UsageError
 
 _LABELLED = 20061201  # keys the choice of labelled examples apart from other draws of a seed
-_TOGETHER = 1000  # sequences looked at together
+_TOGETHER = 10_000_000  # numbers looked at together
 COMPARED = 10_000  # training examples that the test examples are compared with
 
 
@@ -194,8 +194,8 @@ def refuse_lengths(data: Dataset) -> None:
 
 def ending_in_zeros(rows: Rows) -> int:
     """Counts the sequences, [N, T, ...], whose last step is all zeros, as padding is."""
-    starts = range(0, len(rows), _TOGETHER)
-    ends = (rows.x[start : start + _TOGETHER][:, -1] for start in starts)
+    step = max(1, _TOGETHER // math.prod(rows.x.shape[1:]))
+    ends = (rows.x[start : start + step][:, -1] for start in range(0, len(rows), step))
     return sum(int((~part.reshape(len(part), -1).any(axis=1)).sum()) for part in ends)
 
 

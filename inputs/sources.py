@@ -66,7 +66,7 @@ class Source(NamedTuple):
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the columns, where they are known."""
-        return next(iter(self.splits.values())).names
+        return self.splits.get('train', next(iter(self.splits.values()))).names
 
 
 class Request(NamedTuple):

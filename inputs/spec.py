@@ -110,7 +110,7 @@ def _names(what: str, found: Any) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
         raise ValueError(f'{what} that are no names')
     longest = max(map(len, found), default=0)
-    if longest > _LONGEST or len(found) * longest > _LETTERS:
+    if longest > _LONGEST or len(found) * max(1, longest) > _LETTERS:
         raise ValueError(f'{what} that are too long, or too many')
     return tuple(found)
 

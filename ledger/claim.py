@@ -15,10 +15,6 @@ from system.rules import written
 OURS = 'aim of this project'  # a source beside those of inst.py
 AFTER = 'asked when the runs were there'  # a note: its figures could be seen before it was made
 MARGIN = 'margin set when the runs were there'
-_SEEN = re.compile(  # what a note says of a claim that some of its figures had a part in
-    'asked when|margin set when|the margin was|chosen after|added after|tried because|'
-    'so there are|were changed after'
-)
 SIGNS = ('<', '<=', '>', '>=', '=')
 _WORDS = {  # a relation in words, where the metric has a better side: its sign if less is better
     'better': '<',
@@ -73,6 +69,7 @@ class Claim:
     published: str = ''  # the figure as the source prints it
     note: str = ''
     plus: float = 0.0
+    seen: bool = False  # figures had a part in its words, seeds or arms, as its note says
 
     def __post_init__(self) -> None:
         for name, (kinds, wanted) in _KINDS.items():
@@ -113,8 +110,8 @@ class Claim:
 
     @property
     def is_beforehand(self) -> bool:
-        """Whether it was asked, and its margin and seeds set, before its figures could be seen."""
-        return not _SEEN.search(self.note)
+        """Whether nothing of it was chosen when figures like its own could be seen."""
+        return not (self.seen or AFTER in self.note or MARGIN in self.note)
 
     @property
     def sign(self) -> str:

@@ -52,8 +52,8 @@ def fill(
     for experiment in {store.key(e): e for c in claims for e in on_other_data(c, book)}.values():
         say(
             f'warning: {page.said(experiment)} seed {experiment.seed}: what is kept was found on '
-            'other data than most runs of that data set, and is not used: it is to be trained anew '
-            '(if the data are others now, --restart trains all that a claim compares)'
+            'other data than what it is compared with, and is not used; if the data are others '
+            'now, --restart trains all of these'
         )
     if place.restart:
         missing, place = _forgotten(asked, place, book), dataclasses.replace(place, restart=False)
@@ -118,7 +118,9 @@ def judgements(claims: Sequence[Claim], book: Book = PROJECT) -> dict[Claim, Jud
 
     Raises DataError where a run lacks a number.
     """
-    usual = functools.partial(usual_deviation, groups=alike(_every(book).values()))
+    every = {**(store.all_kept() if book.inst else {}), **store.all_kept(book.results)}
+
+    usual = functools.partial(usual_deviation, groups=alike(every.values()))
     found = {}
     for claim in claims:
         other = {store.key(run) for run in on_other_data(claim, book)}
@@ -136,30 +138,15 @@ def judgements(claims: Sequence[Claim], book: Book = PROJECT) -> dict[Claim, Jud
 
 
 def on_other_data(claim: Claim, book: Book = PROJECT) -> list[Experiment]:
-    """Returns the runs of a claim that saw other data than most that are kept of that data set.
+    """Returns the runs of a claim that saw other data than most of its runs, by their digests.
 
     Where as many saw one as another, which of them are to be had today is not known: all of them.
     """
-    kept = {run: found for run in claim.runs() if (found := _found(run, book))}
-    usual = _usual_data(book)
-    return [run for run, found in kept.items() if found['data'] != usual[found['dataset']]]
-
-
-def _usual_data(book: Book) -> dict[str, str]:
-    """Returns the digest that most runs saw, by the name of the data set; '' where two are even."""
-    counts: dict[str, Counter[str]] = {}
-    for run in _every(book).values():
-        counts.setdefault(run['dataset'], Counter())[run['data']] += 1
-    usual = {}
-    for name, digests in counts.items():
-        (most, count), *others = digests.most_common(2)
-        usual[name] = '' if others and others[0][1] == count else most
-    return usual
-
-
-def _every(book: Book) -> Mapping[str, dict[str, Any]]:
-    """Returns all that is kept for a ledger: a user's own has the project's too."""
-    return {**(store.all_kept() if book.inst else {}), **store.all_kept(book.results)}
+    digests = {run: kept['data'] for run in claim.runs() if (kept := _found(run, book))}
+    if len({*digests.values()}) < 2:
+        return []
+    (most, count), (_, next_count), *_ = Counter(digests.values()).most_common()
+    return [run for run, digest in digests.items() if count == next_count or digest != most]
 
 
 def _judged(claim: Claim, book: Book, seeds: int, usual: Usual) -> Judgement:

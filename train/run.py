@@ -16,15 +16,16 @@ import dataset
 import inst
 import model
 from command_line import base_of_parent
-from inputs import values
+from inputs import readers, values
 from inputs.columns import check_columns
 from inputs.labels import check_classes
-from inputs.rows import Dataset, compared, ending_in_zeros, refuse_lengths, shaped
+from inputs.rows import Dataset, ending_in_zeros, refuse_lengths, shaped
 from inputs.spec import as_json
+from inputs.splits import evenly
 from networks import layers, patches, saved_graph, standardize, weights
 from networks import session as sessions
 from networks.saved_graph import SavedGraph
-from parameters import OWN_DATA, PARENTS, Experiment
+from parameters import PARENTS, Experiment
 from reports import run_files, run_page, runs_page, screen
 from system.errors import DataError, Diverged, UsageError, UserError
 from system.interrupts import Interrupts
@@ -50,6 +51,7 @@ _COLOURS = (1, 3)  # channels of pictures
 _CLOSE = 1e-3  # to the end of what an activation reaches, as good as there
 _PATIENCE = 20.0  # seconds after a signal in which one computation of a restored graph may end
 _NAMED = 10  # classes that are told of by name
+_LOOKED_AT = 300  # series
 
 
 def run(
@@ -407,8 +409,8 @@ def _check_values(data: Dataset, restored: SavedGraph) -> None:
     if trained is None and known:
         say(
             f'{restored.prefix}.meta: does not say what values it was trained on; X:0 is fed '
-            f'values from {known.least:g} to {known.most:g}; of another scale, give them so '
-            '(--array, x of float32)'
+            f'values from {known.least:g} to {known.most:g}; if it was trained on another scale, '
+            'save x in that (--array, x of float32)'
         )
     if restored.trained:
         names, remedy = restored.trained.feature_names, 'save x with those of the graph, in order'
@@ -440,12 +442,13 @@ def _say(experiment: Experiment, data: Dataset) -> None:
         )
         channels = f'the last axis is read as channels, {data.sides[-1]} of them'
         say(f'{"warning: " * is_flipped}{data.key}: {channels}; {remedy}')
-    if data.spec.layout == 'steps' and train.length is None and first.dataset in OWN_DATA:
-        seen = compared(train)
+    is_own = first.dataset == 'array' or first.dataset in readers.OWN
+    if data.spec.layout == 'steps' and train.length is None and is_own and not data.spec.future:
+        seen = train.take(evenly(len(train), _LOOKED_AT))
         if 0 < (ends := ending_in_zeros(seen)) < len(seen):  # rows of digits may all do
             say(
-                f'{data.key}: {ends:,} of {len(seen):,} series end in zeros, which count as steps; '
-                'if they are padding, say by length how many steps count'
+                f'{data.key}: {ends:,} of {len(seen):,} series looked at end in zeros, which count '
+                'as steps; if they are padding, say by length how many steps count'
             )
     count = transfer.learned(experiment, train)
     if (experiment.batch_size or 0) > count:

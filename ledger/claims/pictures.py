@@ -82,7 +82,7 @@ CLAIMS = (
             _TRANSFER['conv_finetune', share].vary(epochs=0, finetune_epochs=40), 'test/accuracy',
             'better', _TRANSFER['conv_scratch', share], seeds=3,
             note='8,000 updates of all layers of each: they differ in their first values alone; '
-            'asked when those with 6,000 of the head were there',
+            'asked when those with 6,000 of the head were there', seen=True,
         )
         for share in conv_transfer.values
     ),
@@ -93,7 +93,7 @@ CLAIMS = (
             _TRANSFER['conv_classifier', share].vary(layer=3), 'test/accuracy', 'better',
             _TRANSFER['conv_classifier', share], seeds=3,
             note='4,096 numbers against 256; the third was chosen after softmaxes on each, of '
-            'which test accuracies were seen; the head was tuned for neither',
+            'which test accuracies were seen; the head was tuned for neither', seen=True,
         )
         for share in (0.01, 1.0)
     ),
@@ -114,7 +114,7 @@ CLAIMS = (
             f'upsampling leaves less checkerboard than transposed convolutions, {updates} updates',
             ODENA, conv_upsample.vary(epochs=1, steps_per_epoch=updates),
             'test/checkerboard_excess', 'better',
-            conv_transpose.vary(epochs=1, steps_per_epoch=updates), seeds=3, note=note,
+            conv_transpose.vary(epochs=1, steps_per_epoch=updates), seeds=3, note=note, seen=True,
         )
         for updates, note in (
             (10, f'{_EARLY}; {_EXCESS}'), (100, f'{_EARLY}; {_EXCESS}'), (8600, _EXCESS)
@@ -124,7 +124,7 @@ CLAIMS = (
         Claim(
             f'{what}, {updates} updates', ODENA,
             experiment.vary(epochs=1, steps_per_epoch=updates), 'test/checkerboard_excess',
-            relation, 0.0, seeds=3, note=AFTER if updates < 8600 else _EXCESS,
+            relation, 0.0, seeds=3, note=AFTER if updates < 8600 else _EXCESS, seen=True,
         )
         for what, experiment, relation in (
             ('transposed convolutions leave more checkerboard than there is in pictures',

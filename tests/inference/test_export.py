@@ -58,7 +58,9 @@ def test_every_format_gives_what_the_graph_does(exported):
     lite_file = folder / 'export/tflite/model.tflite'
     frozen = tf.GraphDef.FromString((folder / 'export/frozen/frozen.pb').read_bytes())
     assert not any(node.op.startswith('_') or 'Handle' in node.op for node in frozen.node)
-    assert not any('transpose_a' in node.attr for node in frozen.node)  # at its default
+    meta = tf.MetaGraphDef.FromString((folder / 'model.meta').read_bytes())
+    for graph in (frozen, meta.graph_def):
+        assert not any('transpose_a' in node.attr for node in graph.node)  # at its default
     for signature, name in signatures.items():
         if name not in wanted:
             continue

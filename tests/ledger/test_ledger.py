@@ -293,26 +293,23 @@ def test_no_rate_is_said_of_what_was_asked_when_its_figures_could_be_seen():
         Claim(f'{p}', 'source', inst.tied, 'test/mse', '<', 1.0, note=note)
         for p, note in ((0.01, ''), (0.02, f'rates; {AFTER}'), (0.03, MARGIN), (0.5, 'rates'))
     ]
+    made.append(dataclasses.replace(made[0], words='0.04', seen=True))
     found = {claim: Judgement({}, {}, 'holds', 1.0, 3, float(claim.words)) for claim in made}
     rates = {claim.words: q for claim, q in false_discovery_rates(found).items()}
     assert rates == {'0.01': pytest.approx(0.02), '0.5': pytest.approx(0.5)}
 
 
-def test_runs_of_other_data_than_most_of_that_data_set_are_not_used(monkeypatch):
-    claim = Claim('words', 'source', inst.tied, 'test/mse', '<', inst.untied)
+def test_runs_of_other_data_than_most_of_a_claim_are_not_used(monkeypatch):
+    def others(*digests):
+        count = len(digests) // 2
+        claim = Claim('words', 'source', inst.tied, 'test/mse', '<', inst.untied, seeds=count)
+        kept = dict(zip(map(store.key, claim.runs()), digests, strict=True))
+        monkeypatch.setattr(fill, '_found', lambda run, _: {'data': kept[store.key(run)]})
+        return [(run.name, run.seed) for run in fill.on_other_data(claim)]
 
-    def others(mine, *rest):
-        kept = {store.key(run): found for run, found in zip(claim.runs(), mine, strict=True)}
-        kept |= {str(number): found for number, found in enumerate(rest)}
-        runs = {key: {'dataset': 'mnist', 'data': found} for key, found in kept.items()}
-        monkeypatch.setattr(fill, '_every', lambda _: runs)
-        monkeypatch.setattr(fill, '_found', lambda run, _: runs.get(store.key(run)))
-        return [run.name for run in fill.on_other_data(claim)]
-
-    assert others(('old', 'new'), 'new') == ['tied']
-    assert others(('old', 'old'), 'new', 'new', 'new') == ['tied', 'untied']
-    assert others(('new', 'new')) == []
-    assert others(('old', 'new')) == ['tied', 'untied']  # which is today's is not known
+    assert others('new', 'new') == []
+    assert others('new', 'old', 'new', 'new') == [('untied', 0)]
+    assert others('old', 'new') == [('tied', 0), ('untied', 0)]  # which is today's is not known
 
 
 def test_what_is_said_of_a_section_is_of_its_claims_alone():
