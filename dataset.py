@@ -390,6 +390,7 @@ def _is_ours(manifest: dict[str, Any]) -> bool:
         and manifest['encoding'] in ('raw', 'jpeg')
         and ('train' in splits or splits.keys() == {'all'})
         and 0 < len(shape) <= _AXES
+        and isinstance(columns, list)
         and len(columns) in (0, shape[-1], math.prod(shape))
         and all(type(count) is int and 0 <= count < 1 << 48 for count in counts)
         and all(isinstance(word, str) for word in words)

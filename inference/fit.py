@@ -120,9 +120,8 @@ def _written(arrays: Mapping[str, np.ndarray], folder: Path | None, aside: Path)
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
             return write_npz(kept, arrays)
-        unnamed = {
-            n: part for n, part in arrays.items() if n != 'feature_names'
-        }  # as once they were
+        # Earlier versions wrote no names of columns: a run that one began is gone on with, too.
+        unnamed = {name: part for name, part in arrays.items() if name != 'feature_names'}
         made = {disk.sha256(write_npz(aside / _ARRAYS, some)) for some in (arrays, unnamed)}
         is_same = disk.sha256(kept) in made
         (aside / _ARRAYS).unlink()

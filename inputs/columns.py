@@ -41,12 +41,9 @@ def check_columns(
             raise DataError(f'{what}: column {column!r} is there {had[column]} times')
     differ = len(extra) + len(missing)
     more = f' and {differ - 1} more differ' if differ > 1 else ''
-    if column := next(iter(missing), None):
-        raise DataError(f'{what} lacks column {column!r}{more}; {remedy}')
-    if column := next(iter(extra), None):
-        raise DataError(
-            f'{what} has, and the run was not trained on, column {column!r}{more}; {remedy}'
-        )
+    for verb, columns in (('lacks', missing), ('has, and the run was not trained on,', extra)):
+        for column in columns:
+            raise DataError(f'{what} {verb} column {column!r}{more}; {remedy}')
     raise DataError(f'{what} has its columns in another order than was trained on; {remedy}')
 
 

@@ -101,6 +101,7 @@ def test_columns_that_differ_are_named():
         (['a', 'b'], ['a', 'a', 'b'], "lacks column 'a'; do"),
         (['a', 'b', 'c'], ['a', 'b'], "was not trained on, column 'c'; do"),
         (['c', 'd'], ['a', 'b'], "lacks column 'a' and 3 more differ; do"),
+        (['a'], ['', 'a'], "lacks column ''; do"),
         (['b', 'a'], ['a', 'b'], 'in another order'),
     ):
         with pytest.raises(DataError, match=words):
